@@ -115,7 +115,6 @@ class _Reader:
             self._database.read(sections["database"])
         if "engine" in sections:
             self._engine.read(sections["engine"], sections.get("database"))
-            self._workers(sections.get("server", {}).get("workers", 1), sections["engine"])
         if "limits" in sections:
             self._limits(LimitsConfig(**sections["limits"]))
         topics = self._sections.readPatterned(TopicConfig, document.get("topics", {}), "topics")
@@ -163,12 +162,6 @@ class _Reader:
                 checkListen(parseDescription(text), self._path.parent)
             except ValueError as error:
                 self.problems.add("server.listen", str(error))
-
-    def _workers(self, workers: int | str, engine: dict[str, Any]) -> None:
-        if workers != 1 and engine["url"] is not None:
-            self.problems.add(
-                "server.workers", f"is {workers}; allowed is 1, because there is an engine.url"
-            )
 
     def _limits(self, limits: LimitsConfig) -> None:
         frame = limits.frameBytes

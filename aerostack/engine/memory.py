@@ -52,6 +52,8 @@ class MemoryLog:
     publications need no sorting here.
     """
 
+    isUp = True
+
     def __init__(
         self,
         clock: IReactorTime,

@@ -7,4 +7,8 @@ committed first, and L{aerostack.hub.roster} decides who is present.  The other 
 clients are, L{aerostack.hub.hub}: L{aerostack.hub.delivering} sends to subscribers what an engine
 carries, and L{aerostack.hub.presence} lets connections be present.  Begin with
 L{aerostack.hub.hub}, whose first lines name the road that every publication takes.
+
+Nodes that share their topics follow them by L{aerostack.hub.following}: with the logs in this
+process (L{aerostack.hub.sharing}), or, in a hub with workers, with the heads of the logs alone
+(L{aerostack.hub.heads}).
 """

@@ -23,10 +23,13 @@ class SharedMembers(Protocol):
     The sets of members that nodes share, of the topics that are attached.
     """
 
-    def attach(self, topic: str) -> Deferred[None]:
+    def attach(self, topic: str, isLate: bool = False) -> Deferred[None]:
         """
         Have a topic's set.  Fails with L{RealtimeError} or, when the topic is detached, with
         L{CancelledError}; then the topic is not attached.
+
+        @param isLate: Whether the topic may have subscribers before its set is there.  They get a
+            C{presence:join} for each member that comes.
         """
 
     def detach(self, topic: str) -> None:
@@ -58,10 +61,10 @@ class SharedTopics:
         self._count += 1
         number = self._attached[topic] = self._count
         log: Deferred[None] | None = self._logs.attach(topic)
-        members = self._members.attach(topic)
         if log is None:
-            members.addErrback(self._missing, topic)
+            self._attachLate(topic)
             return None
+        members = self._members.attach(topic)
         both: Deferred[Any] = gatherResults([log, members], consumeErrors=True)
         return both.addCallbacks(lambda _: None, self._failed, errbackArgs=(topic, number))
 
@@ -74,6 +77,9 @@ class SharedTopics:
         self.detach(topic)
         return inner
 
+    def _attachLate(self, topic: str) -> None:
+        self._members.attach(topic, True).addErrback(self._missing, topic)
+
     def _missing(self, failure: Failure, topic: str) -> None:
         """Try again later to have the members."""
         failure.trap(RealtimeError, CancelledError)
@@ -82,7 +88,7 @@ class SharedTopics:
 
     def _again(self, topic: str) -> None:
         del self._retries[topic]
-        self._members.attach(topic).addErrback(self._missing, topic)
+        self._attachLate(topic)
 
     def detach(self, topic: str) -> None:
         del self._attached[topic]

@@ -6,24 +6,22 @@ comes from the engine goes into this process's logs and to its subscribers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import PRESENCE, Kept, Publication
-from aerostack.core.replay.shared import LOST, SharedEntry
+from aerostack.core.replay.shared import SharedEntry
 from aerostack.core.replay.sharedlog import SharedLog
 from aerostack.core.replay.tags import keptTag, publishedTag, serialTag
 from aerostack.core.topics.topics import topicOf
-from aerostack.errors import RealtimeError
+from aerostack.hub.following import FollowedTopics
 from aerostack.hub.sequencing import Sequencer
-from aerostack.interfaces.engine import ILog, ILogReceiver
-from aerostack.interfaces.logs import ILogSource
+from aerostack.interfaces.engine import ILog, ILogFeed, ILogReceiver
 from aerostack.interfaces.messaging import IEngine
 from aerostack.interfaces.sharing import ISharedReceiver
 from aerostack.protocol.codec import encodeValue
@@ -33,9 +31,6 @@ PAGE = 500
 
 PAGE_BYTES = 262_144
 """... and about how many bytes of them."""
-
-RETRY = 1.0
-"""After how many seconds a table's topic is attached again that could not be, in seconds."""
 
 
 @implementer(IEngine)
@@ -85,27 +80,19 @@ def _repeatOf(key: Any) -> str:
     return text
 
 
-@implementer(ILogSource, ILogReceiver)
-class SharedLogs:
+@implementer(ILogReceiver)
+class SharedLogs(FollowedTopics):
     """
-    The topics that this node follows in the logs which nodes share.
-
-    A table's topic keeps the log of this process, which goes by the journal.  From the shared log
-    it only gets the events that are published on it.
+    The topics that a process follows for its own clients, with the logs in this process.
     """
 
-    def __init__(self, clock: IReactorTime, log: ILog, sequencer: Sequencer) -> None:
+    def __init__(self, clock: IReactorTime, feed: ILogFeed, sequencer: Sequencer) -> None:
         """
         @param sequencer: Has this process's logs.
         """
-        self._clock = clock
-        self._log = log
-        self._sequencer = sequencer
+        super().__init__(clock, feed)
         self._receiver: ISharedReceiver
-        self._isUp = False
-        self._attached: set[str] = set()
-        # By table's topic that could not be attached, when that is tried again.
-        self._retries: dict[str, IDelayedCall] = {}
+        self._sequencer = sequencer
         # By log that is being filled, the callers that wait for it.
         self._filling: dict[SharedLog, list[Deferred[None]]] = {}
 
@@ -116,83 +103,18 @@ class SharedLogs:
         @param receiver: Gets what comes of attached topics.
         """
         self._receiver = receiver
-        self._log.start(self)
-
-    def __contains__(self, topic: object) -> bool:
-        return topic in self._attached
+        self._feed.start(self)
 
     def topics(self) -> list[str]:
-        """
-        The topics that have a log which follows the shared one.
-        """
         logs = self._sequencer.logs
         return [topic for topic in self._attached if isinstance(logs.get(topic), SharedLog)]
 
-    def lacks(self, topic: str, mark: int) -> bool:
-        """
-        Whether a topic's log has not reached a mark of the history.
-        """
-        log = self._sequencer.logs.get(topic)
-        return isinstance(log, SharedLog) and log.mark < mark
-
-    # aerostack.interfaces.logs.ILogSource
-
-    def attach(self, topic: str) -> Deferred[None] | None:
-        self._attached.add(topic)
-        if topicOf(topic).table is None:
-            known = self._knownOf(topic)
-            return self._log.attach(topic, known).addCallbacks(
-                partial(self._begun, topic, known), partial(self._notBegun, topic)
-            )
-        # The changes of a table come without the engine, so its subscribers do not wait for it.
-        isUp = self._isUp
-        attaching = self._attachTable(topic, isLate=not isUp)
-        return attaching if isUp else None
-
-    def _knownOf(self, topic: str) -> Position | None:
+    def headOf(self, topic: str) -> Position | None:
         log = self._sequencer.logs.get(topic)
         return log.position if isinstance(log, SharedLog) else None
 
-    def _begun(self, topic: str, known: Position | None, place: Position) -> None:
-        if known is None or place != known or self._knownOf(topic) != known:
-            self._sequencer.shareLog(topic, place)
-
-    def _notBegun(self, topic: str, failure: Failure) -> Any:
-        if failure.check(CancelledError):
-            # It was detached meanwhile, so the answer is not waited for any more.
-            return Deferred()
-        self._attached.discard(topic)
-        return failure
-
-    def _attachTable(self, topic: str, isLate: bool) -> Deferred[None]:
-        """
-        Attach a table's topic.
-
-        @param isLate: Whether there may be subscribers already.
-        """
-
-        def attached(place: Position) -> None:
-            if isLate:
-                # Other nodes may have published events since they subscribed.
-                self._receiver.broken(topic, None, LOST)
-
-        def failed(failure: Failure) -> None:
-            failure.trap(RealtimeError, CancelledError)
-            if topic in self._attached:
-                self._retries[topic] = self._clock.callLater(RETRY, again)
-
-        def again() -> None:
-            del self._retries[topic]
-            self._attachTable(topic, isLate=True)
-
-        return self._log.attach(topic).addCallbacks(attached, failed)
-
-    def detach(self, topic: str) -> None:
-        self._attached.discard(topic)
-        retry = self._retries.pop(topic, None)
-        if retry is not None:
-            retry.cancel()
-        self._log.detach(topic)
+    def begin(self, topic: str, head: Position) -> None:
+        self._sequencer.shareLog(topic, head)
 
     def fill(self, topic: str) -> Deferred[None] | None:
         log = self._sequencer.logs.get(topic)
@@ -211,7 +133,7 @@ class SharedLogs:
         entries: list[SharedEntry] = []
         after, until = 0, log.begin
         while after < until:
-            page: list[SharedEntry] = await self._log.read(topic, after, until, PAGE, PAGE_BYTES)
+            page: list[SharedEntry] = await self._feed.read(topic, after, until, PAGE, PAGE_BYTES)
             if not page:
                 break
             if page[0].position.offset != after + 1:
@@ -234,15 +156,14 @@ class SharedLogs:
         self._receiver.received(entry)
 
     def broken(self, topic: str, head: Position, reason: str) -> None:
-        known = self._knownOf(topic)
+        known = None
         if topicOf(topic).table is None:
-            self._sequencer.shareLog(topic, head)
+            known = self.headOf(topic)
+            self.begin(topic, head)
         self._receiver.broken(topic, known, reason)
 
     def down(self, reason: str) -> None:
-        self._isUp = False
         self._receiver.down()
 
     def up(self) -> None:
-        self._isUp = True
         self._receiver.up()

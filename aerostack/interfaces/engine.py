@@ -4,17 +4,22 @@ The contract of the logs that nodes share, between a node and its engine.
 
 from __future__ import annotations
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 
-class ILog(Interface):
+class ILogFeed(Interface):
     """
-    The logs of all topics, which every node on the same engine shares.
+    The logs of all topics, for a process that follows them.
 
-    A topic has a log while a node follows it, and for some time after.  The engine gives the
-    order: every node gets the same entries of a topic in the same order, without a hole, each
-    once.  Where that cannot be kept, the engine says so with L{ILogReceiver.broken}.
+    The engine gives the order: every process gets the same entries of a topic in the same order,
+    without a hole, each once.  Where that cannot be kept, the feed says so with
+    L{ILogReceiver.broken}.
     """
+
+    isUp = Attribute(
+        "Whether the feed answers now, C{bool}.  If it does not, it is not worth waiting for"
+        " L{attach}."
+    )
 
     def start(receiver):
         """
@@ -22,6 +27,46 @@ class ILog(Interface):
 
         @param receiver: An L{ILogReceiver}.
         """
+
+    def attach(topic, known=None):
+        """
+        Follow a topic.  The topic is not followed now.
+
+        @param topic: The canonical topic.
+        @param known: The head that this process had when it last followed the topic, a
+            L{aerostack.core.replay.positions.Position}.  The feed trusts it: it is not a place
+            that a client named.
+        @return: A L{Deferred} of the place from which L{ILogReceiver.received} goes on: C{known} if
+            the log still goes on from there and the feed can bring what follows, else the head.
+            Fails with L{RealtimeError}; then the topic is not followed.
+        """
+
+    def detach(topic):
+        """
+        Follow a topic no longer.  A L{Deferred} of L{attach} that has not fired is cancelled: it
+        fails with L{CancelledError}.
+        """
+
+    def read(topic, after, until, limit, size):
+        """
+        Read entries of a topic's log again.
+
+        @param after: The offset after which to read.
+        @param until: The offset up to which to read; L{None} for the head.
+        @param limit: How many entries at most.
+        @param size: How many bytes at most; but one entry at least, if there is one.
+        @return: A L{Deferred} of a list of L{aerostack.core.replay.shared.SharedEntry}, in order.
+            Entries that the log does not hold any more are left out.  Fails with L{RealtimeError}
+            C{engine_unavailable}.
+        """
+
+
+class ILog(ILogFeed):
+    """
+    The logs of all topics, which every node on the same engine shares.
+
+    A topic has a log while a node follows it, and for some time after.
+    """
 
     def stop():
         """
@@ -46,38 +91,6 @@ class ILog(Interface):
             answer within the patience, or if too much waits for it; the publication may have
             entered the log all the same.  Fails with C{engine_full} if the engine has no memory
             left.  A kept publication that failed enters the log later, when the engine is back.
-        """
-
-    def attach(topic, known=None):
-        """
-        Follow a topic.  The topic is not followed now.
-
-        @param topic: The canonical topic.
-        @param known: The head that this node had when it last followed the topic, a
-            L{aerostack.core.replay.positions.Position}.  The engine trusts it: it is not a place
-            that a client named.
-        @return: A L{Deferred} of the place from which L{ILogReceiver.received} goes on: C{known} if
-            the log still goes on from there, else the head.  Fails with L{RealtimeError}; then the
-            topic is not followed.
-        """
-
-    def detach(topic):
-        """
-        Follow a topic no longer.  A L{Deferred} of L{attach} that has not fired is cancelled: it
-        fails with L{CancelledError}.
-        """
-
-    def read(topic, after, until, limit, size):
-        """
-        Read entries of a topic's log again.
-
-        @param after: The offset after which to read.
-        @param until: The offset up to which to read; L{None} for the head.
-        @param limit: How many entries at most.
-        @param size: How many bytes at most; but one entry at least, if there is one.
-        @return: A L{Deferred} of a list of L{aerostack.core.replay.shared.SharedEntry}, in order.
-            Entries that the log does not hold any more are left out.  Fails with L{RealtimeError}
-            C{engine_unavailable}.
         """
 
 

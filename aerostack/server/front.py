@@ -4,7 +4,7 @@ The part of the daemon that is where clients are: it opens their connections and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from random import random
 from typing import Any
 
@@ -34,7 +34,7 @@ from aerostack.server.console import Console
 from aerostack.server.health import Health, NodeReports
 from aerostack.server.housekeeping import RevocationMaintenance, SessionMaintenance
 from aerostack.server.policies import snapshotBounds
-from aerostack.server.reload import changesRights, reauthorizeAll
+from aerostack.server.reload import LeavingProjects, changesRights, reauthorizeAll
 from aerostack.server.runs import ConnectionIds
 from aerostack.server.site import SiteMap, openProject
 from aerostack.sessions.draining import drain
@@ -149,8 +149,7 @@ class Front(MultiService):
         self.console.setServiceParent(self)
         self._reports = reports
         self.site = self._makeSite()
-        # Breaks off the logs of projects that the last reload took out.
-        self._leaving: Iterator[None] = iter(())
+        self._leaving = LeavingProjects(self.hub.sequencer)
         self.revocations = RevocationMaintenance(
             reactor, wall, self.authenticator, node.revocations, self._services.removal
         )
@@ -282,10 +281,7 @@ class Front(MultiService):
         # There may be a project more.
         self.revocations.read()
         absent = before.projects.keys() - config.projects.keys()
-        # A project that is served again finds none of its logs from before.
-        for _ in self._leaving:
-            pass
-        self._leaving = self.hub.sequencer.leaveProjects(absent)
+        leaving = self._leaving.leave(absent)
         changed = changesRights(before, config)
         self.feeds.reload(
             Patterns(config.tracker.tables),
@@ -295,7 +291,7 @@ class Front(MultiService):
         if changed:
             reauthorizeAll(
                 self._reactor,
-                self._leaving,
+                leaving,
                 self.authenticator,
                 self.connections.sessions,
                 self.console.taps,

@@ -20,7 +20,7 @@ from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.removals import Revocation
 from aerostack.core.limits.deadlines import Deadlines
 from aerostack.errors import RealtimeError
-from aerostack.hub.sharing import SharedLogs
+from aerostack.hub.following import FollowedTopics
 from aerostack.interfaces.messaging import IHistory
 from aerostack.interfaces.revocations import IRevocationStore
 from aerostack.sessions.removing import Removal
@@ -231,7 +231,7 @@ class SharedMaintenance(_Repeating):
     def __init__(
         self,
         clock: IReactorTime,
-        shared: SharedLogs,
+        shared: FollowedTopics,
         newest: Callable[[Sequence[str]], Deferred[dict[str, int]]],
         bring: Callable[[str, int], None],
     ) -> None:

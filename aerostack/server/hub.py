@@ -102,7 +102,7 @@ class HubDaemon(MultiService):
         self._reactor = reactor
         self._wall = wall
         self._failed = failed
-        self.node = Node(config, reactor, wall, newRun())
+        self.node = Node(config, reactor, wall, newRun(), hasWorkers=True)
         self.node.setServiceParent(self)
         self._distribution = Distribution(reactor)
         self.passing = Passing(self._distribution)
@@ -176,6 +176,7 @@ class HubDaemon(MultiService):
             Setup(
                 encodeConfig(self.config),
                 self.passing.certificates(),
+                self.node.engine is not None,
             )
         )
         worker.channel.send(self._status())

@@ -5,14 +5,17 @@ The hub's end of everything that goes between the hub and its workers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from socket import gethostname
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator
 
 from aerostack.server.hubwork import HubWork
 from aerostack.server.kinds import KINDS
 from aerostack.server.node import Node
+from aerostack.server.reload import LeavingProjects
 from aerostack.settings.settings import Config
 from aerostack.workers.frames import Codec
 from aerostack.workers.hub.clients import WorkerClients
@@ -23,6 +26,7 @@ from aerostack.workers.hub.publishing import WorkerPublications
 from aerostack.workers.hub.reads import WorkerReads
 from aerostack.workers.hub.relay import Relay
 from aerostack.workers.hub.shares import WorkerShares
+from aerostack.workers.hub.sharing import SharedRelay
 from aerostack.workers.hub.tables import TableRelay
 from aerostack.workers.process import WorkerProcess
 
@@ -49,7 +53,18 @@ class HubParts:
         services = node.provide()
         backbone = node.backbone
         self._presence = WorkerPresence(clock, services.roster, services.members)
-        self._relay = Relay(clock, codec, backbone.sequencer, self._presence.sendMembers)
+        greet, heads = self._presence.sendMembers, node.heads
+        self._relay: Relay | SharedRelay
+        # The same relay, if nodes share their topics.
+        self._sharedRelay: SharedRelay | None = None
+        if node.engine is None or heads is None:
+            self._relay = Relay(clock, codec, backbone.sequencer, greet)
+        else:
+            log = node.engine.log
+            self._relay = self._sharedRelay = SharedRelay(
+                clock, codec, log, heads, services.source, greet
+            )
+            heads.start(self._relay)
         self._tables = TableRelay(clock, codec, services.tracker)
         self._shares = WorkerShares(clock, node.shares, node.config.projects)
         self._clients = WorkerClients(self._presence)
@@ -76,6 +91,9 @@ class HubParts:
             **self._answers.handlers,
         }
         node.join(self._relay, self._tables)
+        self._projects = node.config.projects.keys()
+        self._leaving = LeavingProjects(backbone.sequencer)
+        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
 
     def start(self) -> None:
         """
@@ -96,6 +114,8 @@ class HubParts:
         Serve a worker that was started.
         """
         link = worker.channel
+        if self._sharedRelay is not None:
+            self._sharedRelay.joined(link)
         self._tables.add(link)
         self._shares.joined(link)
         self._answers.joined(link, worker.name)
@@ -120,6 +140,8 @@ class HubParts:
         Go by the limits of another configuration.
         """
         self._shares.reload(config.projects)
+        before, self._projects = self._projects, config.projects.keys()
+        self._cooperator.coiterate(self._leaving.leave(before - self._projects))
 
     def values(self) -> Mapping[str, float]:
         """

@@ -17,6 +17,7 @@ from aerostack.workers.messages import (
     reads,
     serving,
     shares,
+    sharing,
     tables,
 )
 
@@ -32,4 +33,5 @@ KINDS: tuple[type[Struct], ...] = (
     *serving.KINDS,
     *figures.KINDS,
     *operating.KINDS,
+    *sharing.KINDS,
 )

@@ -30,6 +30,8 @@ from aerostack.databases.revocations import RevocationStore, selectRevocations
 from aerostack.engine.line import LocalLine
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.backbone import Backbone
+from aerostack.hub.following import FollowedTopics
+from aerostack.hub.heads import SharedHeads
 from aerostack.hub.publishing import keyOf, ownerOf
 from aerostack.hub.roster import tellPresence
 from aerostack.hub.sharedtopics import SharedTopics
@@ -64,15 +66,24 @@ class Node(MultiService):
     @ivar history: The kept messages.
     @ivar tracker: Reads changes of tables.
     @ivar engine: Joins the nodes that share their topics; L{None} if this one is alone.
+    @ivar heads: With an engine and workers, how far this process has got in the shared logs.
     @ivar backbone: Puts publications in order, and decides who is present.
     @ivar shares: What clients and projects use.
     """
 
-    def __init__(self, config: Config, reactor: Any, wall: Callable[[], float], run: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        wall: Callable[[], float],
+        run: str,
+        hasWorkers: bool = False,
+    ) -> None:
         """
         @param reactor: Its clock measures intervals.
         @param wall: Gives the time of day, seconds since the epoch.
         @param run: The id of this run, letters and digits: no two runs have the same.
+        @param hasWorkers: Whether other processes serve the clients.
         """
         super().__init__()
         self.config = config
@@ -111,17 +122,23 @@ class Node(MultiService):
             ),
             IdempotencyCache(config.replay.repeatWindow, MAX_REPEATS, ownerOf),
         )
+        self.heads: SharedHeads | None = None
         self._shared: SharedLogs | None = None
         self._topics: ILogSource = LocalLogs()
         if self.engine is not None:
             publisher = self.backbone.publisher
             self.engine.roster.join(publisher.checkBacklog, partial(tellPresence, publisher))
-            self._shared = SharedLogs(reactor, self.engine.log, self.backbone.sequencer)
-            self._topics = SharedTopics(reactor, self._shared, self.engine.roster)
+            log = self.engine.log
+            followed: FollowedTopics
+            if hasWorkers:
+                followed = self.heads = SharedHeads(reactor, log)
+            else:
+                followed = self._shared = SharedLogs(reactor, log, self.backbone.sequencer)
+            self._topics = SharedTopics(reactor, followed, self.engine.roster)
             self.history.again = self._findAgain
-            SharedMaintenance(
-                reactor, self._shared, self.history.newest, self.engine.log.bring
-            ).setServiceParent(self)
+            SharedMaintenance(reactor, followed, self.history.newest, log.bring).setServiceParent(
+                self
+            )
         self.tracker = self._makeTracker()
         limits = config.limits
         self.shares = Shares(reactor, config.projects, limits, Admission(limits, random))
@@ -190,15 +207,15 @@ class Node(MultiService):
         @param receiver: Gets publications from now on.
         @param listener: Gets changes of tables once the service runs.
         @param sharing: Gets what comes from the engine once the service runs; L{None} if there is
-            no engine.
+            no engine, or if L{heads} has a receiver of its own.
         """
         self._listener = listener
         if self._shared is None:
             self.backbone.start(receiver)
+        elif sharing is None:
+            raise RuntimeError("nothing takes what comes from the engine")
         else:
             self.backbone.start(receiver, self._shared)
-            if sharing is None:
-                raise RuntimeError("nothing takes what comes from the engine")
             self._shared.start(sharing)
 
     # What is wrong

@@ -4,7 +4,7 @@ What a reload changes: which settings of the new configuration hold without a re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,6 +13,7 @@ from twisted.internet.task import Cooperator
 
 from aerostack.admin.taps import Taps
 from aerostack.auth.authenticator import Authenticator
+from aerostack.hub.sequencing import Sequencer
 from aerostack.sessions.session import Session
 from aerostack.settings.settings import SECTIONS, Config
 
@@ -60,6 +61,31 @@ def changesRights(before: Config, after: Config) -> bool:
 def _rights(config: Config) -> object:
     """The settings that decide what a client may do."""
     return config.projects, config.tables, config.tracker.tables
+
+
+class LeavingProjects:
+    """
+    Breaks off the logs of projects that a reload took out.
+    """
+
+    def __init__(self, sequencer: Sequencer) -> None:
+        """
+        @param sequencer: Has the logs.
+        """
+        self._sequencer = sequencer
+        self._leaving: Iterator[None] = iter(())
+
+    def leave(self, projects: Collection[str]) -> Iterator[None]:
+        """
+        Begin to break off the logs of some projects.  What an earlier call has left to do is done
+        at once: a project that is served again finds none of its logs from before.
+
+        @return: Does the work, a piece in each step.
+        """
+        for _ in self._leaving:
+            pass
+        self._leaving = self._sequencer.leaveProjects(projects)
+        return self._leaving
 
 
 def reauthorizeAll(

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.publishing import IReceiver
+from aerostack.interfaces.sharing import ISharedReceiver
 from aerostack.interfaces.tracking import IChangeListener
 from aerostack.net.http.metrics import Measured, Timings
 from aerostack.server.figures import measuredOf
@@ -28,10 +29,8 @@ from aerostack.workers.messages.serving import Status
 from aerostack.workers.worker.clients import RemoteClients
 from aerostack.workers.worker.history import RemoteHistory
 from aerostack.workers.worker.line import RemoteLine, RemoteRevocations
-from aerostack.workers.worker.logs import RemoteLogs
 from aerostack.workers.worker.operating import RemoteProcesses
 from aerostack.workers.worker.presence import (
-    PresentLogs,
     PresentReceiver,
     RemoteRoster,
     RosterReplica,
@@ -41,6 +40,7 @@ from aerostack.workers.worker.queries import RemoteQueries
 from aerostack.workers.worker.questions import Questions
 from aerostack.workers.worker.shares import RemoteShares
 from aerostack.workers.worker.tables import RemoteTracker
+from aerostack.workers.worker.topics import RemoteSharedTopics, RemoteTopics
 
 PATIENCE = 5.0
 """Seconds that the hub has to ask the other workers."""
@@ -61,12 +61,14 @@ class RemoteNode(MultiService):
         run: str,
         config: Config,
         channel: Channel,
+        isShared: bool,
     ) -> None:
         """
         @param reactor: Its clock measures intervals.
         @param wall: Gives the time of day, seconds since the epoch.
         @param run: The id of this run, as for L{aerostack.server.node.Node}.
         @param channel: To the hub.
+        @param isShared: Whether several nodes share their topics over an engine.
         """
         super().__init__()
         self._channel = channel
@@ -81,7 +83,8 @@ class RemoteNode(MultiService):
         )
         sequencer = Sequencer(reactor, lambda: int(wall() * 1000), logs, policies)
         self._replica = RosterReplica()
-        self._logs = RemoteLogs(reactor, channel, sequencer)
+        topics = RemoteSharedTopics if isShared else RemoteTopics
+        self._topics = topics(reactor, channel, sequencer, self._replica)
         self._publisher = RemotePublisher(reactor, channel)
         questions = Questions(channel)
         self._tracker = RemoteTracker(reactor, channel, questions)
@@ -91,7 +94,7 @@ class RemoteNode(MultiService):
         self.processes = RemoteProcesses(channel)
         self._services = NodeServices(
             self._publisher,
-            PresentLogs(self._logs, self._replica),
+            self._topics.source,
             sequencer,
             RemoteRoster(channel, self._replica),
             self._replica,
@@ -104,7 +107,7 @@ class RemoteNode(MultiService):
             clients,
         )
         parts: tuple[Any, ...] = (
-            *(self._replica, self._logs, questions, self._tracker, self._shares),
+            *(self._replica, self._topics, questions, self._tracker, self._shares),
             *(clients, line, self.processes),
         )
         self.handlers: dict[type, Callable[[Any], Any]] = {Status: self._take}
@@ -121,12 +124,16 @@ class RemoteNode(MultiService):
         """
         return self._services
 
-    def join(self, receiver: IReceiver, listener: IChangeListener) -> None:
+    def join(
+        self, receiver: IReceiver, listener: IChangeListener, sharing: ISharedReceiver
+    ) -> None:
         """
         Begin to bring publications and changes of tables to clients.
+
+        @param sharing: Gets what comes from the engine, if there is one.
         """
         present = PresentReceiver(self._replica, receiver)
-        self._logs.start(present)
+        self._topics.start(present, sharing)
         self._publisher.start(present)
         self._tracker.start(listener)
 

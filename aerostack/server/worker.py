@@ -91,7 +91,7 @@ class WorkerDaemon(MultiService):
             node,
             node.processes,
         )
-        node.join(self.front.hub.delivery, self.front.feeds)
+        node.join(self.front.hub.delivery, self.front.feeds, self.front.interruptions)
         self.front.setServiceParent(self)
         server = config.server
         self.adopting = Adopting(
@@ -225,7 +225,7 @@ class WorkerBody:
         config = decodeConfig(setup.config)
         worker.setLogLevel(config.log.level)
         run = newRun()
-        node = RemoteNode(worker.reactor, self._wall, run, config, worker.channel)
+        node = RemoteNode(worker.reactor, self._wall, run, config, worker.channel, setup.isShared)
         daemon = WorkerDaemon(setup, worker.reactor, self._wall, run, node, worker.channel.send)
         self._handlers.update(node.handlers)
         self._handlers.update(

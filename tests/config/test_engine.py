@@ -63,12 +63,9 @@ class EngineProblemTests(LoadCase):
         self.assertProblem(text + PROJECT, "engine.url", "PostgreSQL")
 
     def test_workers(self) -> None:
-        """An engine and several workers are refused: they cannot be used together yet."""
-        engine = f'{POSTGRES}[engine]\nurl = "valkey://h"\n{PROJECT}'
-        for workers in ('"auto"', "2"):
-            text = f"{SERVER}workers = {workers}\n{engine}"
-            self.assertProblem(text, "server.workers", "engine.url")
-        self.assertEqual(self.load(f"{SERVER}workers = 1\n{engine}").server.workers, 1)
+        """An engine and several workers can be used together."""
+        text = f'{SERVER}workers = 2\n{POSTGRES}[engine]\nurl = "valkey://h"\n{PROJECT}'
+        self.assertEqual(self.load(text).server.workers, 2)
 
     def test_driver(self) -> None:
         """If the driver is missing, the message says how to install it."""

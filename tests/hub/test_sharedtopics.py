@@ -45,13 +45,17 @@ class Source:
 class Members:
     """
     Attaches sets when the test says so, and fails those that are detached.
+
+    @ivar late: The topics that may have subscribers already.
     """
 
     def __init__(self) -> None:
         self.attached: dict[str, Deferred[None]] = {}
+        self.late: list[str] = []
 
-    def attach(self, topic: str) -> Deferred[None]:
+    def attach(self, topic: str, isLate: bool = False) -> Deferred[None]:
         assert topic not in self.attached
+        self.late += [topic] * isLate
         self.attached[topic] = Deferred()
         return self.attached[topic]
 
@@ -88,6 +92,7 @@ class SharedTopicsTests(SynchronousTestCase):
         """
         verifyObject(ILogSource, self.topics)
         attaching = self.attach()
+        self.assertEqual(self.members.late, [])
         self.logs.attached[TOPIC].callback(None)
         self.assertNoResult(attaching)
         self.members.attached[TOPIC].callback(None)
@@ -122,7 +127,8 @@ class SharedTopicsTests(SynchronousTestCase):
 
     def test_later(self) -> None:
         """
-        Where the log is there at once, the members are tried until they are there.
+        Where the log is there at once, the members are tried until they are there, and subscribers
+        are told of each.
         """
         self.logs.isReady = True
         self.assertIsNone(self.topics.attach(TOPIC))
@@ -130,6 +136,7 @@ class SharedTopicsTests(SynchronousTestCase):
             self.members.fail(TOPIC)
             self.clock.advance(RETRY)
             self.assertIn(TOPIC, self.members.attached)
+        self.assertEqual(self.members.late, [TOPIC] * 4)
         self.members.fail(TOPIC)
         self.topics.detach(TOPIC)
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -15,7 +15,8 @@ from aerostack.core.replay.positions import Position
 from aerostack.core.replay.shared import LOST
 from aerostack.core.topics.topics import tableTopic
 from aerostack.errors import RealtimeError
-from aerostack.hub.sharing import RETRY, SharedLogs
+from aerostack.hub.following import RETRY
+from aerostack.hub.sharing import SharedLogs
 
 ORDERS = tableTopic("orders", "p").canonical
 HEAD = Position("e1", 3, 0)
@@ -25,6 +26,8 @@ class HeldLog:
     """
     Attaches topics when the test says so.
     """
+
+    isUp = False
 
     def __init__(self) -> None:
         self.attached: list[Deferred[Position]] = []
@@ -48,9 +51,6 @@ class Receiver:
     def broken(self, topic: str, known: Position | None, reason: str) -> None:
         self.broken_.append((topic, known, reason))
 
-    def up(self) -> None:
-        pass
-
 
 class TableTests(SynchronousTestCase):
     """
@@ -70,7 +70,7 @@ class TableTests(SynchronousTestCase):
         While the engine answers, subscribers wait until the topic is attached, so that no event is
         missing.
         """
-        self.logs.up()
+        self.log.isUp = True
         attaching = self.logs.attach(ORDERS)
         assert attaching is not None
         self.assertNoResult(attaching)
@@ -93,7 +93,7 @@ class TableTests(SynchronousTestCase):
         A topic that could not be attached is ready, and events may be missing when it is attached
         later.
         """
-        self.logs.up()
+        self.log.isUp = True
         attaching = self.logs.attach(ORDERS)
         assert attaching is not None
         self.log.attached[0].errback(RealtimeError("engine_unavailable", "No.", 1000))

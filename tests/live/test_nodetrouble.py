@@ -174,8 +174,9 @@ class FrozenTests(NodesTests):
         told = await there.frame()
         self.assertEqual((told["type"], told["feed"], told["topic"]), ("status", "down", TOPIC))
         status, body, _ = await self.http("GET", "/health")
+        while body["checks"]["engine"] == "ok":
+            status, body, _ = await self.http("GET", "/health")
         self.assertEqual((status, body["status"]), (200, "ok"))
-        self.assertNotEqual(body["checks"]["engine"], "ok")
         status, body = await self.rpc("socket.emit", "e", "refused too", TOPIC)
         self.assertEqual(status, 503, body)
         self.server.thaw()
@@ -183,5 +184,5 @@ class FrozenTests(NodesTests):
             self.assertEqual(told["type"], "event")
         self.assertEqual(told["feed"], "up")
         await self.say(there, TOPIC, 2)
-        status, body, _ = await self.http("GET", "/health")
-        self.assertEqual(body["checks"]["engine"], "ok")
+        while body["checks"]["engine"] != "ok":
+            status, body, _ = await self.http("GET", "/health")

@@ -78,6 +78,10 @@ class ValkeyLog:
         """
         self._link = link
 
+    @property
+    def isUp(self) -> bool:
+        return self._link.isUp
+
     def start(self, receiver: ILogReceiver) -> None:
         self._receiver = receiver
         self._questions = Questions(self._link, self._keys, self._life, self._run)

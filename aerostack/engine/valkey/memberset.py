@@ -129,15 +129,18 @@ class Attached:
     A topic that is attached.
 
     @ivar waiting: Fires when the set is there; L{None} once it has.
+    @ivar isTold: Whether subscribers are told of changes: once the set is there, or from the
+        beginning.
     @ivar deadline: Until when that may take, seconds of the clock.
     @ivar isReading: Whether the set is being read.
     @ivar isRefused: Whether the server did not permit the channel.
     """
 
-    __slots__ = ("deadline", "isReading", "isRefused", "name", "set", "waiting")
+    __slots__ = ("deadline", "isReading", "isRefused", "isTold", "name", "set", "waiting")
 
-    def __init__(self, name: str, deadline: float) -> None:
+    def __init__(self, name: str, deadline: float, isTold: bool) -> None:
         self.name = name
+        self.isTold = isTold
         self.set = MemberSet()
         self.waiting: Deferred[None] | None = Deferred()
         self.deadline = deadline

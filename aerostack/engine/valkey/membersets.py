@@ -93,16 +93,17 @@ class MemberSets:
 
     # Attaching
 
-    def attach(self, topic: str) -> Deferred[None]:
+    def attach(self, topic: str, isLate: bool = False) -> Deferred[None]:
         """
         Have a topic's set.  The topic is not attached now.
 
+        @param isLate: Whether the topic may have subscribers before its set is there.
         @return: Fires when the set is there.  Fails with L{RealtimeError}; then the topic is not
             attached.  Fails with L{CancelledError} when the topic is detached.
         """
         if topic in self._topics:
             raise ValueError(f"{topic} is attached already")
-        attached = Attached(topic, self._clock.seconds() + self._patience)
+        attached = Attached(topic, self._clock.seconds() + self._patience, isLate)
         waiting = attached.waiting
         assert waiting is not None
         self._topics[topic] = self._joining[topic] = attached
@@ -151,6 +152,9 @@ class MemberSets:
     def _drop(self, attached: Attached, error: Exception) -> None:
         if self._topics.get(attached.name) is attached:
             waiting, attached.waiting = attached.waiting, None
+            for member in tuple(attached.set.roster):
+                # Subscribers that were told of it are not told any more when it leaves.
+                self._say(attached, attached.set.drop(member.connectionId))
             self.detach(attached.name)
             if waiting is not None:
                 waiting.errback(error)
@@ -371,6 +375,7 @@ class MemberSets:
             for name in mine.unseen():
                 self._say(attached, mine.drop(name))
         mine.seen = None
+        attached.isTold = True
         waiting, attached.waiting = attached.waiting, None
         if waiting is not None:
             waiting.callback(None)
@@ -379,8 +384,7 @@ class MemberSets:
     # Helpers
 
     def _say(self, attached: Attached, told: tuple[str, Member] | None) -> None:
-        # Before the set is there, there is no subscriber.
-        if told is not None and attached.waiting is None:
+        if told is not None and attached.isTold:
             self._tell(attached.name, *told)
 
     def _start(self, doing: Coroutine[Any, Any, None]) -> Deferred[None]:

@@ -151,11 +151,11 @@ class ValkeyRoster:
             self._ticks.stop()
         self.rosters.stop()
 
-    def attach(self, topic: str) -> Deferred[None]:
+    def attach(self, topic: str, isLate: bool = False) -> Deferred[None]:
         """
         See L{MemberSets.attach}.
         """
-        return self.rosters.attach(topic)
+        return self.rosters.attach(topic, isLate)
 
     def detach(self, topic: str) -> None:
         """

@@ -25,10 +25,13 @@ class Setup(Struct, frozen=True, array_like=True, tag=96):
 
     @ivar config: The configuration, as L{aerostack.server.carried} encodes it.
     @ivar certificates: For each listener, in order; L{None} for one without TLS.
+    @ivar isShared: Whether several nodes share their topics over an engine, which only the hub
+        knows.
     """
 
     config: bytes
     certificates: list[Certificate | None]
+    isShared: bool
 
 
 class Reconfigure(Struct, frozen=True, array_like=True, tag=97):

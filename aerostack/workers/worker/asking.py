@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, TimeoutError, fail
 from twisted.python.failure import Failure
 
 from aerostack.errors import RealtimeError
@@ -19,6 +19,17 @@ MOST = 8_388_608
 
 RETRY_AFTER = 1000
 """Milliseconds after which a client may try again."""
+
+
+def unanswered(failure: Failure) -> Failure:
+    """
+    What the caller of a question gets that the hub has not answered; any other failure stays as it
+    is.
+    """
+    if failure.check(TimeoutError, ChannelLost):
+        error = "The daemon's hub did not answer."
+        return Failure(RealtimeError("engine_unavailable", error, RETRY_AFTER))
+    return failure
 
 
 class BoundedQuestions:

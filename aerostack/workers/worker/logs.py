@@ -15,31 +15,24 @@ from zope.interface import implementer
 from aerostack.core.replay.log import Entry, Past
 from aerostack.core.replay.mirror import MirrorLog
 from aerostack.core.replay.positions import Position
-from aerostack.errors import RealtimeError
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.publishing import IReceiver
-from aerostack.workers.channel import ChannelLost
 from aerostack.workers.messages.logs import (
     Attach,
     Attached,
-    Behind,
     Detach,
     Elsewhere,
     Fill,
     PastPage,
     Published,
 )
+from aerostack.workers.worker.asking import unanswered
+from aerostack.workers.worker.backlogs import Backlogs
 from aerostack.workers.worker.links import HubLink
 
 PATIENCE = 30.0
 """Seconds that the hub has for an answer."""
-
-MANY = 262_144
-"""How many bytes of a topic a worker has still to send when it begins to tell the hub."""
-
-INTERVAL = 0.05
-"""Seconds after which it tells the hub again."""
 
 
 @implementer(ILogSource)
@@ -65,8 +58,7 @@ class RemoteLogs:
         self._number = 0
         # By log that is being filled, the callers that wait for it.
         self._filling: dict[MirrorLog, list[Deferred[None]]] = {}
-        # Topics of which so much is still to be sent that the hub has to know.
-        self._behind: set[str] = set()
+        self._backlogs = Backlogs(clock, hub)
         sequencer.logs.needed = self._attached.__contains__
 
     def start(self, receiver: IReceiver) -> None:
@@ -76,6 +68,7 @@ class RemoteLogs:
         @param receiver: Gets the publications of attached topics.
         """
         self._receiver = receiver
+        self._backlogs.start(receiver)
 
     # Attaching
 
@@ -97,7 +90,7 @@ class RemoteLogs:
         """
         if self._asked.pop(topic, None) is None:
             self._attached.remove(topic)
-            self._behind.discard(topic)
+            self._backlogs.forget(topic)
             # What is published from now on does not come here.
             self._sequencer.dropLog(topic)
         self._hub.send(Detach(topic))
@@ -117,7 +110,7 @@ class RemoteLogs:
             if failure.check(TimeoutError):
                 # The hub may still get to it.
                 self._hub.send(Detach(topic))
-        return _unavailable(failure)
+        return unanswered(failure)
 
     # Publications
 
@@ -127,25 +120,7 @@ class RemoteLogs:
             # It was detached, and the hub did not know yet.
             return
         self._receiver.deliver(message.publication)
-        if topic not in self._behind and self._receiver.backlog(topic) > MANY:
-            if not self._behind:
-                self._clock.callLater(INTERVAL, self._tellAgain)
-            self._behind.add(topic)
-            self._tell(topic)
-
-    def _tell(self, topic: str) -> None:
-        """Tell the hub how much of a topic is still to be sent."""
-        size: int = self._receiver.backlog(topic)
-        if size <= MANY:
-            self._behind.discard(topic)
-            size = 0
-        self._hub.send(Behind(topic, size))
-
-    def _tellAgain(self) -> None:
-        for topic in tuple(self._behind):
-            self._tell(topic)
-        if self._behind:
-            self._clock.callLater(INTERVAL, self._tellAgain)
+        self._backlogs.note(topic)
 
     # Filling
 
@@ -161,7 +136,7 @@ class RemoteLogs:
         waiting.append(waited)
         if len(waiting) == 1:
             filling = Deferred.fromCoroutine(self._fill(topic, log))
-            filling.addErrback(_unavailable).addBoth(self._filled, log)
+            filling.addErrback(unanswered).addBoth(self._filled, log)
         return waited
 
     def _filled(self, result: Failure | None, log: MirrorLog) -> None:
@@ -202,12 +177,3 @@ class RemoteLogs:
             kept = message.mark is not None
             entries.append(Entry(offset, each.mark, kept, frame, None, now - each.age))
         return entries
-
-
-def _unavailable(failure: Failure) -> Failure:
-    """What a caller gets for a question that failed."""
-    if failure.check(TimeoutError, ChannelLost):
-        return Failure(
-            RealtimeError("engine_unavailable", "The daemon's hub did not answer.", 1000)
-        )
-    return failure

@@ -23,6 +23,7 @@ from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.publishing import IReceiver
 from aerostack.interfaces.roster import IRoster
 from aerostack.workers.messages import presence as messages
+from aerostack.workers.messages.logs import Published
 from aerostack.workers.messages.presence import Leave, Lose, Members, Remove, Track, Untrack
 from aerostack.workers.worker.asking import BoundedQuestions
 from aerostack.workers.worker.links import HubLink
@@ -107,6 +108,10 @@ class RosterReplica:
         for key in tuple(self._awaited.get(topic, ())):
             if roster.get(key) is not None:
                 self._release(topic, key)
+
+    def __contains__(self, topic: object) -> bool:
+        """Whether a topic is attached."""
+        return topic in self._attached
 
     def detached(self, topic: str) -> None:
         """
@@ -232,6 +237,36 @@ class PresentReceiver:
         if publication.kind == PRESENCE:
             self._replica.heard(publication)
         self._deliver(publication)
+
+
+class PresenceFeed:
+    """
+    Takes the changes of members, where everything else of a topic comes as entries of a log that
+    nodes share.
+
+    @ivar handlers: See L{aerostack.workers.worker}.
+    """
+
+    def __init__(self, replica: RosterReplica) -> None:
+        """
+        @param replica: Has the members of attached topics.
+        """
+        self._replica = replica
+        self._receiver: IReceiver
+        self.handlers: Mapping[type, Callable[[Any], None]] = {Published: self._published}
+
+    def start(self, receiver: IReceiver) -> None:
+        """
+        Begin.
+
+        @param receiver: Gets the changes of attached topics.
+        """
+        self._receiver = receiver
+
+    def _published(self, message: Published) -> None:
+        # The hub may not know yet that the topic was detached.
+        if message.topic in self._replica:
+            self._receiver.deliver(message.publication)
 
 
 @implementer(IRoster)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.publications import PRESENCE, Publication
-from aerostack.workers.hub import relay as module
+from aerostack.workers.hub import topics as module
 from aerostack.workers.messages.logs import (
     Attach,
     Attached,

@@ -29,7 +29,8 @@ from aerostack.workers.messages.logs import (
     PastPage,
     Published,
 )
-from aerostack.workers.worker.logs import INTERVAL, MANY, RemoteLogs
+from aerostack.workers.worker.backlogs import INTERVAL, MANY
+from aerostack.workers.worker.logs import RemoteLogs
 from tests.workers.machine import Machine
 
 ROOM = "chat/room/p"
