@@ -9,7 +9,8 @@ The parts, from the ground up:
 
   - L{aerostack.client.closing}, L{aerostack.client.frames}, L{aerostack.client.outgoing},
     L{aerostack.client.subscription}, L{aerostack.client.outbox}, L{aerostack.client.presence},
-    L{aerostack.client.pacing} and L{aerostack.client.requests} decide, and do no I/O;
+    L{aerostack.client.answers}, L{aerostack.client.pacing} and L{aerostack.client.requests}
+    decide, and do no I/O;
   - L{aerostack.client.transport} is one WebSocket, by Autobahn, and L{aerostack.client.http} is
     HTTP, by treq;
   - L{aerostack.client.connection} keeps one WebSocket open: it opens another one when one is lost;

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from aerostack.client.answers import Answers
 from aerostack.client.callbacks import Callback
 from aerostack.client.errors import ClientError
 from aerostack.client.frames import Frame
@@ -38,6 +39,11 @@ class Channel:
     def presence(self) -> Presence:
         """Who is present."""
         return self._topic.presence
+
+    @property
+    def answers(self) -> Answers:
+        """The streams, such as the answers of a language model."""
+        return self._topic.answers
 
     # Callbacks
 
@@ -165,6 +171,7 @@ class Channel:
         @return: Fires when the daemon has answered.
         """
         self._topic.events.clear()
+        self.answers.clear()
         self.presence.clear()
         self.presence.fail(ClientError("unsubscribed", "The channel was unsubscribed."))
         self._topic.released = True

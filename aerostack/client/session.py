@@ -166,6 +166,12 @@ class Session:
         frame = {"type": "chat", "roomId": roomId, "text": text}
         return self._enter(frame if metadata is None else {**frame, "metadata": metadata})
 
+    def cancel(self, topic: str, stream: str) -> Deferred[None]:
+        """
+        Cancel a stream.
+        """
+        return self._enter({"type": "stream_cancel", "topic": topic, "stream": stream})
+
     def _enter(self, frame: dict[str, Any]) -> Deferred[None]:
         """Put a frame into the outbox, which sends it until the daemon has acknowledged it."""
         self._count += 1
@@ -322,7 +328,7 @@ class Session:
         """
         topic = self._topics.findRefused(head, self.connection.address.projectId)
         id = head.id
-        if id is None and head.request in ("publish", "chat"):
+        if id is None and head.request in ("publish", "chat", "stream_cancel"):
             id = self._outbox.only
         if wait is not None:
             if self._outbox.postpone(id):

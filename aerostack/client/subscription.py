@@ -154,6 +154,15 @@ class Subscription:
         self._change(self._wanted.fields, None)
         return True
 
+    def restart(self) -> None:
+        """
+        Something is missing in the streams that the application has: subscribe anew, without a
+        position.
+        """
+        # Otherwise it is on its way already.
+        if self._wanted is not None and self._wanted is self._held:
+            self._change(self._wanted.fields, None)
+
     def leave(self) -> Deferred[None]:
         """
         Unsubscribe.

@@ -12,6 +12,7 @@ from msgspec import Raw
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from aerostack.client.answers import Answers
 from aerostack.client.callbacks import Callbacks
 from aerostack.client.errors import ClientError
 from aerostack.client.frames import ANSWERS, Frame, Head
@@ -54,6 +55,11 @@ class TopicOwner(Protocol):
         Publish an event.
         """
 
+    def cancel(self, topic: str, stream: str) -> Deferred[None]:
+        """
+        Cancel a stream.
+        """
+
 
 def pathOf(topic: str, projectId: str | None) -> str:
     """
@@ -77,6 +83,7 @@ class Topic:
     @ivar filter: Which rows of a table a subscription has, where it names no others.
     @ivar subscription: See L{Subscription}.
     @ivar presence: The members, see L{Presence}.
+    @ivar answers: The streams, see L{Answers}.
     @ivar events: The application's callbacks by the name of the event.
     @ivar notices: The application's callbacks by L{GAP}, L{FEED}, L{ERROR}, L{SUBSCRIBED}.
     @ivar released: Whether the application has unsubscribed and asked for nothing since.
@@ -90,6 +97,7 @@ class Topic:
         self.filter = filter
         self.subscription = Subscription()
         self.presence = Presence(self._used)
+        self.answers = Answers(lambda stream: owner.cancel(name, stream), self._used)
         self.events = Callbacks(self._used)
         self.notices = Callbacks(self._used)
         self.released = False
@@ -137,7 +145,11 @@ class Topic:
         """Whether the session may forget it: the application uses nothing of it, and the daemon
         knows that."""
         unused = self.released or not (
-            self.filter is not None or self.events or self.notices or self.presence.watched
+            self.filter is not None
+            or self.events
+            or self.notices
+            or self.presence.watched
+            or self.answers.watched
         )
         return unused and self._isStateSent and self._state is None and self.subscription.idle
 
@@ -203,9 +215,13 @@ class Topic:
         if name is None or not self.subscription.heard:
             return
         isPresence = name.startswith(PREFIX) and head.type == "event"
+        if "stream" in frame and not self.answers.received(frame):
+            self.subscription.restart()
         if not isPresence or self.presence.received(name, frame.get("data")):
             self.events.call(name, frame)
             self.events.call("*", frame)
+        if head.pos is not None:
+            self.answers.settled()
 
     def _synced(self, frame: Frame) -> None:
         if self.subscription.heard and self.presence.synced():
@@ -224,6 +240,9 @@ class Topic:
             return
         if head.sync:
             self.presence.begin()
+        self.answers.subscribed(frame.get("recovered") is True)
+        if head.pos is not None:
+            self.answers.settled()
         if head.gap is not None:
             self._gap(head.gap.get("reason"))
         self.notices.call(SUBSCRIBED, frame)

@@ -75,9 +75,10 @@ class Answer {
   end({ id, text, parts, ...more }, state) {
     this.#view = null;
     Object.assign(this.#fields, more, { state: state ?? more.state });
-    if (text === undefined) return;
-    const whole = parts ?? [{ id: "0", kind: "text", text }];
-    this.#parts = new Map(whole.map((part) => [part.id, part]));
+    if (typeof text !== "string") return;
+    // A server that ends its stream by an event gives any values.
+    const whole = Array.isArray(parts) ? parts.map(fieldsOf) : [{ id: "0", kind: "text", text }];
+    this.#parts = new Map(whole.map((part) => [part.id, { text: "", ...part }]));
   }
 }
 

@@ -195,7 +195,10 @@ test("data of any shape breaks nothing", async (t) => {
     }
   }
   assert.deepEqual([newest().text, newest().state], ["", "streaming"]);
-  await say(frame("ai:done", null, { state: "aborted" }), done());
+  for (const data of [null, { text: 1 }, { text: "x", parts: [null, 1, {}] }]) {
+    await say(frame("ai:done", data, { state: "aborted" }), done());
+    assert.equal(newest().text, "");
+  }
   assert.deepEqual(world.codes, []);
 });
 
