@@ -5,6 +5,7 @@ C{status}: ask whether the daemon does its work.
 from __future__ import annotations
 
 import argparse
+from datetime import timedelta
 from typing import Any
 
 from aerostack.cli.formats import formatJSON, plain
@@ -41,6 +42,10 @@ def _run(options: argparse.Namespace) -> None:
         raise CommandError(f"the daemon at {address.url} does not do its work")
 
 
+STATES = {"here": "this one", "up": "heard", "silent": "not heard", "unknown": "out of reach"}
+"""What the states of nodes are called."""
+
+
 def describe(url: str, health: dict[str, Any]) -> list[str]:
     """
     Format the answer of C{/health} for a person: one line for each part.
@@ -49,9 +54,18 @@ def describe(url: str, health: dict[str, Any]) -> list[str]:
     parts = {f"daemon at {url}": rest.pop("status", None)}
     for name in ("checks", "notices"):
         parts |= rest.pop(name, {})
+    parts |= {f"node {name}": _describeNode(node) for name, node in rest.pop("nodes", {}).items()}
     parts |= rest
     width = max(len(name) for name in parts)
     return [
         f"{name:{width}}  {value if isinstance(value, str) else formatJSON(value)}"
         for name, value in parts.items()
     ]
+
+
+def _describeNode(node: dict[str, Any]) -> str:
+    state, heard = STATES.get(node["state"], node["state"]), node["heard"]
+    since = "" if node["state"] in ("here", "up") else f" for {heard:.0f} s"
+    uptime = timedelta(seconds=int(node["uptime"]))
+    late = f"late by {node['lag'] * 1000:.0f} ms"
+    return f"{state}{since}, run {node['run']} of version {node['version']}, up {uptime}, {late}"

@@ -8,6 +8,7 @@ L{aerostack.settings.settings} describes each setting and its allowed values.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,11 +22,14 @@ from aerostack.config.models import ModelReader
 from aerostack.config.problems import ConfigError, Problem, Problems
 from aerostack.config.projects import ProjectReader
 from aerostack.config.sections import SectionReader
+from aerostack.settings.fields import keysOf
 from aerostack.settings.kinds import describe
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.listen import parseDescription
 from aerostack.settings.projects import ProjectConfig
-from aerostack.settings.settings import FORMER_NAMES, SECTIONS, Config, TopicConfig
+from aerostack.settings.settings import FORMER_NAMES, SECTIONS, Config, ServerConfig, TopicConfig
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def load(
@@ -111,6 +115,7 @@ class _Reader:
                 sections[name] = values
         if "server" in sections:
             self._listen(sections["server"])
+            self._name(sections["server"]["name"])
         if "database" in sections:
             self._database.read(sections["database"])
         if "engine" in sections:
@@ -162,6 +167,11 @@ class _Reader:
                 checkListen(parseDescription(text), self._path.parent)
             except ValueError as error:
                 self.problems.add("server.listen", str(error))
+
+    def _name(self, name: str | None) -> None:
+        if name is not None and not _NAME.fullmatch(name):
+            allowed = keysOf(ServerConfig)["name"].kind.allowed()
+            self.problems.add("server.name", f"is {name!r}; allowed is {allowed}")
 
     def _limits(self, limits: LimitsConfig) -> None:
         frame = limits.frameBytes

@@ -178,6 +178,14 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def identify(self) -> str:
+        """
+        Give what distinguishes the database from every other, for programs.  This blocks.
+
+        @raise Unusable: The database cannot be asked.
+        """
+
+    @abstractmethod
     def pools(self, reactor: Any) -> Pools:
         """
         Make the connections.  They are opened when they are needed.

@@ -32,6 +32,7 @@ class ILine(Interface):
 
         @param timeout: Seconds after which no answer is waited for.
         @return: A L{Deferred} of a dictionary: for the name of each node that the line knows, the
-            node's answer, or L{None} if the node failed or did not answer in time.  It never
-            fails.
+            node's answer, or L{None} if the node failed or did not answer in time.  A node with
+            several processes has an entry for each, whose name has that of the process behind a
+            C{/}.  It never fails.
         """

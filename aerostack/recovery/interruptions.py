@@ -37,7 +37,11 @@ PIECE = 50
 class Interruptions:
     """
     Brings subscribers what the engine brings, and tells them when that is interrupted.
+
+    @ivar whenUp: Called whenever the engine answers again, and once at the start.
     """
+
+    whenUp: Callable[[], object] = staticmethod(lambda: None)
 
     def __init__(self, clock: IReactorTime, hub: Hub, recovery: Recovery) -> None:
         self._clock = clock
@@ -106,6 +110,7 @@ class Interruptions:
             self._telling = self._clock.callLater(GRACE, self._tellDown)
 
     def up(self) -> None:
+        self.whenUp()
         self._since = None
         if self._telling is not None:
             self._telling.cancel()

@@ -34,6 +34,7 @@ def openEngine(
     depthOf: Callable[[str], Depth],
     run: str,
     now: Callable[[], int],
+    name: str,
 ) -> ValkeyEngine | None:
     """
     Make the engine.  It connects when it is started.
@@ -41,6 +42,7 @@ def openEngine(
     @param depthOf: Tells how much a topic's log holds.
     @param run: The id of this run.
     @param now: The time of day, milliseconds since the epoch.
+    @param name: This node's name.
     @return: L{None} if the daemon is alone.
     @raise StartError: The file of the authorities cannot be used; the message says why.
     """
@@ -62,6 +64,7 @@ def openEngine(
             config.replay.repeatWindow,
             now,
             config.presence.grace,
+            name,
         )
     except (OSError, ValueError) as error:
         raise StartError(f"engine.url cannot be used: {error}") from None

@@ -154,6 +154,8 @@ class Front(MultiService):
             reactor, wall, self.authenticator, node.revocations, self._services.removal
         )
         self.revocations.setServiceParent(self)
+        # What was revoked while the engine was away has not come over it.
+        self.interruptions.whenUp = self.revocations.read
         SessionMaintenance(reactor, self._services.deadlines).setServiceParent(self)
         LagMonitor(reactor, self.lag).setServiceParent(self)
 

@@ -37,6 +37,12 @@ class NodeReports(Protocol):
     def notices(self) -> Mapping[str, str | None]:
         """Sentences about what an operator should look at although every part does its work."""
 
+    def nodes(self) -> list[dict[str, Any]]:
+        """
+        What an operator sees of the nodes that share an engine, this one first; see
+        L{aerostack.server.peers.Peers.shown}.  Empty if there is no engine.
+        """
+
     def measure(
         self, values: Mapping[str, float], timings: Timings
     ) -> Measured | Deferred[Measured]:
@@ -99,8 +105,17 @@ class Health:
             "status": "failing" if _isFailing(faults) else "ok",
             "checks": {name: fault or "ok" for name, fault in faults.items()},
         }
-        notices = self.notices()
-        return {**body, "notices": notices} if notices else body
+        if notices := self.notices():
+            body["notices"] = notices
+        if nodes := self.nodes():
+            body["nodes"] = {each["name"]: _stateOf(each) for each in nodes}
+        return body
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """
+        What an operator sees of the nodes; see L{NodeReports.nodes}.
+        """
+        return self._node.nodes()
 
     def counts(self) -> Counts:
         """
@@ -120,7 +135,7 @@ class Health:
         """
         counts, faults = self.counts(), self.faults()
         waiting = self._tracker.waiting or Lag(0.0, None)
-        holder = waiting.holder
+        holder, nodes = waiting.holder, self.nodes()
         return {
             "aerostack_connections": counts.connections,
             "aerostack_subscriptions": counts.subscriptions,
@@ -134,8 +149,16 @@ class Health:
             "aerostack_feed_position": self._tracker.position,
             "aerostack_open_transaction_seconds": round(holder.age, 3) if holder else 0,
             "aerostack_engine_up": int(not faults.get(ENGINE)),
+            "aerostack_nodes": max(1, sum(each["state"] in ("here", "up") for each in nodes)),
+            "aerostack_nodes_silent": sum(each["state"] == "silent" for each in nodes),
+            "aerostack_nodes_different": sum(bool(each.get("differences")) for each in nodes),
             "aerostack_healthy": int(not _isFailing(faults)),
         }
+
+
+def _stateOf(node: Mapping[str, Any]) -> dict[str, Any]:
+    """What every client may see of a node."""
+    return {name: node[name] for name in ("state", "run", "version", "uptime", "heard", "lag")}
 
 
 def _isFailing(faults: Mapping[str, str | None]) -> bool:

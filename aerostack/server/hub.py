@@ -222,6 +222,7 @@ class HubDaemon(MultiService):
                 "deaths": self.supervisor.deaths.describe(self._reactor.seconds()),
                 "memory": self._replacer.notice(),
             },
+            node.nodes(),
         )
 
     def _workersNotice(self) -> str | None:

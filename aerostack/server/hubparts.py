@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from socket import gethostname
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -68,7 +67,7 @@ class HubParts:
         self._tables = TableRelay(clock, codec, services.tracker)
         self._shares = WorkerShares(clock, node.shares, node.config.projects)
         self._clients = WorkerClients(self._presence)
-        self._line = WorkerLine(services.revocations)
+        self._line = WorkerLine(services.revocations, node.others)
         self._work = HubWork(
             clock,
             wall,
@@ -119,7 +118,7 @@ class HubParts:
         self._tables.add(link)
         self._shares.joined(link)
         self._answers.joined(link, worker.name)
-        self._line.joined(link, f"{gethostname()}/{worker.name}")
+        self._line.joined(link, worker.name)
 
     def ended(self, worker: WorkerProcess) -> None:
         """

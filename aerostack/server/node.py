@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
 from random import random
-from socket import gethostname
 from typing import Any
 from uuid import uuid4
 
@@ -27,7 +26,8 @@ from aerostack.databases.history import History
 from aerostack.databases.open import openBackend
 from aerostack.databases.repeatable import findAgain
 from aerostack.databases.revocations import RevocationStore, selectRevocations
-from aerostack.engine.line import LocalLine
+from aerostack.engine.alone import AloneNodes
+from aerostack.engine.line import NodeLine
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.backbone import Backbone
 from aerostack.hub.following import FollowedTopics
@@ -38,6 +38,7 @@ from aerostack.hub.sharedtopics import SharedTopics
 from aerostack.hub.sharing import SharedEngine, SharedLogs
 from aerostack.hub.sources import LocalLogs
 from aerostack.interfaces.logs import ILogSource
+from aerostack.interfaces.nodes import INodes
 from aerostack.interfaces.publishing import IReceiver
 from aerostack.interfaces.sharing import ISharedReceiver
 from aerostack.interfaces.tracking import IChangeListener
@@ -46,6 +47,8 @@ from aerostack.server.engines import openEngine
 from aerostack.server.health import ENGINE
 from aerostack.server.housekeeping import HistoryMaintenance, SharedMaintenance, Sweeper
 from aerostack.server.listening import StartError
+from aerostack.server.names import nameOf
+from aerostack.server.peers import Peers
 from aerostack.server.policies import makePolicies
 from aerostack.server.queries import Queries
 from aerostack.sessions.services import NodeServices
@@ -62,10 +65,12 @@ class Node(MultiService):
     """
     What exists once on a machine, however many processes serve clients.
 
+    @ivar run: The id of this run.
     @ivar pools: The connections to the database.
     @ivar history: The kept messages.
     @ivar tracker: Reads changes of tables.
     @ivar engine: Joins the nodes that share their topics; L{None} if this one is alone.
+    @ivar others: Reaches the other nodes.
     @ivar heads: With an engine and workers, how far this process has got in the shared logs.
     @ivar backbone: Puts publications in order, and decides who is present.
     @ivar shares: What clients and projects use.
@@ -89,6 +94,7 @@ class Node(MultiService):
         self.config = config
         self._reactor = reactor
         self._wall = wall
+        self.run = run
         self._backend = openBackend(config.database)
         self.pools = self._backend.pools(reactor)
         self._watch = self._backend.health(reactor, self.pools)
@@ -101,12 +107,21 @@ class Node(MultiService):
             self._backend.restored,
         )
         self._revocations = RevocationStore(self.pools.history, self._backend.dialect)
-        self._line = LocalLine(reactor, gethostname())
         policies = makePolicies(config)
         epochs = count(1)
         self.engine = openEngine(
-            reactor, config, self.history, lambda topic: policies.of(topic).depth, run, self._now
+            reactor,
+            config,
+            self.history,
+            lambda topic: policies.of(topic).depth,
+            run,
+            self._now,
+            nameOf(config),
         )
+        self.others: INodes = (
+            AloneNodes(nameOf(config)) if self.engine is None else self.engine.nodes
+        )
+        self._line = NodeLine(reactor, self.others)
         self.backbone = Backbone(
             reactor,
             self._now,
@@ -142,6 +157,9 @@ class Node(MultiService):
         self.tracker = self._makeTracker()
         limits = config.limits
         self.shares = Shares(reactor, config.projects, limits, Admission(limits, random))
+        self._peers: Peers | None = None
+        if self.engine is not None:
+            self._peers = Peers(reactor, config, self.engine.nodes, self.shares, run)
         self._queries = Queries(self._backend, self.pools.query, limits, self.tracker.poke)
         Sweeper(
             reactor, (self.backbone.roster.sweep, self.backbone.sequencer.expire)
@@ -232,8 +250,16 @@ class Node(MultiService):
 
     def notices(self) -> Mapping[str, str | None]:
         """See L{aerostack.server.health.NodeReports}."""
-        # The database may have been put back to an older state.
-        return {"restored": self._backend.restored.sentence}
+        peers = self._peers
+        return {
+            # The database may have been put back to an older state.
+            "restored": self._backend.restored.sentence,
+            "nodes": None if peers is None else peers.notice(),
+        }
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """See L{aerostack.server.health.NodeReports}."""
+        return [] if self._peers is None else self._peers.shown()
 
     def measure(self, values: Mapping[str, float], timings: Timings) -> Measured:
         """See L{aerostack.server.health.NodeReports}."""
@@ -254,6 +280,7 @@ class Node(MultiService):
                 MAX_REPEATS,
                 backbone.publisher.remember,
             )
+            self._database = self._backend.identify() if self._peers is not None else ""
         except Unusable as error:
             raise StartError(f"{config.database.url} cannot be used: {error}") from None
         backbone.sequencer.floor = max(newest, self._now())
@@ -273,7 +300,8 @@ class Node(MultiService):
 
     def startService(self) -> None:
         self.pools.start()
-        if self.engine is not None:
+        if self.engine is not None and self._peers is not None:
+            self._peers.start(self._database)
             self.engine.start()
         self.tracker.start(self._listener)
         super().startService()
@@ -296,3 +324,5 @@ class Node(MultiService):
         limits = config.limits
         self._queries.reload(limits)
         self.shares.reloadShares(config.projects, limits)
+        if self._peers is not None:
+            self._peers.reload(config)

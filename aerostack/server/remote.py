@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import count
-from socket import gethostname
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -20,6 +19,7 @@ from aerostack.interfaces.tracking import IChangeListener
 from aerostack.net.http.metrics import Measured, Timings
 from aerostack.server.figures import measuredOf
 from aerostack.server.housekeeping import Sweeper
+from aerostack.server.names import nameOf
 from aerostack.server.policies import makePolicies
 from aerostack.sessions.services import NodeServices
 from aerostack.settings.settings import Config
@@ -73,7 +73,7 @@ class RemoteNode(MultiService):
         super().__init__()
         self._channel = channel
         # The hub sends it before anything else.
-        self._status = Status({}, {})
+        self._status = Status({}, {}, [])
         policies = makePolicies(config)
         epochs = count(1)
         logs = TopicLogs(
@@ -90,7 +90,7 @@ class RemoteNode(MultiService):
         self._tracker = RemoteTracker(reactor, channel, questions)
         self._shares = RemoteShares(reactor, channel, config.projects)
         clients = RemoteClients(reactor, channel)
-        line = RemoteLine(channel, gethostname())
+        line = RemoteLine(channel, nameOf(config))
         self.processes = RemoteProcesses(channel)
         self._services = NodeServices(
             self._publisher,
@@ -156,6 +156,10 @@ class RemoteNode(MultiService):
     def notices(self) -> Mapping[str, str | None]:
         """See L{aerostack.server.health.NodeReports}."""
         return self._status.notices
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """See L{aerostack.server.health.NodeReports}."""
+        return self._status.nodes
 
     def measure(self, values: Mapping[str, float], timings: Timings) -> Deferred[Measured]:
         """See L{aerostack.server.health.NodeReports}."""

@@ -95,6 +95,13 @@ class ServerConfig:
         Word(("loopback", "everywhere", "off")),
         "loopback",
     )
+    name: str | None = setting(
+        "What this daemon is called among those that share an engine, in answers and for operators."
+        " Where it is not set, it is the machine's name; two daemons on one machine need different"
+        " ones.",
+        Text("1 to 64 letters, digits, '_', '.' and '-'"),
+        None,
+    )
     workers: int | str = setting(
         "How many processes serve clients: 1 is the daemon's own process, with more the daemon"
         " starts so many workers beside it, and 'auto' is as many as there are processors.",

@@ -28,7 +28,8 @@ from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
-from aerostack.engine.line import LocalLine
+from aerostack.engine.alone import AloneNodes
+from aerostack.engine.line import NodeLine
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.backbone import Backbone
 from aerostack.hub.publishing import ownerOf
@@ -212,7 +213,7 @@ class World:
             self.tracker,
             self.shares,
             self._query,
-            LocalLine(self.clock, "world"),
+            NodeLine(self.clock, AloneNodes("world")),
             self.revocations,
         )
 

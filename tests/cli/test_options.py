@@ -222,6 +222,32 @@ class StatusTests(SynchronousTestCase):
             ],
         )
 
+    def test_nodes(self) -> None:
+        """
+        Each node has a line, which says of a node that is silent for how long.
+        """
+        node = {"run": "r1", "version": "1", "uptime": 90061.5, "heard": 0.4, "lag": 0.0021}
+        health = {
+            "status": "ok",
+            "nodes": {
+                "a": {**node, "state": "here"},
+                "b": {**node, "state": "up", "heard": 3.2},
+                "c": {**node, "state": "silent", "heard": 14.2},
+                "d": {**node, "state": "of a later version", "heard": 1.0},
+            },
+        }
+        rest = "run r1 of version 1, up 1 day, 1:01:01, late by 2 ms"
+        self.assertEqual(
+            describe("ws://h", health),
+            [
+                "daemon at ws://h  ok",
+                f"node a            this one, {rest}",
+                f"node b            heard, {rest}",
+                f"node c            not heard for 14 s, {rest}",
+                f"node d            of a later version for 1 s, {rest}",
+            ],
+        )
+
 
 class WhyTests(SynchronousTestCase):
     """

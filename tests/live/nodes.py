@@ -8,6 +8,9 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import treq
+from twisted.web.client import Agent
+
 from aerostack.server.daemon import Daemon
 from aerostack.settings.settings import Config, EngineConfig
 from tests.engine.valkey.server import ValkeyServer, sharedServer
@@ -40,7 +43,10 @@ class NodesTests(DaemonTests):
 
     def config(self) -> Config:
         url = f"valkey://127.0.0.1:{self.server.port}/0"
-        return replace(super().config(), engine=EngineConfig(url, patience=self.patience))
+        config = super().config()
+        # The first is n0, the second n1.
+        server = replace(config.server, name=f"n{len(self.daemons)}")
+        return replace(config, server=server, engine=EngineConfig(url, patience=self.patience))
 
     async def start(self, port: int = 0) -> None:
         for _ in range(2):
@@ -51,9 +57,19 @@ class NodesTests(DaemonTests):
 
     async def connected(self) -> None:
         """
-        Wait until both daemons have a connection to the server.
+        Wait until both daemons have a connection to the server, and know each other.
         """
         await self.until(lambda: all(each.node.faults()["engine"] is None for each in self.daemons))
+        await self.until(lambda: all(isAcquainted(each) for each in self.daemons))
+
+    async def metrics(self) -> str:
+        """
+        The metrics of the daemon, as text.
+        """
+        url = f"http://127.0.0.1:{self.port}/metrics"
+        response = await treq.get(url, agent=Agent(self.reactor, pool=self.pool))
+        text: str = await response.text()
+        return text
 
     async def stop(self) -> None:
         if self.server.running:
@@ -91,6 +107,13 @@ class NodesTests(DaemonTests):
         while (frame := await wire.frame())["type"] not in ("ack", "error"):
             pass
         return frame
+
+
+def isAcquainted(daemon: Daemon) -> bool:
+    """
+    Whether a daemon knows the other one.
+    """
+    return [each["state"] for each in daemon.node.nodes()] == ["here", "up"]
 
 
 async def heard(wire: Wire, count: int) -> list[Any]:

@@ -151,6 +151,9 @@ class MetricsTests(DaemonTests):
                 "feed_unnumbered_seconds": 0,
                 "open_transaction_seconds": 0,
                 "engine_up": 1,
+                "nodes": 1,
+                "nodes_silent": 0,
+                "nodes_different": 0,
                 "healthy": 1,
             },
         )

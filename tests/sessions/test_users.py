@@ -11,7 +11,8 @@ from zope.interface import implementer
 
 from aerostack.auth.authenticator import Credentials
 from aerostack.core.access.revocations import Revocations, Room
-from aerostack.engine.line import LocalLine
+from aerostack.engine.alone import AloneNodes
+from aerostack.engine.line import NodeLine
 from aerostack.errors import CLOSE_CODES, CLOSE_DISCONNECTED, RealtimeError
 from aerostack.interfaces.line import ILine
 from aerostack.sessions.users import LATEST, UserMethods
@@ -50,7 +51,7 @@ class UserMethodsTests(RemovalCase):
     def setUp(self) -> None:
         super().setUp()
         self.store = MemoryRevocations()
-        self.line = LocalLine(self.world.clock, "here")
+        self.line = NodeLine(self.world.clock, AloneNodes("here"))
         self.line.start(self.removal.carryOut)
         self.server = self.world.authenticator.identify(Credentials(key=SECRET_KEY), 0)
         self.use(self.line, self.world.authenticator.revocations)

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.access.removals import Disconnect
 from aerostack.core.limits.leases import LEASE
+from aerostack.engine.alone import AloneNodes
 from aerostack.errors import CLOSE_SUPERSEDED
 from aerostack.sessions.services import NodeServices
 from aerostack.testing import MemoryClient, World, makeProject
@@ -123,7 +124,7 @@ class Machine:
             presence,
             WorkerClients(presence),
             WorkerShares(hub.clock, hub.shares, hub.projects),
-            WorkerLine(hub.revocations),
+            WorkerLine(hub.revocations, AloneNodes("machine")),
             Part(WorkerPublications(backbone.publisher).handlers),
         ]
         self.linked = Linked(hub.clock, parts, self._make, (*KINDS, *logs.KINDS, *publishing.KINDS))
@@ -248,7 +249,7 @@ class WorkersTests(SynchronousTestCase):
         asked: Deferred[Any] = machine.workers[0].line.ask(Disconnect("p", "ann", 4100, "bye"), 5.0)
         answers = outcome(asked)
         machine.linked.settle()
-        self.assertEqual(answers, [{"w0": 1, "w1": 2}])
+        self.assertEqual(answers, [{"machine/w0": 1, "machine/w1": 2}])
         for client in clients:
             self.assertEqual(client.connection.closing, (4100, "bye"))
         self.assertIsNone(other.connection.closing)

@@ -25,6 +25,7 @@ from aerostack.databases.postgres.connection import (
     sentence,
 )
 from aerostack.databases.postgres.dialect import POSTGRES
+from aerostack.databases.postgres.identity import identify
 from aerostack.databases.postgres.journal import PostgresJournal
 from aerostack.databases.postgres.locks import Lookout
 from aerostack.databases.postgres.query import runQuery
@@ -65,6 +66,9 @@ class PostgresBackend(Backend):
                 return question(connection.cursor(), self.dialect, *args)
         except _FAULTS as error:
             raise Unusable(sentence(error)) from None
+
+    def identify(self) -> str:
+        return self.ask(identify)
 
     def pools(self, reactor: Any) -> Pools:
         def pool(threads: int, purpose: str, timeout: float | None = None) -> PooledDatabase:

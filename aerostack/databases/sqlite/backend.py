@@ -62,6 +62,9 @@ class SQLiteBackend(Backend):
         except sqlite3.Error as error:
             raise Unusable(str(error)) from None
 
+    def identify(self) -> str:
+        return str(self._path.resolve())
+
     def pools(self, reactor: Any) -> Pools:
         # The tracker has its own connection, because PRAGMA data_version counts the commits of
         # other connections.

@@ -27,6 +27,8 @@ class Keys:
     The names of the keys and channels of logs and of presence.
 
     @ivar presence: The root of the keys that presence has once.
+    @ivar nodes: The root of the keys that list the nodes.
+    @ivar nodesChannel: The channel on which nodes ask each other.
     """
 
     def __init__(self, prefix: str = "ar1") -> None:
@@ -36,6 +38,8 @@ class Keys:
         self._prefix = prefix.encode()
         self.channelOf = lru_cache(4096)(self._channelOf)
         self.presence = b"%b:presence" % self._prefix
+        self.nodes = b"%b:nodes" % self._prefix
+        self.nodesChannel = b"%b:ask" % self._prefix
 
     def metaOf(self, topic: str) -> bytes:
         """
@@ -105,6 +109,12 @@ class Keys:
         The sorted set that has what the connections of a run of a node hold.
         """
         return b"%b:of:%b" % (self.presence, run.encode())
+
+    def nodeChannelOf(self, run: str) -> bytes:
+        """
+        The channel on which a run of a node gets answers.
+        """
+        return b"%b:answer:%b" % (self._prefix, run.encode())
 
     def _topicOf(self, name: bytes, wanted: bytes) -> str | None:
         prefix, _, rest = name.partition(b":{")

@@ -13,19 +13,25 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from aerostack.core.replay.log import Depth
-from aerostack.engine.valkey import leasescripts, logscripts, rosterscripts
+from aerostack.engine.valkey import leasescripts, logscripts, nodescripts, rosterscripts
 from aerostack.engine.valkey.address import ValkeyAddress
 from aerostack.engine.valkey.endpoints import Endpoints
 from aerostack.engine.valkey.keys import Keys
 from aerostack.engine.valkey.link import Link, Login
 from aerostack.engine.valkey.log import ValkeyLog
+from aerostack.engine.valkey.nodes import ValkeyNodes
 from aerostack.engine.valkey.roster import ValkeyRoster
 from aerostack.engine.valkey.scripts import Scripts
 from aerostack.engine.valkey.sentinel import Sentinels
 from aerostack.engine.valkey.users import LinkUsers
 from aerostack.interfaces.messaging import IHistory
 
-SCRIPTS = {**logscripts.SCRIPTS, **rosterscripts.SCRIPTS, **leasescripts.SCRIPTS}
+SCRIPTS = {
+    **logscripts.SCRIPTS,
+    **rosterscripts.SCRIPTS,
+    **leasescripts.SCRIPTS,
+    **nodescripts.SCRIPTS,
+}
 
 
 class ValkeyEngine:
@@ -34,6 +40,7 @@ class ValkeyEngine:
 
     @ivar log: The logs that the nodes share.
     @ivar roster: Decides who is present, with the other nodes.
+    @ivar nodes: Reaches the other nodes.
     """
 
     def __init__(
@@ -48,6 +55,7 @@ class ValkeyEngine:
         window: float,
         now: Callable[[], int],
         grace: float,
+        name: str,
     ) -> None:
         """
         @param address: With the password.
@@ -58,6 +66,7 @@ class ValkeyEngine:
         @param window: See L{ValkeyLog}.
         @param now: The time of day, milliseconds since the epoch.
         @param grace: For how many seconds a lost connection's members stay.
+        @param name: This node's name.
         @raise OSError: The file of the authorities cannot be read.
         @raise ValueError: That file has no certificate.
         """
@@ -65,6 +74,7 @@ class ValkeyEngine:
         keys = Keys(prefix)
         self.log = ValkeyLog(reactor, history, depthOf, run, window, patience, keys)
         self.roster = ValkeyRoster(reactor, now, run, grace, patience=patience, keys=keys)
+        self.nodes = ValkeyNodes(reactor, run, name, keys)
         self._sentinels: Sentinels | None = None
         if address.master is not None:
             self._sentinels = Sentinels(reactor, endpoints.connect, address.hosts, address.master)
@@ -83,11 +93,13 @@ class ValkeyEngine:
                 address.database,
             ),
             Scripts(SCRIPTS, run),
-            LinkUsers((self.log, self.roster)),
+            # First the nodes, so that orders come before what is read after a reconnect.
+            LinkUsers((self.nodes, self.log, self.roster)),
             random,
         )
         self.log.begin(self._link)
         self.roster.begin(self._link)
+        self.nodes.begin(self._link)
 
     @property
     def fault(self) -> str | None:
@@ -107,10 +119,10 @@ class ValkeyEngine:
         """
         Leave the server.  Publications that wait fail.
 
-        @return: Fires when no attempt to connect is under way.
+        @return: Fires when the other nodes know it, and no attempt to connect is under way.
         """
         self.log.stop()
         self.roster.stop()
         if self._sentinels is not None:
             self._sentinels.stop()
-        return self._link.stop()
+        return self.nodes.stop().addCallback(lambda _: self._link.stop())

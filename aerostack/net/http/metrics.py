@@ -78,6 +78,25 @@ METRICS = (
     Metric(
         "aerostack_engine_up", "gauge", "1 if the engine answers, or there is none, else 0.", min
     ),
+    Metric(
+        "aerostack_nodes",
+        "gauge",
+        "Daemons on the engine that were heard in the last ten seconds, with this one.",
+        max,
+    ),
+    Metric(
+        "aerostack_nodes_silent",
+        "gauge",
+        "Daemons on the engine that were not heard for ten seconds, and have not said that they"
+        " stop.",
+        max,
+    ),
+    Metric(
+        "aerostack_nodes_different",
+        "gauge",
+        "Daemons on the engine that have another database or other settings.",
+        max,
+    ),
     Metric("aerostack_healthy", "gauge", "1 if /health is 200, else 0.", min),
     Metric(
         "aerostack_publish_to_socket_seconds",

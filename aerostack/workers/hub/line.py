@@ -1,5 +1,5 @@
 """
-Removes users on all workers, and keeps revocations for them.
+Removes users on all workers and on the other nodes, and keeps revocations.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from twisted.internet.defer import Deferred, TimeoutError, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aerostack.core.access.orders import (
+    KIND,
+    decodeOrder,
+    encodeCounts,
+    encodeOrder,
+    namedCounts,
+)
 from aerostack.errors import RealtimeError
+from aerostack.interfaces.nodes import INodes
 from aerostack.interfaces.revocations import IRevocationStore
 from aerostack.workers.channel import ChannelLost
 from aerostack.workers.hub.links import Link
@@ -27,11 +35,17 @@ from aerostack.workers.messages.line import (
     Order,
     ReadRevocations,
     TellAll,
+    orderOf,
 )
 from aerostack.workers.messages.shares import Done
 
 PATIENCE = 30.0
-"""Seconds after which the log says that a worker has not done what it was told."""
+"""Seconds after which the log says that a worker has not carried out an order."""
+
+
+IN_TIME = 0.8
+"""The part of the time of another node that is left for workers, so that its answer, which names
+those that are late, comes in time."""
 
 
 class AskedLink(Link, Protocol):
@@ -45,7 +59,7 @@ class AskedLink(Link, Protocol):
 
 class WorkerLine:
     """
-    Reaches every worker.
+    Reaches every worker, and the other nodes.
 
     @ivar handlers: See L{aerostack.workers.hub}.
     @ivar names: The names of the workers, by their links.
@@ -53,11 +67,14 @@ class WorkerLine:
 
     log = Logger()
 
-    def __init__(self, store: IRevocationStore) -> None:
+    def __init__(self, store: IRevocationStore, nodes: INodes) -> None:
         """
         @param store: Keeps revocations.
+        @param nodes: Reaches the other nodes.
         """
         self._store = store
+        self._nodes = nodes
+        nodes.serve(KIND, self._asked)
         self.names: dict[AskedLink, str] = {}
         self.handlers: Mapping[type[Struct], Callable[[Link, Any], Any]] = {
             AskAll: lambda link, question: self._askAll(question.order, question.timeout),
@@ -70,8 +87,6 @@ class WorkerLine:
     def joined(self, link: AskedLink, name: str) -> None:
         """
         Note that there is one more worker.
-
-        @param name: Names the worker and the machine.
         """
         self.names[link] = name
 
@@ -84,19 +99,30 @@ class WorkerLine:
     # Removing users
 
     def _tellAll(self, link: Link, message: TellAll) -> None:
-        self._askAll(message.order, PATIENCE)
+        self._askWorkers(message.order, PATIENCE)
+        self._nodes.tell(KIND, encodeOrder(message.order.what))
 
     def _askAll(self, order: Order, timeout: float) -> Deferred[Answers]:
+        others = self._nodes.ask(KIND, encodeOrder(order.what), timeout).addCallback(namedCounts)
+        both = gatherResults([self._askWorkers(order, timeout), others], consumeErrors=True)
+
+        def answer(found: list[dict[str, int | None]]) -> Answers:
+            here = {f"{self._nodes.name}/{name}": count for name, count in found[0].items()}
+            return Answers({**here, **found[1]})
+
+        return both.addCallback(answer)
+
+    def _asked(self, data: bytes, timeout: float) -> Deferred[bytes]:
+        order = orderOf(decodeOrder(data))
+        return self._askWorkers(order, IN_TIME * timeout).addCallback(encodeCounts)
+
+    def _askWorkers(self, order: Order, timeout: float) -> Deferred[dict[str, int | None]]:
         names = list(self.names.values())
         asked = [
             link.ask(order, timeout).addCallbacks(_count, partial(self._failed, name))
             for link, name in self.names.items()
         ]
-
-        def answer(counts: list[int | None]) -> Answers:
-            return Answers(dict(zip(names, counts, strict=True)))
-
-        return gatherResults(asked).addCallback(answer)
+        return gatherResults(asked).addCallback(lambda found: dict(zip(names, found, strict=True)))
 
     def _failed(self, name: str, failure: Failure) -> None:
         if failure.check(TimeoutError, ChannelLost, RealtimeError):

@@ -39,7 +39,7 @@ class Obeyed(Struct, frozen=True, array_like=True, tag=77):
 
 class AskAll(Struct, frozen=True, array_like=True, tag=78):
     """
-    A worker asks the hub to have all workers do something; the answer is an L{Answers}.
+    A worker asks the hub to have all workers and nodes do something; the answer is an L{Answers}.
 
     @ivar timeout: Seconds after which no answer is waited for.
     """
@@ -50,10 +50,10 @@ class AskAll(Struct, frozen=True, array_like=True, tag=78):
 
 class Answers(Struct, frozen=True, array_like=True, tag=79):
     """
-    What the workers have answered.
+    What the workers and the other nodes have answered.
 
-    @ivar counts: By the name of each worker, how many connections it closed; L{None} if it failed
-        or did not answer in time.
+    @ivar counts: By the name of each node and worker, how many connections it closed; L{None} if it
+        failed or did not answer in time.
     """
 
     counts: dict[str, int | None]

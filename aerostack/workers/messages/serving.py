@@ -4,6 +4,8 @@ What the hub and its workers say of their work: the configuration, the stop, and
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
 
 
@@ -98,6 +100,7 @@ class Status(Struct, frozen=True, array_like=True, tag=104):
 
     faults: dict[str, str | None]
     notices: dict[str, str | None]
+    nodes: list[dict[str, Any]]
 
 
 KINDS = (Setup, Reconfigure, Done, Refuse, Clients, SendAway, Finish, Drop, Status)

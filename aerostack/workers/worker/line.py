@@ -44,7 +44,7 @@ What = Disconnect | Revocation
 @implementer(ILine)
 class RemoteLine:
     """
-    Reaches every worker, this one among them, over the hub.
+    Reaches every worker, this one among them, and the other nodes, over the hub.
 
     @ivar handlers: See L{aerostack.workers.worker}.
     """
@@ -53,7 +53,7 @@ class RemoteLine:
 
     def __init__(self, channel: HubLink, node: str) -> None:
         """
-        @param node: The name of this machine.
+        @param node: The name of this node.
         """
         self._channel = channel
         self._node = node

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from aerostack.core.access.removals import Disconnect, Revocation
+from aerostack.engine.alone import AloneNodes
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.line import ILine
 from aerostack.interfaces.revocations import IRevocationStore
@@ -33,7 +34,7 @@ class LineTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.store = MemoryRevocations()
-        self.hub = WorkerLine(self.store)
+        self.hub = WorkerLine(self.store, AloneNodes("m"))
         self.lines: list[RemoteLine] = []
         self.stores: list[RemoteRevocations] = []
         self.heard: list[Any] = []
@@ -59,7 +60,7 @@ class LineTests(SynchronousTestCase):
         """
         asked = outcome(self.lines[1].ask(DISCONNECT, 5.0))
         self.linked.settle()
-        self.assertEqual(asked, [{"w0": 1, "w1": 2}])
+        self.assertEqual(asked, [{"m/w0": 1, "m/w1": 2}])
         self.assertEqual(self.heard, [(0, DISCONNECT), (1, DISCONNECT)])
 
     def test_told(self) -> None:
@@ -80,17 +81,17 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(asked, [])
         self.clock.advance(5.0)
         self.linked.settle()
-        self.assertEqual(asked, [{"w0": None, "w1": None}])
+        self.assertEqual(asked, [{"m/w0": None, "m/w1": None}])
         self.answers = [Deferred(), succeed(3)]
         asked = outcome(self.lines[1].ask(REVOCATION, 5.0))
         self.linked.settle()
         self.linked.kill(0)
         self.linked.settle()
-        self.assertEqual(asked, [{"w0": None, "w1": 3}])
+        self.assertEqual(asked, [{"m/w0": None, "m/w1": 3}])
         asked = outcome(self.lines[1].ask(REVOCATION, 5.0))
         self.answers[1] = succeed(4)
         self.linked.settle()
-        self.assertEqual(list(asked[0]), ["w1"])
+        self.assertEqual(list(asked[0]), ["m/w1"])
 
     def test_withoutHub(self) -> None:
         """

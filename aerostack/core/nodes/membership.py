@@ -1,0 +1,116 @@
+"""
+Which other nodes there are, and how each of them is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from aerostack.core.nodes.reports import Report
+
+LEASE = 10.0
+"""After how many seconds without a report a node is silent."""
+
+REMEMBERED = 3600.0
+"""For how many seconds a node that is silent is remembered.  It may be there all the same, and only
+not reach the engine.  A node that stops says so, and is forgotten at once."""
+
+UNKNOWN = "other nodes"
+"""Stands for the nodes that a node without its engine cannot know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """
+    Another node.
+
+    @ivar run: The id of its run.
+    @ivar heard: When it was last heard, seconds of this node's clock.
+    @ivar isSilent: Whether its lease is over.
+    """
+
+    run: str
+    report: Report
+    heard: float
+    isSilent: bool
+
+
+class Membership:
+    """
+    What a node knows of the other nodes.
+
+    @ivar isCurrent: Whether the engine answers, so that this is how it is now.
+    """
+
+    def __init__(self, run: str, name: str, lease: float = LEASE) -> None:
+        """
+        @param run: The id of this node's run.
+        @param name: This node's name.
+        @param lease: After how many seconds without a report a node is silent.
+        """
+        self._lease = lease
+        self.isCurrent = False
+        self._run = run
+        self._name = name
+        self._peers: dict[str, Peer] = {}
+        self._names: dict[str, str] = {}
+
+    def read(self, rows: Iterable[tuple[str, float, Report]], now: float) -> None:
+        """
+        Take what the engine knows.
+
+        @param rows: The run of each node, seconds since it was heard, and its report.
+        @param now: Seconds of the clock.
+        """
+        self._peers = {
+            run: Peer(run, report, now - age, age > self._lease)
+            for run, age, report in rows
+            if run != self._run
+        }
+        self.isCurrent = True
+        named = Counter([self._name, *(peer.report.name for peer in self._peers.values())])
+        self._names = {
+            run: name if named[name := peer.report.name] == 1 else f"{name}#{run[:6]}"
+            for run, peer in self._peers.items()
+        }
+
+    def lost(self) -> None:
+        """
+        Note that the engine does not answer.
+        """
+        self.isCurrent = False
+
+    @property
+    def peers(self) -> list[Peer]:
+        """The other nodes, in the order of their names."""
+        return sorted(self._peers.values(), key=lambda peer: self._names[peer.run])
+
+    @property
+    def alive(self) -> list[Peer]:
+        """The other nodes that are not silent, in the order of their names."""
+        return [peer for peer in self.peers if not peer.isSilent]
+
+    @property
+    def isAmbiguous(self) -> bool:
+        """Whether a node that is not silent has this node's name."""
+        return any(peer.report.name == self._name for peer in self.alive)
+
+    def nameOf(self, run: str) -> str:
+        """
+        The name of a node.  If several nodes have one name, a part of the run's id follows.
+        """
+        return self._names.get(run, run)
+
+    def usage(self) -> Mapping[str, tuple[int, int]]:
+        """
+        How many connections and how many subscriptions each project has at the other nodes
+        together.
+        """
+        found: dict[str, tuple[int, int]] = {}
+        for peer in self.alive:
+            for project, (connections, subscriptions) in peer.report.usage.items():
+                before = found.get(project, (0, 0))
+                found[project] = before[0] + connections, before[1] + subscriptions
+        return found

@@ -1,0 +1,209 @@
+"""
+Tests for L{aerostack.engine.valkey.nodes}, against a real server.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface.verify import verifyObject
+
+from aerostack.core.nodes.membership import UNKNOWN
+from aerostack.engine.line import NodeLine
+from aerostack.engine.valkey import nodes as module
+from aerostack.interfaces.line import ILine
+from aerostack.interfaces.nodes import INodes
+from tests.engine.linecontract import LineContract
+from tests.engine.valkey.membership import LEASE, MembersCase
+
+
+class ValkeyLineTests(MembersCase, LineContract):
+    """
+    L{NodeLine} over L{ValkeyNodes<aerostack.engine.valkey.nodes.ValkeyNodes>} is a line.
+    """
+
+    async def lines(self) -> dict[str, ILine]:
+        found: dict[str, ILine] = {}
+        for name in ("n0", "n1", "n2"):
+            line = NodeLine(reactor, self.node(name))
+            line.start(lambda what, name=name: self.receive(name, what))
+            found[name] = line
+        await self.acquainted()
+        return found
+
+
+class NodesTests(MembersCase):
+    """
+    Tests for the list of nodes, and for questions to them.
+    """
+
+    def serving(self, name: str, answer: bytes, through: Any = None) -> Any:
+        """
+        Start a node that answers.
+        """
+        nodes = self.node(name, through)
+        nodes.serve("k", lambda data, timeout: succeed(data + answer))
+        return nodes
+
+    def names(self, nodes: Any) -> list[tuple[str, bool]]:
+        """
+        The names of the other nodes, each with whether it is silent.
+        """
+        membership = nodes.membership
+        return [(membership.nameOf(each.run), each.isSilent) for each in membership.peers]
+
+    async def test_provides(self) -> None:
+        """The nodes implement their contract."""
+        verifyObject(INodes, self.node("a"))
+
+    async def test_list(self) -> None:
+        """Each node knows the others, what they use and what they describe."""
+        self.described = {"run0": {"settings": {"x": "1"}}, "run1": {"settings": {"x": "2"}}}
+        first = self.node("a", usage={"p": (2, 3)})
+        second = self.node("b", usage={"p": (5, 7), "q": (1, 0)})
+        third = self.node("c", usage={"p": (10, 0)})
+        await self.acquainted()
+        self.assertEqual(self.names(first), [("b", False), ("c", False)])
+        self.assertEqual(first.membership.usage(), {"p": (15, 7), "q": (1, 0)})
+        (peer,) = (each for each in third.membership.peers if each.report.name == "b")
+        self.assertEqual(third.descriptions[peer.report.description], {"settings": {"x": "2"}})
+        self.assertEqual(len(second.descriptions), 2)
+
+    async def test_stopped(self) -> None:
+        """A node that stops is forgotten at once."""
+        first, second = self.node("a"), self.node("b")
+        await self.acquainted()
+        await second.stop()
+        await self.until(lambda: not first.membership.peers)
+
+    async def test_killed(self) -> None:
+        """
+        A node that is gone without a word is silent after its lease, is named as one that has not
+        answered without a wait, and is forgotten when it is started again.
+        """
+        first, second = self.serving("a", b"1"), self.serving("b", b"2")
+        self.serving("c", b"3")
+        await self.acquainted()
+        await self.links[1].stop()
+        # Until the lease is over, it is waited for.
+        found = await first.ask("k", b"x", 0.2)
+        self.assertEqual(found, {"b": None, "c": b"x3"})
+        await self.until(lambda: self.names(first) == [("b", True), ("c", False)])
+        self.assertEqual(await first.ask("k", b"x", 600.0), {"b": None, "c": b"x3"})
+        self.assertEqual(len(first.membership.alive), 1)
+        second._reports.stop()
+        self.serving("b", b"4")
+        await self.until(lambda: self.names(first) == [("b", False), ("c", False)])
+        self.assertEqual(await first.ask("k", b"x", 600.0), {"b": b"x4", "c": b"x3"})
+
+    async def test_newcomer(self) -> None:
+        """A node that has come after the newest report is asked, too, and is waited for."""
+        first = self.serving("a", b"1")
+        await self.until(lambda: first.membership.isCurrent)
+        first._reports.stop()
+        second = self.serving("b", b"2")
+        await self.until(lambda: second.membership.alive)
+        self.assertEqual(await first.ask("k", b"x", 60.0), {"run1": b"x2"})
+        first._reports.start(1.0, now=False)
+
+    async def test_frozen(self) -> None:
+        """While the server is frozen, the question waits; once the link is down, it is over."""
+        first = self.serving("a", b"1")
+        self.serving("b", b"2")
+        await self.acquainted()
+        self.server.freeze()
+        self.assertEqual(await first.ask("k", b"x", 0.2), {"b": None})
+        asked = first.ask("k", b"x", 600.0)
+        await self.until(lambda: not self.links[0].isUp)
+        self.assertEqual(await asked, {"b": None, UNKNOWN: None})
+        # Other nodes may have come meanwhile.
+        self.assertEqual(await first.ask("k", b"x", 600.0), {"b": None, UNKNOWN: None})
+        self.server.thaw()
+        await self.until(lambda: first.membership.isCurrent)
+        await self.acquainted()
+        self.assertEqual(await first.ask("k", b"x", 60.0), {"b": b"x2"})
+
+    async def test_cut(self) -> None:
+        """A node whose connection is cut is asked again when it has another one."""
+        first = self.serving("a", b"1")
+        second, relay = await self.relayed("b")
+        second.serve("k", lambda data, timeout: succeed(b"2"))
+        await self.acquainted()
+        generation = self.links[1].generation
+        relay.cut()
+        await self.until(lambda: self.links[1].generation > generation)
+        await self.until(lambda: second.membership.isCurrent)
+        self.assertEqual(await first.ask("k", b"x", 60.0), {"b": b"2"})
+
+    async def test_flushed(self) -> None:
+        """If the server has lost its data, every node and its description are there again."""
+        self.described = {"run0": {"settings": {"x": "1"}}, "run1": {"settings": {"x": "2"}}}
+        first, _ = self.node("a"), self.node("b")
+        await self.acquainted()
+        self.server.execute("FLUSHALL")
+        third = self.node("c")
+        await self.until(lambda: len(third.membership.alive) == 2)
+        await self.until(lambda: len(third.descriptions) == 2)
+        await self.until(lambda: len(first.membership.alive) == 2)
+
+    async def test_sameName(self) -> None:
+        """Nodes that have the same name are told apart."""
+        first, second = self.node("a"), self.node("a")
+        self.node("b")
+        await self.acquainted()
+        self.assertEqual(self.names(first), [("a#run1", False), ("b", False)])
+        self.assertTrue(second.membership.isAmbiguous)
+        self.assertFalse(self.nodes[2].membership.isAmbiguous)
+
+    async def test_large(self) -> None:
+        """A question or an answer that is too large is not sent on; the node has no answer."""
+        self.patch(module, "LARGEST", 1000)
+        first = self.serving("a", b"1")
+        second = self.node("b")
+        second.serve("k", lambda data, timeout: succeed(bytes(2000)))
+        await self.acquainted()
+        self.assertEqual(await first.ask("k", bytes(2000), 60.0), {"b": None})
+        self.assertEqual(await first.ask("k", b"x", 60.0), {"b": None})
+
+    async def test_unknown(self) -> None:
+        """A node that does not know the question, or fails, says so at once."""
+        first, second = self.node("a"), self.node("b")
+        await self.acquainted()
+        self.assertEqual(await first.ask("k", b"x", 60.0), {"b": None})
+        second.serve("k", lambda data, timeout: fail(ZeroDivisionError()))
+        self.assertEqual(await first.ask("k", b"x", 60.0), {"b": None})
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    async def test_garbage(self) -> None:
+        """What another program publishes on the channels, or writes into the list, is left out."""
+        first = self.serving("a", b"1")
+        self.serving("b", b"2")
+        await self.acquainted()
+        for channel in (b"ar1:ask", b"ar1:answer:run0"):
+            for data in (b"", b"\xff", b"\x95\x01\x02"):
+                self.server.execute("PUBLISH", channel, data)
+        self.server.execute("ZADD", "ar1:nodes:seen", 10**15, "other")
+        self.server.execute("HSET", "ar1:nodes:reports", "other", "[]")
+        self.assertEqual(await first.ask("k", b"x", 60.0), {"b": b"x2"})
+
+    async def test_busy(self) -> None:
+        """More than so many questions at a time are not asked."""
+        self.patch(module, "MOST", 1)
+        first, second = self.serving("a", b"1"), self.node("b")
+        late: Deferred[bytes] = Deferred()
+        second.serve("k", lambda data, timeout: late)
+        await self.acquainted()
+        asked = first.ask("k", b"x", 60.0)
+        self.assertEqual(await first.ask("k", b"x", 60.0), {"b": None})
+        late.callback(b"y")
+        self.assertEqual(await asked, {"b": b"y"})
+
+    async def test_lease(self) -> None:
+        """A node that reports is not silent, however long it runs."""
+        first, _ = self.node("a"), self.node("b")
+        await self.acquainted()
+        for _ in range(4):
+            await self.passed(LEASE / 2)
+            self.assertEqual(self.names(first), [("b", False)])
