@@ -11,7 +11,7 @@ L{aerostack.interfaces}:
 2. live: L{aerostack.auth}, L{aerostack.delivery}, L{aerostack.hub}, L{aerostack.tables},
    L{aerostack.recovery}, L{aerostack.sessions}, L{aerostack.admin}, L{aerostack.tracker};
 3. adapters, one outside system each: L{aerostack.engine}, L{aerostack.workers},
-   L{aerostack.databases}, L{aerostack.process}, L{aerostack.net};
+   L{aerostack.databases}, L{aerostack.process}, L{aerostack.ai}, L{aerostack.net};
 4. composition: L{aerostack.config}, L{aerostack.examples}, L{aerostack.cli},
    L{aerostack.server}.
 

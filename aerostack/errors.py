@@ -55,6 +55,7 @@ ERRORS: dict[str, ErrorCode] = {
     "unknown_project": ErrorCode(404, "No project of that id is configured."),
     "unknown_table": ErrorCode(404, "The database has no table of that name."),
     "unknown_method": ErrorCode(404, "The RPC has no method of that name."),
+    "unknown_model": ErrorCode(404, "The project may use no model of that name."),
     "not_found": ErrorCode(404, "Nothing is served under that path."),
     "method_not_allowed": ErrorCode(405, "The path is served, but not for this HTTP method."),
     "untrackable_table": ErrorCode(
@@ -92,6 +93,12 @@ ERRORS: dict[str, ErrorCode] = {
         "says why.",
     ),
     "internal_error": ErrorCode(500, "The daemon failed. Its log has the details."),
+    "model_refused": ErrorCode(
+        400, "The model refused the request. Its messages or parameters do not fit the model."
+    ),
+    "model_failed": ErrorCode(
+        502, "The model did not answer, or broke its answer off. The daemon's log says how."
+    ),
     "overloaded": ErrorCode(
         503, "The daemon has too much work now. Wait retryAfter ms and try again."
     ),

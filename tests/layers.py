@@ -20,7 +20,7 @@ FLOORS = (
     ("errors", "settings"),
     ("core", "protocol", "interfaces"),
     ("auth", "delivery", "hub", "tables", "recovery", "sessions", "admin", "tracker"),
-    ("engine", "workers", "databases", "process", "net"),
+    ("engine", "workers", "databases", "process", "ai", "net"),
     ("config", "examples", "cli", "server"),
 )
 ROOMS = tuple(room for floor in FLOORS for room in floor)
@@ -30,7 +30,7 @@ PURE = ("core", "protocol", "interfaces")
 TOP = ("config", "examples", "cli", "server")
 
 # Each of these stands for one outside system, and does not know the others.
-SEPARATE = ("engine", "workers", "databases", "process", "net")
+SEPARATE = ("engine", "workers", "databases", "process", "ai", "net")
 
 # Beside the floors: the client stands on the vocabulary and the pure rooms, and the top floor may
 # use it.  The pages hold no code.  The fakes may import every room, and no room imports them.

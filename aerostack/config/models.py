@@ -13,19 +13,11 @@ from urllib.parse import urlsplit
 from aerostack.config.credentials import Credentials
 from aerostack.config.problems import Problems
 from aerostack.config.sections import SectionReader
+from aerostack.protocol.chatrequests import PARAMETERS
 from aerostack.settings.ai import ModelConfig
 from aerostack.settings.fields import keysOf
 from aerostack.settings.kinds import Secret, describe
 from aerostack.settings.projects import ProjectConfig
-
-PARAMETERS = frozenset(
-    {
-        *("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed"),
-        *("presence_penalty", "frequency_penalty", "logit_bias", "response_format"),
-        *("tools", "tool_choice", "parallel_tool_calls", "reasoning_effort", "verbosity"),
-    }
-)
-"""The parameters of a request that its sender decides about, with the messages."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 

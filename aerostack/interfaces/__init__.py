@@ -7,5 +7,5 @@ L{aerostack.interfaces.logs}, L{aerostack.interfaces.roster} and L{aerostack.int
 what the part of the daemon that serves clients needs of the part that exists once on a machine.
 L{aerostack.interfaces.line} joins the nodes, and L{aerostack.interfaces.revocations} keeps the
 revocations of tokens for all of them.  L{aerostack.interfaces.answers} keeps streamed answers while
-they run.
+they run, and L{aerostack.interfaces.models} asks the models that make some of them.
 """

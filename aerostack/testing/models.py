@@ -1,0 +1,126 @@
+"""
+A server with a model behind it, which answers as a test wants it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+FINISH, CUT, HANG = "finish", "cut", "hang"
+"""How an answer ends: as it should, with the connection, or not at all."""
+
+
+@dataclass(frozen=True)
+class ModelAnswer:
+    """
+    An answer of the model.
+
+    @ivar pieces: What it sends, one piece after the other; a number is a pause in seconds.
+    @ivar ending: L{FINISH}, L{CUT} or L{HANG}.
+    """
+
+    pieces: Sequence[bytes | float] = ()
+    status: int = 200
+    headers: Mapping[str, str] = field(
+        default_factory=lambda: {"content-type": "text/event-stream"}
+    )
+    ending: str = FINISH
+
+
+@dataclass(frozen=True)
+class Asked:
+    """
+    A request that came.
+    """
+
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+
+
+def chunk(delta: Mapping[str, Any] | None = None, reason: str | None = None, **more: Any) -> bytes:
+    """
+    An event with a chunk of a completion.
+    """
+    choice = {"index": 0, "delta": delta or {}, "finish_reason": reason}
+    return b"data: " + json.dumps({"choices": [choice], **more}).encode() + b"\n\n"
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+def words(*texts: str, pause: float = 0.0) -> ModelAnswer:
+    """
+    A whole answer.
+
+    @param pause: Seconds between two texts.
+    """
+    pieces: list[bytes | float] = []
+    for text in texts:
+        pieces += [chunk({"content": text}), pause]
+    usage = {"prompt_tokens": 1, "completion_tokens": len(texts)}
+    return ModelAnswer([*pieces, chunk(reason="stop", usage=usage), DONE])
+
+
+class ModelServer(Resource):
+    """
+    Answers each request for a chat completion.
+
+    @ivar answers: The answers to come; the last one is given again and again.
+    @ivar asked: The requests that have come.
+    @ivar open: How many answers go on.
+    """
+
+    isLeaf = True
+
+    def __init__(self, clock: IReactorTime, *answers: ModelAnswer) -> None:
+        super().__init__()
+        self._clock = clock
+        self.answers = list(answers) or [words("Hello", " world")]
+        self.asked: list[Asked] = []
+        self.open = 0
+
+    def render(self, request: Request) -> int:
+        headers = {
+            name.decode("latin-1").lower(): values[-1].decode("latin-1")
+            for name, values in request.requestHeaders.getAllRawHeaders()
+        }
+        body = b"" if request.content is None else request.content.read()
+        self.asked.append(Asked(headers, json.loads(body or b"{}")))
+        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+        request.setResponseCode(answer.status)
+        for name, value in answer.headers.items():
+            request.setHeader(name, value)
+        self.open += 1
+        gone: list[Any] = []
+
+        def left(result: Any) -> None:
+            gone.append(result)
+            self.open -= 1
+
+        request.notifyFinish().addBoth(left)
+        self._send(request, list(answer.pieces), answer.ending, gone)
+        return NOT_DONE_YET
+
+    def _send(
+        self, request: Request, pieces: list[bytes | float], ending: str, gone: list[Any]
+    ) -> None:
+        while pieces and not gone:
+            piece = pieces.pop(0)
+            if isinstance(piece, bytes):
+                request.write(piece)
+            elif piece:
+                self._clock.callLater(piece, self._send, request, pieces, ending, gone)
+                return
+        if gone or ending == HANG:
+            return
+        if ending == CUT:
+            request.loseConnection()
+        else:
+            request.finish()
