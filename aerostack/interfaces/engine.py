@@ -88,9 +88,10 @@ class ILog(ILogFeed):
             if there is none.  If it is L{None}, the engine reads the history to know it.
         @return: A L{Deferred} of an L{aerostack.core.replay.shared.Placed}.  Fails with
             L{RealtimeError} C{engine_unavailable} with C{retryAfter} if the engine did not
-            answer within the patience, or if too much waits for it; the publication may have
-            entered the log all the same.  Fails with C{engine_full} if the engine has no memory
-            left.  A kept publication that failed enters the log later, when the engine is back.
+            answer within the patience, or if too much waits for it.  If the connection was lost
+            while the publication was on its way, it may have entered the log all the same.  Fails
+            with C{engine_full} if the engine has no memory left.  A kept publication that failed
+            enters the log later, when the engine is back.
         """
 
 

@@ -51,6 +51,7 @@ class Interruptions:
         # Since when the engine does not answer, ms; and what tells subscribers of that.
         self._since: int | None = None
         self._telling: IDelayedCall | None = None
+        self._isStopped = False
 
     def received(self, entry: SharedEntry) -> None:
         self._hub.delivery.deliverEntry(entry)
@@ -105,7 +106,7 @@ class Interruptions:
         return partial(self._recovery.goOn, outbound, request, catchup)
 
     def down(self) -> None:
-        if self._since is None:
+        if self._since is None and not self._isStopped:
             self._since = self._hub.now()
             self._telling = self._clock.callLater(GRACE, self._tellDown)
 
@@ -121,8 +122,9 @@ class Interruptions:
 
     def stop(self) -> None:
         """
-        Tell nothing more.
+        Tell nothing more.  The engine stops later.
         """
+        self._isStopped = True
         if self._telling is not None:
             self._telling.cancel()
             self._telling = None

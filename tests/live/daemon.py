@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -100,6 +101,10 @@ class DaemonTests(TestCase):
         """The endpoint string of L{port}."""
         return f"tcp:{self.port}:interface=127.0.0.1:local={self.local}"
 
+    def wall(self) -> Callable[[], float]:
+        """What gives the time of day to the next daemon, if it is one process."""
+        return time.time
+
     async def start(self, port: int = 0) -> None:
         """
         Start the daemon.
@@ -111,7 +116,7 @@ class DaemonTests(TestCase):
         config = replace(config, server=replace(config.server, listen=(self.listen(),)))
         config = replace(config, server=replace(config.server, workers=self.workers))
         self.daemon: Any = (
-            Daemon(config, self.reactor)
+            Daemon(config, self.reactor, self.wall())
             if processes(config) == 1
             else HubDaemon(config, self.reactor)
         )

@@ -25,6 +25,7 @@ class NodesTests(DaemonTests):
 
     @cvar patience: For how long a publication waits for the server, in seconds.
     @ivar server: The server.
+    @ivar enginePort: The port at which the daemons reach it.
     @ivar daemons: The daemons.
     """
 
@@ -33,6 +34,7 @@ class NodesTests(DaemonTests):
 
     async def setUp(self) -> None:  # type: ignore[override]
         self.server = self.makeServer()
+        self.enginePort = self.server.port
         self.daemons: list[Daemon] = []
         self.ports: list[int] = []
         await super().setUp()
@@ -42,7 +44,7 @@ class NodesTests(DaemonTests):
         return sharedServer(self)
 
     def config(self) -> Config:
-        url = f"valkey://127.0.0.1:{self.server.port}/0"
+        url = f"valkey://127.0.0.1:{self.enginePort}/0"
         config = super().config()
         # The first is n0, the second n1.
         server = replace(config.server, name=f"n{len(self.daemons)}")

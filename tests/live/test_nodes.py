@@ -82,6 +82,21 @@ class SharingTests(NodesTests):
         )
         self.assertEqual((status, len(page["messages"])), (200, 1), page)
 
+    async def test_nothingLeft(self) -> None:
+        """What is published on a topic without subscribers leaves no log on the server."""
+        for persist in (False, True):
+            await self.emit("e", 1, TOPIC, persist=persist)
+            self.at(1)
+        wire = await self.client("u")
+        self.assertEqual((await self.say(wire, TOPIC, 2))["type"], "ack")
+        keys = [key.decode() for key in self.server.execute("KEYS", "*")]
+        self.assertEqual([key for key in keys if TOPIC in key], [])
+        # With a subscriber there is one.
+        await self.join(0, TOPIC)
+        await self.emit("e", 3, TOPIC)
+        keys = [key.decode() for key in self.server.execute("KEYS", "*")]
+        self.assertNotEqual([key for key in keys if TOPIC in key], [])
+
     async def test_table(self) -> None:
         """An event that is published on a table's topic comes at both daemons."""
         self.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")

@@ -89,6 +89,48 @@ class TroubleTests(NodesTests):
                     found.append(frame["data"])
             self.assertEqual(found, [2, 3])
 
+    async def test_sameId(self) -> None:
+        """
+        A publication whose answer was lost, and which comes again at the other daemon after the
+        server has lost everything, comes at no subscriber a second time, kept or not.
+        """
+        wires = [(await self.join(number, TOPIC))[0] for number in (0, 1)]
+        self.at(0)
+        first = await self.client("u")
+        for persist in (True, False):
+            await self.say(first, TOPIC, persist, id=f"x{persist}", persist=persist)
+        for wire in wires:
+            self.assertEqual(await heard(wire, 2), [True, False])
+        self.server.kill()
+        await self.restarted()
+        for wire in wires:
+            await self.subscribedAgain(wire)
+        self.at(1)
+        again = await self.client("u")
+        for persist in (True, False):
+            answer = await self.say(again, TOPIC, persist, id=f"x{persist}", persist=persist)
+            self.assertEqual(answer["type"], "ack")
+        await self.emit("e", "end", TOPIC)
+        for wire in wires:
+            self.assertEqual(await heard(wire, 1), ["end"])
+
+    async def test_tables(self) -> None:
+        """
+        If the server comes back without data, subscribers of tables learn that events may be
+        missing; the changes go on.
+        """
+        self.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        there, _ = await self.join(1, "table/t/p")
+        self.at(0)
+        await self.emit("e", 1, "table/t/p")
+        self.assertEqual(await heard(there, 1), [1])
+        self.server.kill()
+        await self.restarted()
+        lost = await there.frame()
+        self.assertEqual((lost["type"], lost["events"]), ("status", "lost"))
+        self.execute("INSERT INTO t VALUES (7)")
+        self.assertEqual((await there.frame())["type"], "db_change")
+
     async def test_unpublished(self) -> None:
         """
         A message that was committed by a daemon which ended before it published the message reaches
@@ -173,6 +215,10 @@ class FrozenTests(NodesTests):
         self.assertGreater(refused["retryAfter"], 0)
         told = await there.frame()
         self.assertEqual((told["type"], told["feed"], told["topic"]), ("status", "down", TOPIC))
+        # Who joins now is told as well.
+        _, answer = await self.join(1, TOPIC)
+        self.assertEqual(answer["type"], "subscribed")
+        self.assertEqual((await self.wires[-1].frame())["feed"], "down")
         status, body, _ = await self.http("GET", "/health")
         while body["checks"]["engine"] == "ok":
             status, body, _ = await self.http("GET", "/health")
@@ -184,5 +230,6 @@ class FrozenTests(NodesTests):
             self.assertEqual(told["type"], "event")
         self.assertEqual(told["feed"], "up")
         await self.say(there, TOPIC, 2)
+        _, body, _ = await self.http("GET", "/health")
         while body["checks"]["engine"] != "ok":
-            status, body, _ = await self.http("GET", "/health")
+            _, body, _ = await self.http("GET", "/health")

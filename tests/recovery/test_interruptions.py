@@ -104,6 +104,15 @@ class StatusTests(InterruptionsCase):
         self.world.advance(GRACE)
         self.assertEqual(client.take(), [])
 
+    def test_stopped(self) -> None:
+        """
+        A daemon that stops tells its clients nothing of the engine, which stops after them.
+        """
+        self.subscribe(ROOM)
+        self.interruptions.stop()
+        self.interruptions.down()
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])
+
     def test_joined(self) -> None:
         """
         Whoever joins an attached topic during the outage gets the status right behind the answer.

@@ -14,6 +14,8 @@ from twisted.logger import Logger
 
 from aerostack.core.replay.following import Follower
 from aerostack.core.replay.positions import Position
+from aerostack.core.replay.receivedtags import ReceivedTags
+from aerostack.core.replay.shared import SharedEntry
 from aerostack.engine.valkey.entries import MalformedEntry, decodeEntry
 from aerostack.engine.valkey.errors import ValkeyError
 from aerostack.engine.valkey.keys import Keys
@@ -54,11 +56,13 @@ class Attaching:
         patience: float,
         interval: float,
         ready: Callable[[str], None],
+        tags: ReceivedTags,
     ) -> None:
         """
         @param patience: For how many seconds an attach may wait.
         @param interval: See L{interval}.
         @param ready: Is called when publications of a topic can be sent.
+        @param tags: Remembers the publications that came.
         """
         self._clock = clock
         self._link = link
@@ -69,7 +73,8 @@ class Attaching:
         self._patience = patience
         self.interval = interval
         self._ready = ready
-        self._reading = Reading(questions, receiver, self)
+        self._tags = tags
+        self._reading = Reading(questions, self)
         self._topics: dict[str, Followed] = {}
         self._waiting: dict[str, Followed] = {}
         # What the end of this turn is to do.
@@ -99,6 +104,23 @@ class Attaching:
         """
         followed = self._topics.get(topic)
         return followed is None or followed.isLive
+
+    def had(self, topic: str, tag: str) -> bool:
+        """
+        Whether the node has received a publication in an earlier log of a topic.
+        """
+        followed = self._topics.get(topic)
+        if followed is None or followed.follower is None:
+            return False
+        return self._tags.had(topic, tag, followed.follower.head.epoch, self._clock.seconds())
+
+    def received(self, topic: str, entry: SharedEntry) -> None:
+        """
+        Pass an entry on.
+        """
+        if not entry.kept:
+            self._tags.note(topic, entry.position, self._clock.seconds())
+        self._receiver.received(topic, entry)
 
     def attach(self, topic: str, known: Position | None) -> Deferred[Position]:
         """

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from aerostack.core.replay.log import Depth
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import Publication
+from aerostack.core.replay.receivedtags import ReceivedTags
 from aerostack.core.replay.shared import Placed, SharedEntry
 from aerostack.engine.valkey.attaching import Attaching
 from aerostack.engine.valkey.entries import MalformedEntry
@@ -91,6 +92,7 @@ class ValkeyLog:
             self._history,
             lambda topic, items: self._placing.put(topic, items),
         )
+        tags = ReceivedTags(self._window)
         self._attaching = Attaching(
             self._clock,
             self._link,
@@ -101,6 +103,7 @@ class ValkeyLog:
             self._patience,
             self.interval,
             lambda topic: self._placing.resume(topic),
+            tags,
         )
         self._placing = Placing(
             self._clock,

@@ -61,7 +61,9 @@ local out, placed = {}, false
 for i = 8, #ARGV, 5 do
   local newTag, newMark, prev, key, body = unpack(ARGV, i, i + 4)
   local known = key ~= '0' and redis.call('GET', KEYS[tonumber(key)])
-  if known then
+  if newMark == 'x' then
+    out[#out + 1] = 'x'
+  elseif known then
     out[#out + 1] = 'r ' .. known
   elseif newMark ~= '' and tonumber(newMark) <= tonumber(mark) then
     out[#out + 1] = table.concat({'t', epoch, string.format('%.0f', offset), tag, mark, kept}, ' ')
@@ -119,8 +121,11 @@ Puts publications of one topic into its log, one after the other.
 Keys: hash, stream, batch, then those of publications that may come again.  Arguments: channel, how
 many entries and how many bytes the stream holds, for how many milliseconds it and the hash live,
 the batch's number, for how many milliseconds repeated publications are known; then for each
-publication its tag, its mark (empty if it is not kept), the mark before that, the index of its key
-(0 for none) and its body.
+publication its tag, its mark (empty if it is not kept, C{x} if it is not to be placed), the mark
+before that, the index of its key (0 for none) and its body.
+
+A batch that is sent again has the same publications, because its answer tells of each by its place.
+So those that are not wanted any more stay in it.
 """
 
 _ATTACH = (

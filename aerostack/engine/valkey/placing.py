@@ -51,6 +51,12 @@ class Topics(Protocol):
     def verify(self, topic: str) -> None:
         """Attach a topic again whose log is gone."""
 
+    def had(self, topic: str, tag: str) -> bool:
+        """
+        Whether the node has received a publication in a log of a topic that is lost.  If it comes
+        again it is not placed again: subscribers would get it twice.
+        """
+
 
 class Filler(Protocol):
     """
@@ -253,6 +259,8 @@ class Placing:
                 keys.append(item.repeat)
                 index = len(keys)
             mark = b"" if item.mark is None else b"%d" % item.mark
+            if item.isRefused or (item.mark is None and self._topics.had(topic, item.tag.decode())):
+                mark = b"x"
             arguments += (item.tag, mark, b"%d" % (item.prev or 0), b"%d" % index, item.body)
         return keys, arguments
 
@@ -272,6 +280,8 @@ class Placing:
                 code, *fields = part.split(" ")
                 if code == "b":
                     missing = fields
+                elif code == "x":
+                    outcomes.append(Placed(None, True))
                 else:
                     outcomes.append(Placed(readPlace(*fields), code != "p"))
         queue.putBack(len(outcomes))
@@ -374,7 +384,7 @@ class Placing:
         self._looking = None
         now = self._clock.seconds()
         for queue in tuple(self._queues.values()):
-            for item in tuple(due(queue, now)):
+            for item in due(queue, now):
                 self._refuse(queue.topic, item, unavailable("The engine does not answer."))
             self.resume(queue.topic)
         if self._queues:

@@ -5,7 +5,6 @@ The publications of one topic that wait for the server.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 
 from twisted.internet.defer import Deferred
 
@@ -49,6 +48,12 @@ class Item:
         self.done: Deferred[Placed] | None = None
 
     @property
+    def isRefused(self) -> bool:
+        """Whether its publisher was refused, so that it is not to be placed any more.  A kept one
+        is placed all the same, because it is committed."""
+        return self.done is None and self.mark is None
+
+    @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
         return len(self.body) + OVERHEAD
@@ -86,19 +91,28 @@ class Queue:
         """
         Let the batch wait again, from one of its publications on; it is over.
         """
-        self.items.extendleft(reversed(self.batch[start:]))
+        again = [item for item in self.batch[start:] if not item.isRefused]
+        self.items.extendleft(reversed(again))
         self.batch = []
 
 
-def due(queue: Queue, now: float) -> Iterator[Item]:
+def due(queue: Queue, now: float) -> list[Item]:
     """
-    What has waited for too long.  What is on its way stays in its batch; the rest is taken out.
+    What has waited for too long.  It is taken out, unless it is in a batch: that is sent again as
+    it was.  While an answer is awaited, none of its batch is late: the answer says what became of
+    it, and it comes soon or the connection is lost.
     """
-    for item in queue.batch:
-        if item.done is not None and item.deadline is not None and item.deadline <= now:
-            yield item
+    late = [
+        item
+        for item in (() if queue.busy else queue.batch)
+        if item.done is not None and item.deadline is not None and item.deadline <= now
+    ]
+    # Messages of the history wait without end, and may stand in front.
+    endless: list[Item] = []
     while queue.items:
         first = queue.items[0]
-        if first.deadline is None or first.deadline > now:
-            return
-        yield queue.items.popleft()
+        if first.deadline is not None and first.deadline > now:
+            break
+        (endless if first.deadline is None else late).append(queue.items.popleft())
+    queue.items.extendleft(reversed(endless))
+    return late

@@ -18,7 +18,6 @@ from aerostack.engine.valkey.errors import ValkeyError
 from aerostack.engine.valkey.questions import Questions
 from aerostack.engine.valkey.refusals import LOST
 from aerostack.engine.valkey.topics import Followed
-from aerostack.interfaces.engine import ILogReceiver
 
 READING = 100
 """How many entries are read at once."""
@@ -35,6 +34,9 @@ class Topics(Protocol):
     def isLive(self, followed: Followed) -> bool:
         """Whether entries of a topic can be taken."""
 
+    def received(self, topic: str, entry: SharedEntry) -> None:
+        """Pass an entry on."""
+
     def verify(self, topic: str) -> None:
         """Compare a topic's log again with what the node has of it."""
 
@@ -49,9 +51,8 @@ class Reading:
 
     _logger = Logger()
 
-    def __init__(self, questions: Questions, receiver: ILogReceiver, topics: Topics) -> None:
+    def __init__(self, questions: Questions, topics: Topics) -> None:
         self._questions = questions
-        self._receiver = receiver
         self._topics = topics
 
     def take(self, followed: Followed, got: SharedEntry | Position) -> None:
@@ -63,7 +64,7 @@ class Reading:
         if isinstance(got, Position):
             follower.compare(got)
         elif follower.take(got):
-            self._receiver.received(followed.name, got)
+            self._topics.received(followed.name, got)
 
     def goOn(self, followed: Followed) -> None:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 from aerostack.core.replay.shared import LOST
 from aerostack.core.replay.tags import keptTag
 from aerostack.engine.valkey.filling import Filling
+from aerostack.errors import RealtimeError
 from tests.engine.lognodes import TOPIC, keep
 from tests.engine.valkey.nodes import NodesCase
 
@@ -141,3 +142,28 @@ class KeptOrderTests(NodesCase):
         await self.settle()
         for node in (one, other):
             self.assertEqual((node.data(), node.mistakes), (["100", "101"], []))
+
+    async def test_samePassingAfterEmptied(self) -> None:
+        """
+        A publication that is not kept, whose answer was lost and which comes again at another node
+        after the server has lost everything, is not received again where it was received.
+        """
+        one, relay = await self.relayed()
+        other = self.node()
+        for node in (one, other):
+            await node.attach()
+        relay.toClient.held = True
+        relay.update()
+        lost = one.publish("x", repeat="id", tag="t")
+        await self.until(lambda: other.data() == ["x"])
+        # The node dies.
+        one.log.stop()
+        relay.refusing = True
+        relay.cut()
+        await self.assertFailure(lost, RealtimeError)
+        self.server.flush()
+        await self.until(lambda: other.breaks)
+        placed = [other.publish("y"), other.publish("x", repeat="id", tag="t"), other.publish("z")]
+        self.assertEqual([(await each).repeated for each in placed], [False, True, False])
+        await self.until(lambda: other.data()[-1] == "z")
+        self.assertEqual((other.data(), other.mistakes), (["x", "y", "z"], []))

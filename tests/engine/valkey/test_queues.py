@@ -54,23 +54,46 @@ class QueueTests(SynchronousTestCase):
 
     def test_due(self) -> None:
         """
-        What has waited for too long is given; of that, what is on its way stays in its batch, so
+        What has waited for too long is given; of that, what was on its way stays in its batch, so
         that the batch can be sent again as it was.
         """
         self.queue.takeBatch(7, 2, 1_000)
-        self.assertEqual(list(due(self.queue, 2.5)), self.items[:3])
+        self.assertEqual(due(self.queue, 2.5), self.items[:3])
         self.assertEqual(self.queue.batch, self.items[:2])
         self.assertEqual(list(self.queue.items), self.items[3:])
         self.items[0].done = None
-        self.assertEqual(list(due(self.queue, 2.5)), self.items[1:2], "each is refused once")
+        self.assertEqual(due(self.queue, 2.5), self.items[1:2], "each is refused once")
+
+    def test_onItsWay(self) -> None:
+        """
+        What is on its way does not wait for too long, because its answer is about to come.
+        """
+        self.queue.takeBatch(7, 2, 1_000)
+        self.queue.busy = True
+        self.assertEqual(due(self.queue, 2.5), self.items[2:3])
 
     def test_endless(self) -> None:
         """
-        What the history gave waits without end.
+        What the history gave waits without end, and what stands behind it does not.
         """
-        queue = Queue("chat/a/p")
-        queue.items.append(makeItem(1))
-        self.assertEqual(list(due(queue, 1e9)), [])
+        endless = [makeItem("a"), makeItem("b")]
+        self.queue.items.extendleft(reversed(endless))
+        self.assertEqual(due(self.queue, 1.5), self.items[:2])
+        self.assertEqual(list(self.queue.items), endless + self.items[2:])
+        self.assertEqual(due(self.queue, 1e9), self.items[2:])
+        self.assertEqual(list(self.queue.items), endless)
+
+    def test_refused(self) -> None:
+        """
+        A publication that was refused does not wait again, unless it is kept.
+        """
+        kept = Item(publication(9, mark=9), "t9", 8, deadline=0.0)
+        self.queue.items.appendleft(kept)
+        self.queue.takeBatch(7, 3, 1_000)
+        self.items[0].done = None
+        self.assertEqual([item.isRefused for item in self.queue.batch], [False, True, False])
+        self.queue.putBack(0)
+        self.assertEqual(list(self.queue.items), [kept, *self.items[1:]])
 
     def test_size(self) -> None:
         """
