@@ -80,6 +80,25 @@ class PlaceTests(DaemonTests):
         self.line.carry()
         self.assertNothing()
 
+    async def test_behind(self) -> None:
+        """
+        What a client sends behind its opening, without waiting for the answer, is read once the
+        connection is open, also if it is much.
+        """
+        wire = await self.wire()
+        coming = wire.upgrade("/api/realtime?projectId=p", {})
+        for number in range(20):
+            wire.tell({"type": "ping", "padding": "x" * 5000 * number})
+        for _ in range(2):
+            await self.asked()
+            # The bytes arrive meanwhile.
+            await self.sleep(0.05)
+            self.line.carry(1)
+        self.line.isFree = True
+        await coming
+        for _ in range(20):
+            self.assertEqual((await wire.frame())["type"], "pong")
+
     async def test_gone(self) -> None:
         """
         A client that goes while it waits, for its place or for its project, leaves nothing.

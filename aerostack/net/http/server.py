@@ -233,7 +233,8 @@ class BoundedChannel(HTTPChannel):
         """
         Hand the connection over to another protocol, while its only request is being answered.
 
-        @param successor: Gets the bytes that have already come behind the request.
+        @param successor: Gets the bytes that have already come behind the request, if the request
+            is answered at once.  Else L{behind} has them.
         @return: The transport, which the caller owns from now on.
         """
         transport: Any = self.transport
@@ -244,6 +245,14 @@ class BoundedChannel(HTTPChannel):
         # garbage collection.
         self.requests.clear()
         return transport
+
+    def behind(self) -> bytes:
+        """
+        Take the bytes that have come while the request waited for its answer.
+        """
+        data = b"".join(self._dataBuffer)
+        self._dataBuffer.clear()
+        return data
 
 
 class BoundedSite(Site):

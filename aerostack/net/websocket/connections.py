@@ -113,6 +113,9 @@ class Connections:
         writer = self._writer(transport, connection, untouched)
         compressor = None if extension is None else self._compressor
         connection.open(writer, socket, opening.answer(extension), identity, compressor)
+        behind: bytes = channel.behind()
+        if behind:
+            connection.dataReceived(behind)
         return NOT_DONE_YET
 
     def _writer(self, transport: Any, connection: Connection, untouched: bool) -> Writer:
