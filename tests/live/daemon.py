@@ -137,6 +137,17 @@ class DaemonTests(TestCase):
         return int(self.daemon.node.shares.connections.total)
 
     @property
+    def topics(self) -> dict[str, int]:
+        """
+        The canonical topics that have subscribers, in all processes, and for how many subscribers
+        or workers.
+        """
+        if isinstance(self.daemon, HubDaemon):
+            return {topic: len(links) for topic, links in self.daemon._parts._relay._links.items()}
+        registry = self.daemon.front.hub.registry
+        return {topic: len(registry.subscribers(topic)) for topic in registry}
+
+    @property
     def front(self) -> Any:
         """The front of the daemon, for tests that look into it.  Workers have theirs elsewhere."""
         self.assumeOne("looks into the process that serves clients")

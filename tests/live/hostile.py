@@ -107,11 +107,9 @@ class HostileTests(DaemonTests):
         """
         Return the number of connections, subscriptions and sockets that the daemon holds.
         """
-        registry = self.daemon.front.hub.registry
-        topics = {topic: len(registry.subscribers(topic)) for topic in registry}
         # Other readers of the reactor do not belong to clients.
         sockets = [each for each in self.reactor.getReaders() if ITCPTransport.providedBy(each)]
-        return len(self.daemon.front.connections), topics, len(sockets)
+        return self.connected, self.topics, len(sockets)
 
     async def beat(self) -> None:
         """

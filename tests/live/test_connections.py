@@ -123,6 +123,8 @@ class StallTests(DaemonTests):
     Tests for a client that stops reading and continues.
     """
 
+    # The test looks into sessions, and adds addresses while the daemon runs.
+    workers = 1
     limits = {"outboxBytes": 64_000_000}  # noqa: RUF012
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -176,7 +178,6 @@ class StallTests(DaemonTests):
         """
         The same holds over a Unix socket.
         """
-        self.assumeOne("adds an address while the daemon runs")
         path = socketPath()
         listener = serverEndpoint(self.reactor, f"unix:{path}")
         self.daemon.listening.listen(listener)
@@ -192,7 +193,6 @@ class StallTests(DaemonTests):
 
         @return: The certificate authority, and the port.
         """
-        self.assumeOne("adds an address while the daemon runs")
         directory = Path(self.mktemp())
         directory.mkdir()
         authority = Authority("Test CA")

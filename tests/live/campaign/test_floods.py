@@ -182,7 +182,7 @@ class StuckTests(SlowTests):
         """
         Wait until the daemon has dropped the client.
         """
-        while len(self.daemon.front.connections) > self.before[0] + 1:
+        while self.connected > self.before[0] + 1:
             await self.sleep(0.05)
 
 
@@ -202,7 +202,7 @@ class SilentTests(HostileTests):
         client.answerPings = False
         await client.lost
         self.assertEqual(client.closeCode, CLOSE_SILENT)
-        self.assertEqual(len(self.daemon.front.connections), self.before[0])
+        self.assertEqual(self.connected, self.before[0])
 
     async def test_halfAFrame(self) -> None:
         """
