@@ -16,6 +16,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Any
 
 from aerostack.client.address import Address
+from aerostack.client.blockingstream import BlockingAI
 from aerostack.client.errors import ClientError, Unsent
 from aerostack.client.requests import (
     LARGEST_ANSWER,
@@ -29,6 +30,7 @@ from aerostack.client.requests import (
     readAnswer,
     retryDelay,
 )
+from aerostack.client.streams import StreamCalls
 
 _IDLE = 5.0
 """Seconds for which a connection is kept for the next call; the daemon keeps it longer."""
@@ -41,14 +43,15 @@ _CHUNK = 65536
 
 class BlockingSDK:
     """
-    Sends events to users, removes users, and queries the database.  Each method waits for its
-    answer, and raises L{ClientError}.
+    Sends events to users, streams tokens to them, removes users, and queries the database.  Each
+    method waits for its answer, and raises L{ClientError}.
 
     Threads may share one, and a process may make it before it forks.
 
     @ivar socket: See L{Socket}.
     @ivar db: See L{Database}.
     @ivar user: See L{Users}.
+    @ivar ai: See L{BlockingAI}.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class BlockingSDK:
         self.socket: Socket[Any] = Socket(self._address, self._send)
         self.db: Database[Any] = Database(self._address, self._send)
         self.user: Users[Any] = Users(self._address, self._send)
+        self.ai = BlockingAI(StreamCalls(self._address, self._send))
 
     def history(self, topic: str, limit: int = 50, before: int | None = None) -> Any:
         """

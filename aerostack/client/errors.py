@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -37,13 +38,21 @@ class ClientError(Exception):
     @ivar message: One sentence: what was wrong and what to do.
     @ivar retryAfter: Milliseconds after which another attempt may succeed; L{None} if that is
         not known.
+    @ivar details: What else an HTTP answer of the daemon says.
     """
 
-    def __init__(self, code: str, message: str, retryAfter: int | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        retryAfter: int | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
         self.retryAfter = retryAfter
+        self.details: Mapping[str, Any] = details or {}
 
     def __str__(self) -> str:
         return f"{self.message} [{self.code}]"
@@ -99,7 +108,9 @@ def refusal(status: int, retryAfter: str | None, body: bytes) -> ClientError:
     milliseconds = None if wait is None else int(wait * 1000)
     code, message = said.get("error"), said.get("message")
     if isinstance(code, str) and isinstance(message, str):
-        return ClientError(code, message, milliseconds)
+        known = ("error", "message", "retryAfter")
+        details = {name: value for name, value in said.items() if name not in known}
+        return ClientError(code, message, milliseconds, details)
     if status in (502, 503, 504):
         # A proxy that does not reach the daemon.
         return ClientError("unreachable", f"HTTP status {status} and no reason.", milliseconds)

@@ -12,16 +12,19 @@ from twisted.web.iweb import IAgent
 from aerostack.client.address import Address
 from aerostack.client.http import HttpClient
 from aerostack.client.requests import Database, Socket, Users, explain, health, history
+from aerostack.client.stream import AI
+from aerostack.client.streams import StreamCalls
 
 
 class TwistedSDK:
     """
-    Sends events to users, removes users, and queries the database.  Each method gives a
-    L{Deferred}, which fails with L{aerostack.client.errors.ClientError}.
+    Sends events to users, streams tokens to them, removes users, and queries the database.  Each
+    method gives a L{Deferred}, which fails with L{aerostack.client.errors.ClientError}.
 
     @ivar socket: See L{Socket}.
     @ivar db: See L{Database}.
     @ivar user: See L{Users}.
+    @ivar ai: See L{AI}.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class TwistedSDK:
         self.socket: Socket[Deferred[Any]] = Socket(self._http.address, self._http.send)
         self.db: Database[Deferred[Any]] = Database(self._http.address, self._http.send)
         self.user: Users[Deferred[Any]] = Users(self._http.address, self._http.send)
+        self.ai = AI(reactor, StreamCalls(self._http.address, self._http.send))
 
     def history(self, topic: str, limit: int = 50, before: int | None = None) -> Deferred[Any]:
         """

@@ -1,0 +1,259 @@
+"""
+Token streams that a server writes without waiting: a thread sends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from threading import Condition, Thread
+from time import monotonic
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+from aerostack.client.draft import (
+    DATA,
+    REASONING,
+    TEXT,
+    TOOL,
+    Draft,
+    StreamEnded,
+    readEnd,
+    readGap,
+)
+from aerostack.client.errors import ClientError
+from aerostack.client.streams import Begin, StreamCalls, endOptions
+
+_WINDOW = 0.04
+"""Seconds for which text gathers before it goes out."""
+
+_MOST = 1_048_576
+"""How many characters may wait for the daemon; then L{BlockingStream.write} waits."""
+
+
+class BlockingStream:
+    """
+    A stream of a topic, while a server writes it.  L{BlockingAI.stream} makes it.
+
+    What is written goes out every 40 milliseconds, in a thread that ends with the stream.  Leaving
+    the C{with} block ends the stream: as done, or as failed where an exception leaves it.
+
+    @ivar id: Its id.
+    """
+
+    def __init__(self, calls: StreamCalls[Any], started: Mapping[str, Any]) -> None:
+        """
+        @param started: What the daemon has answered to the start.
+        """
+        self.id: str = started["stream"]
+        self._epoch: int = started["epoch"]
+        self._lease: float = started["lease"] / 1000
+        self._calls = calls
+        self._draft = Draft()
+        self._changed = Condition()
+        self._isEnding = False
+        self._isEnded = False
+        self._error: ClientError | None = None
+        # A daemon: a program that forgets to end its stream can end itself.  The lease then ends
+        # the stream.
+        self._thread = Thread(target=self._run, name=f"aerostack stream {self.id}", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str, part: str = "0", kind: str = TEXT) -> None:
+        """
+        Add text.  It waits only where more than a million characters wait for the daemon.
+
+        @param part: The id of the part that grows.
+        @param kind: C{text}, C{reasoning} or C{tool}: for a tool the text is a piece of its
+            arguments.
+        @raise StreamEnded: The stream takes nothing more.
+        @raise ClientError: The daemon could not be reached for as long as a call may take.
+        @raise ValueError: The text has half a character in it.
+        """
+        with self._changed:
+            self._check()
+            self._draft.write(part, kind, text)
+            self._changed.notify_all()
+            while self._draft.waiting > _MOST:
+                self._changed.wait()
+                self._check()
+
+    def reason(self, text: str, part: str = "reasoning") -> None:
+        """
+        Add text of the model's reasoning, which is no part of the answer's text.  See L{write}.
+        """
+        self.write(text, part, REASONING)
+
+    def tool(self, call: str, name: str, **value: Any) -> None:
+        """
+        Tell of a call of a tool.  See L{write}.
+
+        @param call: The id of the call.
+        @param value: C{input}, the whole arguments; later C{output} or C{error} too.
+        """
+        self._put(call, TOOL, {"name": name, **value})
+
+    def data(self, id: str, name: str, value: Any) -> None:
+        """
+        Attach a value, instead of the one that had this id.  See L{write}.
+        """
+        self._put(id, DATA, {"name": name, "value": value})
+
+    def _put(self, part: str, kind: str, value: Any) -> None:
+        with self._changed:
+            self._check()
+            self._draft.put(part, kind, value)
+            self._changed.notify_all()
+
+    def end(self, usage: Mapping[str, Any] | None = None) -> Any:
+        """
+        Send the rest, and end it.
+
+        @param usage: What the answer has used, such as numbers of tokens.
+        @return: C{stream}, C{state} and C{kept}.
+        @raise StreamEnded: The stream takes nothing more.
+        @raise ClientError: The daemon could not be reached for as long as a call may take.
+        """
+        return self._end(endOptions("done", usage=usage))
+
+    def fail(self, error: str) -> Any:
+        """
+        Send the rest, and end it, because it has failed.
+
+        @param error: What clients are told.
+        @return: As L{end}.
+        """
+        return self._end(endOptions("failed", error))
+
+    def __enter__(self) -> BlockingStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._isEnded:
+            return
+        if error is None:
+            self.end()
+            return
+        try:
+            # The class says enough: the text of an exception may hold secrets.
+            self.fail(type(error).__name__)
+        except ClientError:
+            # The exception that leaves the block says more; the lease ends the stream.
+            return
+
+    def _end(self, options: Mapping[str, Any]) -> Any:
+        with self._changed:
+            self._check()
+            self._isEnding = self._isEnded = True
+            self._changed.notify_all()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        try:
+            return self._calls.end(self.id, self._epoch, options)
+        except ClientError as error:
+            raise readEnd(error) or error from None
+
+    def _check(self) -> None:
+        """Raise what has ended the stream."""
+        if self._error is not None:
+            self._isEnded = True
+            raise self._error
+        if self._isEnded:
+            raise StreamEnded("stream_ended", "The stream was ended.", "done")
+
+    # The thread
+
+    def _run(self) -> None:
+        try:
+            while self._next():
+                pass
+        except ClientError as error:
+            with self._changed:
+                self._error = readEnd(error) or error
+                self._changed.notify_all()
+
+    def _next(self) -> bool:
+        """Send what is due; whether there may be more."""
+        with self._changed:
+            until = monotonic() + self._lease / 3
+            while not self._draft.isPending and not self._isEnding:
+                left = until - monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            if self._draft.isPending and self._draft.hasFlown:
+                # More comes in a moment, most likely.  The first text does not wait for it.
+                self._changed.wait_for(lambda: self._isEnding, _WINDOW)
+            operations = self._draft.take() if self._draft.isPending else []
+            if not operations and self._isEnding:
+                return False
+        if operations:
+            self._append(operations)
+        else:
+            self._calls.beat(self.id, self._epoch)
+        return True
+
+    def _append(self, operations: list[dict[str, Any]]) -> None:
+        try:
+            self._calls.append(self.id, self._epoch, operations)
+        except ClientError as error:
+            lengths = readGap(error)
+            if lengths is None:
+                raise
+            with self._changed:
+                # The daemon was restarted, and has lost the newest text.
+                self._draft.rewind(lengths)
+            return
+        with self._changed:
+            self._draft.taken()
+            self._changed.notify_all()
+
+
+class BlockingAI:
+    """
+    Token streams.
+    """
+
+    def __init__(self, calls: StreamCalls[Any]) -> None:
+        self._calls = calls
+
+    def stream(self, topic: str, **options: Any) -> BlockingStream:
+        """
+        Begin a stream::
+
+            with sdk.ai.stream("ai-chat/7") as stream:
+                for token in tokens:
+                    stream.write(token)
+
+        @param options: The fields of L{Begin}.
+        """
+        return BlockingStream(self._calls, self._calls.start(Begin(topic, **options), uuid4().hex))
+
+    def relay(self, topic: str, request: Mapping[str, Any], **options: Any) -> Any:
+        """
+        Let the daemon ask a model, and stream the answer.
+
+        @param request: What the model is asked: C{messages}, and what else the daemon allows.
+        @param options: C{model}, C{owner}, C{cancel} and C{persist}.
+        """
+        return self._calls.relay(topic, request, options)
+
+    def cancel(self, stream: str) -> Any:
+        """
+        Cancel a stream.  When this returns, clients get nothing more of it.
+        """
+        return self._calls.cancel(stream)
+
+    def get(self, stream: str) -> Any:
+        """
+        Read a stream, or what the history has kept of it.
+
+        @return: C{stream}, C{topic}, C{state}, C{text}, C{parts} and more.
+        """
+        return self._calls.get(stream)

@@ -1,0 +1,76 @@
+"""
+A daemon that folds one stream, for the tests of its publishers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aerostack.client.errors import ClientError
+from aerostack.client.streams import Begin
+from aerostack.core.answers.units import units
+
+
+class Folding:
+    """
+    Takes the calls for one stream, as L{aerostack.client.streams.StreamCalls} makes them.
+
+    @ivar text: The text of the part C{0}.
+    @ivar said: What else was said, in order.
+    @ivar refusals: Errors that the next calls get.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.said: list[Any] = []
+        self.appends = 0
+        self.refusals: list[ClientError] = []
+
+    def start(self, begin: Begin, producer: str) -> Any:
+        """
+        Begin the stream.
+        """
+        self.said.append(("start", begin.topic, begin.options("me")))
+        return {"stream": "s", "epoch": 1, "length": {}, "lease": 3000, "topic": begin.topic}
+
+    def append(self, stream: str, epoch: int, operations: Sequence[Mapping[str, Any]]) -> Any:
+        """
+        Fold.
+        """
+        self.appends += 1
+        self._refuse()
+        for each in operations:
+            if each["part"] != "0":
+                self.said.append(dict(each))
+            elif each["at"] > units(self.text):
+                length = {"0": units(self.text)}
+                raise ClientError("stream_gap", "Go back.", None, {"length": length})
+            else:
+                encoded = self.text.encode("utf-16-le")[: 2 * each["at"]].decode("utf-16-le")
+                if len(encoded + each["text"]) > len(self.text):
+                    self.text = encoded + each["text"]
+        return {"stream": stream, "epoch": epoch, "length": {"0": units(self.text)}}
+
+    def end(self, stream: str, epoch: int, options: Mapping[str, Any]) -> Any:
+        """
+        End the stream.
+        """
+        self._refuse()
+        self.said.append(("end", dict(options)))
+        return {"stream": stream, "state": options["state"], "kept": True}
+
+    def beat(self, stream: str, epoch: int) -> Any:
+        """
+        Note a sign of life.
+        """
+        self._refuse()
+        self.said.append("beat")
+        return {}
+
+    def _refuse(self) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+
+
+ENDED = ClientError("stream_ended", "It was cancelled.", None, {"state": "cancelled", "by": "ann"})

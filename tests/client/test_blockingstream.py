@@ -1,0 +1,151 @@
+"""
+Tests for L{aerostack.client.blockingstream}.
+"""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.client.blockingstream import BlockingAI, BlockingStream
+from aerostack.client.draft import StreamEnded
+from aerostack.client.errors import ClientError
+from tests.client.folding import ENDED, Folding
+
+PATIENCE = 20
+"""Seconds for a thread to do something."""
+
+
+class Slow(Folding):
+    """
+    A daemon that tells when a call came and when text was folded, and answers when it may.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came, self.may, self.folded = Event(), Event(), Event()
+        self.may.set()
+
+    def append(self, *args: Any) -> Any:
+        answer = super().append(*args)
+        self.folded.set()
+        return answer
+
+    def _refuse(self) -> None:
+        self.came.set()
+        self.may.wait(PATIENCE)
+        super()._refuse()
+
+
+class BlockingStreamTests(SynchronousTestCase):
+    """
+    Tests for L{BlockingStream}.
+    """
+
+    def setUp(self) -> None:
+        self.daemon = Slow()
+        calls: Any = self.daemon
+        self.ai = BlockingAI(calls)
+
+    def waitFor(self, stream: BlockingStream) -> None:
+        """
+        Wait until the stream's thread has ended.
+        """
+        stream._thread.join(PATIENCE)
+        self.assertFalse(stream._thread.is_alive())
+
+    def test_with(self) -> None:
+        """
+        Everything is with the daemon when the block is left, and the stream has ended.
+        """
+        tokens = [f"{n} 😀" for n in range(500)]
+        with self.ai.stream("ai-chat/7", owner="ann") as stream:
+            for token in tokens:
+                stream.write(token)
+            stream.reason("Hm")
+            stream.tool("c", "weather", output="rain")
+            stream.data("d", "sources", [])
+        self.assertEqual(self.daemon.text, "".join(tokens))
+        self.assertEqual(self.daemon.said[0][2], {"producer": "me", "owner": "ann"})
+        self.assertEqual([each["part"] for each in self.daemon.said[1:-1]], ["reasoning", "c", "d"])
+        self.assertEqual(self.daemon.said[-1], ("end", {"state": "done"}))
+        self.assertLess(self.daemon.appends, 100)
+        self.waitFor(stream)
+
+    def test_first(self) -> None:
+        """
+        The first text goes out without waiting for the next.
+        """
+        with self.ai.stream("ai-chat/7") as stream:
+            stream.write("a")
+            self.assertTrue(self.daemon.came.wait(PATIENCE))
+        self.assertEqual(self.daemon.text, "a")
+
+    def test_failed(self) -> None:
+        """
+        An exception that leaves the block ends the stream as failed, and goes on.
+        """
+        with self.assertRaises(KeyError), self.ai.stream("ai-chat/7") as stream:
+            stream.write("a")
+            raise KeyError("a secret")
+        self.assertEqual(self.daemon.text, "a")
+        self.assertEqual(self.daemon.said[-1], ("end", {"state": "failed", "error": "KeyError"}))
+
+    def test_cancelled(self) -> None:
+        """
+        When a user has cancelled it, the next write says so, and leaving the block does nothing.
+        """
+        self.daemon.refusals.append(ENDED)
+        with self.assertRaises(StreamEnded) as caught, self.ai.stream("ai-chat/7") as stream:
+            stream.write("a")
+            self.waitFor(stream)
+            stream.write("b")
+        self.assertEqual((caught.exception.state, caught.exception.by), ("cancelled", "ann"))
+        self.assertNotIn("end", [each[0] for each in self.daemon.said])
+
+    def test_unreachable(self) -> None:
+        """
+        A daemon that stays away fails the end, where nothing was written since.
+        """
+        self.daemon.refusals.append(ClientError("unreachable", "Nobody is there."))
+        stream = self.ai.stream("ai-chat/7")
+        stream.write("a")
+        self.waitFor(stream)
+        error = self.assertRaises(ClientError, stream.end)
+        self.assertEqual(error.code, "unreachable")
+
+    def test_forgotten(self) -> None:
+        """
+        A daemon that has lost the newest text in a restart gets it again.
+        """
+        with self.ai.stream("ai-chat/7") as stream:
+            stream.write("Hello ")
+            self.assertTrue(self.daemon.folded.wait(PATIENCE))
+            self.daemon.text = "Hel"
+            stream.write("world")
+        self.assertEqual(self.daemon.text, "Hello world")
+
+    def test_full(self) -> None:
+        """
+        A writer waits while the daemon does not take what was written.
+        """
+        self.daemon.may.clear()
+        stream = self.ai.stream("ai-chat/7")
+        stream.write("a")
+        self.assertTrue(self.daemon.came.wait(PATIENCE))
+        stream.write("b" * 1_000_000)
+        self.daemon.may.set()
+        stream.write("c" * 1_000_000)
+        stream.end()
+        self.assertEqual(len(self.daemon.text), 2_000_001)
+
+    def test_over(self) -> None:
+        """
+        Nothing can be written after the end.
+        """
+        stream = self.ai.stream("ai-chat/7")
+        self.assertEqual(stream.end({"tokens": 1})["kept"], True)
+        self.assertRaises(StreamEnded, stream.write, "a")
+        self.assertRaises(StreamEnded, stream.end)

@@ -1,0 +1,189 @@
+"""
+Tests for L{aerostack.client.stream}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.client.draft import StreamEnded
+from aerostack.client.errors import ClientError
+from aerostack.client.stream import AI, Stream
+from tests.client.folding import ENDED, Folding
+
+
+class Delayed:
+    """
+    A daemon whose answers a test lets come.
+
+    @ivar waiting: Lets the next answer come.
+    """
+
+    def __init__(self, folding: Folding) -> None:
+        self._folding = folding
+        self.waiting: list[Callable[[], None]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any) -> Deferred[Any]:
+            answered: Deferred[Any] = Deferred()
+
+            def answer() -> None:
+                maybeDeferred(getattr(self._folding, name), *args).chainDeferred(answered)
+
+            self.waiting.append(answer)
+            return answered
+
+        return call
+
+    def turn(self) -> None:
+        """
+        Let all answers come.
+        """
+        while self.waiting:
+            self.waiting.pop(0)()
+
+
+class StreamTests(SynchronousTestCase):
+    """
+    Tests for L{Stream}.
+    """
+
+    def setUp(self) -> None:
+        self.clock, self.daemon = Clock(), Folding()
+        self.calls: Any = Delayed(self.daemon)
+        started = AI(self.clock, self.calls).start("ai-chat/7", owner="ann", lease=3)
+        self.calls.turn()
+        self.stream: Stream = self.successResultOf(started)
+
+    def test_start(self) -> None:
+        """
+        The daemon is told what was said of the stream, and which publisher asks.
+        """
+        options = {"producer": "me", "owner": "ann", "lease": 3000}
+        self.assertEqual(self.daemon.said, [("start", "ai-chat/7", options)])
+        self.assertEqual((self.stream.id, self.stream.epoch), ("s", 1))
+
+    def test_gathers(self) -> None:
+        """
+        One request is under way at a time, and a write is done when the daemon has its text.
+        """
+        writes = [self.stream.write(text) for text in ("Hel", "lo", " 😀")]
+        self.assertEqual(len(self.calls.waiting), 1)
+        self.calls.waiting.pop(0)()
+        self.assertNoResult(writes[0])
+        self.assertEqual(self.daemon.text, "Hel")
+        self.calls.turn()
+        for each in writes:
+            self.assertIsNone(self.successResultOf(each))
+        self.assertEqual((self.daemon.text, self.daemon.appends), ("Hello 😀", 2))
+
+    def test_parts(self) -> None:
+        """
+        Reasoning, tools and data are parts of their own.
+        """
+        for _ in (
+            self.stream.reason("Hm"),
+            self.stream.tool("c", "weather", input={"city": 1}),
+            self.stream.data("d", "sources", [1]),
+        ):
+            self.calls.turn()
+        self.assertEqual(
+            self.daemon.said[1:],
+            [
+                {"part": "reasoning", "kind": "reasoning", "at": 0, "text": "Hm"},
+                {"part": "c", "kind": "tool", "value": {"name": "weather", "input": {"city": 1}}},
+                {"part": "d", "kind": "data", "value": {"name": "sources", "value": [1]}},
+            ],
+        )
+
+    def test_end(self) -> None:
+        """
+        The end goes out behind all text, and nothing goes out after it.
+        """
+        self.stream.write("Hello")
+        ended = self.stream.end(usage={"tokens": 1})
+        self.calls.turn()
+        self.assertEqual(self.successResultOf(ended)["state"], "done")
+        self.assertEqual(self.daemon.text, "Hello")
+        self.assertEqual(self.daemon.said[-1], ("end", {"state": "done", "usage": {"tokens": 1}}))
+        self.failureResultOf(self.stream.write("more"), StreamEnded)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_cancelled(self) -> None:
+        """
+        When a user has cancelled it, every write fails and says so.
+        """
+        self.daemon.refusals.append(ENDED)
+        writes = [self.stream.write("a"), self.stream.write("b")]
+        self.calls.turn()
+        for each in (*writes, self.stream.write("c")):
+            error = self.failureResultOf(each, StreamEnded).value
+            self.assertEqual((error.state, error.by), ("cancelled", "ann"))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_forgotten(self) -> None:
+        """
+        A daemon that has lost the newest text in a restart gets it again.
+        """
+        self.stream.write("Hello ")
+        self.calls.turn()
+        self.daemon.text = "Hel"
+        written = self.stream.write("world")
+        self.calls.turn()
+        self.assertIsNone(self.successResultOf(written))
+        self.assertEqual(self.daemon.text, "Hello world")
+
+    def test_unreachable(self) -> None:
+        """
+        Text that could not be sent goes out with the next text.
+        """
+        self.daemon.refusals.append(ClientError("unreachable", "Nobody is there."))
+        written = self.stream.write("Hel")
+        self.calls.turn()
+        self.assertEqual(self.failureResultOf(written, ClientError).value.code, "unreachable")
+        again = self.stream.write("lo")
+        self.calls.turn()
+        self.assertIsNone(self.successResultOf(again))
+        self.assertEqual(self.daemon.text, "Hello")
+
+    def test_beats(self) -> None:
+        """
+        A publisher that thinks says that it is there, three times in a lease.
+        """
+        for _ in range(3):
+            self.clock.advance(1)
+            self.calls.turn()
+        self.assertEqual(self.daemon.said[1:], ["beat"] * 3)
+        self.daemon.refusals.append(ClientError("overloaded", "Later."))
+        self.daemon.refusals.append(ENDED)
+        for _ in range(2):
+            self.clock.advance(1)
+            self.calls.turn()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.failureResultOf(self.stream.write("a"), StreamEnded)
+
+    def test_with(self) -> None:
+        """
+        Leaving the block ends the stream; an exception ends it as failed, without its text.
+        """
+
+        async def write(error: Exception | None) -> None:
+            async with self.stream as stream:
+                stream.write("a")
+                if error is not None:
+                    raise error
+
+        left = Deferred.fromCoroutine(write(None))
+        self.calls.turn()
+        self.successResultOf(left)
+        self.assertEqual(self.daemon.said[-1], ("end", {"state": "done"}))
+        self.setUp()
+        left = Deferred.fromCoroutine(write(ValueError("a secret")))
+        self.calls.turn()
+        self.failureResultOf(left, ValueError)
+        self.assertEqual(self.daemon.said[-1], ("end", {"state": "failed", "error": "ValueError"}))
