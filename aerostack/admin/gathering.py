@@ -1,6 +1,6 @@
 """
-Answers an operator for all processes of the daemon: each says what it knows, and the answers are
-put together.
+Answers an operator for all processes of the daemon and for the other nodes: each process says what
+it knows, and the answers are put together.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
-from zope.interface import implementer
+from twisted.internet.defer import Deferred
 
 from aerostack.admin import diagnosis, topics
 from aerostack.admin.diagnosis import Diagnosis
 from aerostack.admin.directory import Directory
 from aerostack.admin.sampler import Sampler
 from aerostack.admin.topics import Shown
-from aerostack.core.diagnosis.evidence import joinEvidence
+from aerostack.core.diagnosis.answers import Answers
+from aerostack.core.diagnosis.evidence import Evidence, joinEvidence
 from aerostack.core.diagnosis.merging import (
+    joinWork,
     mergeConnections,
     mergeTopic,
     mergeTopics,
@@ -41,27 +42,11 @@ PATIENCE = 1.0
 """Seconds that a process has to answer."""
 
 
-@implementer(IProcesses)
-class OneProcess:
-    """
-    The processes of a daemon that has one.
-    """
-
-    _answer: Callable[[Question], Any]
-
-    def start(self, answer: Callable[[Question], Any]) -> None:
-        self._answer = answer
-
-    def gather(self, question: Question, timeout: float) -> Deferred[dict[str, Any]]:
-        answering: Deferred[Any] = maybeDeferred(self._answer, question)
-        return answering.addCallback(lambda answer: {"": answer})
-
-
 class Gathering:
     """
     What an operator asks, and the answers of all processes.
 
-    Where a process has not answered, an answer is partial, and C{missing} names the process.
+    Where a process or a node has not answered, an answer is partial, and C{missing} names it.
     """
 
     def __init__(
@@ -70,10 +55,13 @@ class Gathering:
         directory: Directory,
         diagnosis: Diagnosis,
         sampler: Sampler,
+        wall: Callable[[], float],
     ) -> None:
         """
         @param directory: Of this process, as the next ones are.
+        @param wall: Gives the time of day, seconds since the epoch.
         """
+        self._wall = wall
         self._processes = processes
         self._directory = directory
         self._diagnosis = diagnosis
@@ -87,11 +75,8 @@ class Gathering:
         @return: The answer, or a L{Deferred} of it.
         """
         if isinstance(question, AskWork):
-            return {
-                "started": int(self._sampler.started * 1000),
-                "feed": self._directory.feed(question.project),
-                "samples": self._sampler.samples.since(question.since),
-            }
+            feed = self._directory.feed(question.project)
+            return {**self._sampler.work(question), "feed": feed}
         if isinstance(question, AskConnections):
             topic = None if question.topic is None else topicOf(question.topic)
             return self._directory.connections(
@@ -112,7 +97,8 @@ class Gathering:
 
         @param since: Only samples that ended after this time, milliseconds since the epoch.
         """
-        return self._gather(AskWork(project, since), mergeWork)
+        asked = AskWork(project, since, int(self._wall() * 1000))
+        return self._gather(asked, mergeWork, joinWork)
 
     def connections(
         self, project: str, userId: str | None, topic: Topic | None, limit: int, after: str
@@ -121,36 +107,36 @@ class Gathering:
         List connections; see L{Directory.connections}.
         """
         canonical = None if topic is None else topic.canonical
-        return self._gather(
-            AskConnections(project, userId, canonical, limit, after),
-            lambda answers: mergeConnections(list(answers.values()), limit),
-        )
+        merge = partial(mergeConnections, limit=limit)
+        asked = AskConnections(project, userId, canonical, limit, after)
+        return self._gather(asked, merge, merge)
 
     def topics(self, project: str, prefix: str, limit: int, after: str) -> Deferred[Shown]:
         """
         List topics; see L{Directory.topics}.
         """
-        return self._gather(
-            AskTopics(project, prefix, limit, after),
-            partial(mergeTopics, limit=limit, after=after),
-        )
+        merge = partial(mergeTopics, limit=limit, after=after)
+        return self._gather(AskTopics(project, prefix, limit, after), merge, merge)
 
     def topic(self, topic: Topic) -> Deferred[Shown]:
         """
         Show one topic with its subscribers and members.
         """
-        return self._gather(
-            AskTopic(topic.canonical),
-            lambda answers: mergeTopic(list(answers.values()), topics.MOST),
-        )
+        merge = partial(mergeTopic, most=topics.MOST)
+        return self._gather(AskTopic(topic.canonical), merge, merge)
 
     def explain(self, userId: str, topic: Topic) -> Deferred[Shown]:
         """
         Explain why publications on a topic do or do not reach a user.
         """
+
+        def merge(answers: Mapping[str, Evidence]) -> Evidence:
+            return joinEvidence(answers.values(), diagnosis.MOST)
+
         return self._gather(
             AskEvidence(userId, topic.canonical),
-            lambda answers: joinEvidence(answers.values(), diagnosis.MOST),
+            merge,
+            merge,
             lambda known: self._diagnosis.conclude(userId, topic, known),
         )
 
@@ -158,19 +144,48 @@ class Gathering:
         self,
         question: Question,
         merge: Callable[[Mapping[str, Any]], Any],
+        join: Callable[[Mapping[str, Any]], Any],
         show: Callable[[Any], Shown] = lambda answer: answer,
     ) -> Deferred[Shown]:
         """
-        @param merge: Makes one answer of several, by the names of the processes.
+        @param merge: Makes one answer of those of the processes of one node, by their names.
+        @param join: Makes one answer of those of several nodes, by their names.
         @param show: Makes of that what the operator gets.
         """
 
-        def shown(answers: Mapping[str, Any]) -> Shown:
-            found = {name: each for name, each in answers.items() if each is not None}
-            if not found.keys() - {HUB}:
+        def shown(answers: Answers) -> Shown:
+            missing: list[str] = []
+            nodes = {answers.name: answers.here, **answers.elsewhere}
+            found: dict[str, Any] = {}
+            for node, processes in nodes.items():
+                there = {name: each for name, each in (processes or {}).items() if each is not None}
+                prefix = f"{node}/" if node != answers.name else ""
+                missing += [f"{prefix}{name}".rstrip("/") or node for name in _missing(processes)]
+                if there.keys() - {HUB}:
+                    isOne = len(there) == 1 and len(processes or ()) == 1
+                    found[node] = next(iter(there.values())) if isOne else merge(there)
+            if not found:
                 raise RealtimeError("overloaded", "No process of the daemon has answered.", 1000)
-            body = show(next(iter(found.values())) if len(answers) == 1 else merge(found))
-            missing = [name for name in answers if name not in found]
+            if answers.name:
+                found = {node: _placed(each, node) for node, each in found.items()}
+            body = show(next(iter(found.values())) if len(found) == 1 else join(found))
             return {**body, "missing": missing} if missing else body
 
         return self._processes.gather(question, PATIENCE).addCallback(shown)
+
+
+def _missing(processes: Mapping[str, Any] | None) -> list[str]:
+    """The names of the processes of a node that have not answered."""
+    if processes is None:
+        return [""]
+    return [name for name, answer in processes.items() if answer is None]
+
+
+def _placed(answer: Any, node: str) -> Any:
+    """Name the node in each connection and subscription of its answer."""
+    if not isinstance(answer, dict):
+        return answer
+    named = [
+        name for name in ("connections", "subscriptions") if isinstance(answer.get(name), list)
+    ]
+    return {**answer, **{n: [{**row, "node": node} for row in answer[n]] for n in named}}

@@ -5,6 +5,7 @@ Takes a sample of the daemon's work every second.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -12,7 +13,8 @@ from twisted.internet.task import LoopingCall
 
 from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.diagnosis.latencies import Latencies
-from aerostack.core.diagnosis.samples import Counts, Samples, makeSample
+from aerostack.core.diagnosis.questions import AskWork
+from aerostack.core.diagnosis.samples import Counts, Samples, aheadOf, makeSample
 
 KEPT = 300
 """How many samples are kept: five minutes."""
@@ -58,6 +60,16 @@ class Sampler(Service):
         self._beating: IDelayedCall | None = None
         # The greatest lag of the reactor in this sample.
         self._late = 0.0
+
+    def work(self, question: AskWork) -> dict[str, Any]:
+        """
+        Say since when the process has run, and how much was done in the last seconds.
+        """
+        ahead = aheadOf(int(self._wall() * 1000), question.now)
+        return {
+            "started": int(self.started * 1000) - ahead,
+            "samples": self.samples.since(question.since, ahead),
+        }
 
     def startService(self) -> None:
         super().startService()

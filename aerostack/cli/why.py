@@ -9,7 +9,7 @@ from typing import Any
 
 from aerostack.cli.formats import formatJSON, plain
 from aerostack.cli.options import addAddress, addJSON, addTimeout, sdkFor
-from aerostack.cli.output import Output
+from aerostack.cli.output import Output, say
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,10 +35,18 @@ def _run(options: argparse.Namespace) -> None:
     if output.pretty:
         for line in describe(found):
             output.line(plain(line))
+        _warn(found)
         return
     output.line(formatJSON({name: found[name] for name in ("topic", "user", "verdict")}))
     for finding in found["findings"]:
         output.line(formatJSON(finding))
+    _warn(found)
+
+
+def _warn(found: dict[str, Any]) -> None:
+    """Say on the standard error if parts of the daemon have not answered."""
+    if missing := found.get("missing"):
+        say(f"this is without what {', '.join(missing)} know; they did not answer")
 
 
 def describe(found: dict[str, Any]) -> list[str]:

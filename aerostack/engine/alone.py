@@ -22,6 +22,7 @@ class AloneNodes:
     """
 
     isAlone = True
+    count = 0
 
     def __init__(self, name: str) -> None:
         """

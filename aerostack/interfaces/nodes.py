@@ -14,6 +14,7 @@ class INodes(Interface):
 
     name = Attribute("The name of this node, for operators.")
     isAlone = Attribute("Whether there are no other nodes, because there is no engine.")
+    count = Attribute("How many other nodes there are, as far as this one knows.")
 
     def serve(kind, answer):
         """

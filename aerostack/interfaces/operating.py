@@ -9,7 +9,7 @@ from zope.interface import Interface
 
 class IProcesses(Interface):
     """
-    Reaches every process of the daemon, this one among them.
+    Reaches every process of the daemon, this one among them, and those of the other nodes.
     """
 
     def start(answer):
@@ -24,6 +24,6 @@ class IProcesses(Interface):
 
         @param question: One of L{aerostack.core.diagnosis.questions}.
         @param timeout: Seconds after which no answer is waited for.
-        @return: A L{Deferred} of a dictionary: for the name of each process its answer, or L{None}
-            if it failed or did not answer in time.  It may fail with a L{RealtimeError}.
+        @return: A L{Deferred} of an L{aerostack.core.diagnosis.answers.Answers}.  It may fail with
+            a L{RealtimeError}.
         """

@@ -81,7 +81,7 @@ class Console(MultiService):
         diagnosis = Diagnosis(hub, feeds, traces, sessions, directory)
         self.sampler = Sampler(clock, wall, health.counts, feeds.latencies, hub.publisher.latencies)
         self.sampler.setServiceParent(self)
-        self._gathering = Gathering(processes, directory, diagnosis, self.sampler)
+        self._gathering = Gathering(processes, directory, diagnosis, self.sampler, wall)
 
     def resources(self) -> dict[str, Resource]:
         """
@@ -91,7 +91,7 @@ class Console(MultiService):
         return {
             **consoleFiles(access.check),
             f"{PATH}/overview": OverviewResource(
-                access, gathering, self._health.health, self._measure, self._wall
+                access, gathering, self._health, self._measure, self._wall
             ),
             f"{PATH}/connections": ConnectionsResource(access, gathering),
             f"{PATH}/topics": TopicsResource(access, gathering),

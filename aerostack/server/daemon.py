@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.logger import Logger
 
 from aerostack import __version__
+from aerostack.admin.processes import NodeProcesses
 from aerostack.process.stopping import DATABASE, bounded
 from aerostack.server.front import Front
 from aerostack.server.listening import Listening, makeListeners
@@ -52,6 +53,7 @@ class Daemon(MultiService):
             run,
             self.node.provide(),
             self.node,
+            NodeProcesses(reactor, self.node.others),
         )
         self.node.join(self.front.hub.delivery, self.front.feeds, self.front.interruptions)
         self.node.setServiceParent(self)

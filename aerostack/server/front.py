@@ -14,7 +14,6 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 
-from aerostack.admin.gathering import OneProcess
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Identity
 from aerostack.core.access.tables import Access
@@ -74,7 +73,7 @@ class Front(MultiService):
         run: str,
         node: NodeServices,
         reports: NodeReports,
-        processes: IProcesses | None = None,
+        processes: IProcesses,
     ) -> None:
         """
         @param reactor: Its clock measures intervals.
@@ -82,7 +81,7 @@ class Front(MultiService):
         @param run: The id of this run, letters and digits: no two runs of a process have the same.
         @param node: What exists once on a machine.
         @param reports: What the node says of itself.
-        @param processes: Asks every process of the daemon; L{None} if this is the only one.
+        @param processes: Asks every process of the daemon, and the other nodes.
         """
         super().__init__()
         self.config = config
@@ -144,7 +143,7 @@ class Front(MultiService):
             self.connections.sessions,
             self.health,
             self._measure,
-            processes or OneProcess(),
+            processes,
         )
         self.console.setServiceParent(self)
         self._reports = reports

@@ -77,7 +77,7 @@ class HubParts:
             backbone.sequencer.logs,
             services.members,
         )
-        self._answers = WorkerAnswers(clock, names, self._work.answer)
+        self._answers = WorkerAnswers(clock, names, self._work.answer, node.others)
         self.handlers: dict[type, Callable[[Any, Any], Any]] = {
             **self._relay.handlers,
             **WorkerPublications(services.publisher).handlers,

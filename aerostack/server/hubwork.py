@@ -71,10 +71,7 @@ class HubWork:
         @return: L{None} if the hub has nothing to add to what workers know.
         """
         if isinstance(question, AskWork):
-            return {
-                "started": int(self._sampler.started * 1000),
-                "samples": self._sampler.samples.since(question.since),
-            }
+            return self._sampler.work(question)
         if isinstance(question, AskTopics):
             return self._topics.list(
                 question.project, question.prefix, question.limit, question.after

@@ -19,6 +19,7 @@ from aerostack.admin.sampler import Sampler
 from aerostack.admin.taps import Taps
 from aerostack.core.diagnosis.samples import Counts
 from aerostack.core.topics.topics import Topic, tableTopic
+from aerostack.engine.alone import AloneNodes
 from aerostack.errors import RealtimeError
 from aerostack.server.hubwork import HubWork
 from aerostack.sessions.session import Session
@@ -80,7 +81,7 @@ class Served:
         )
         sampler.startService()
         diagnosis = Diagnosis(world.hub, world.feeds, world.traces, self.all, directory)
-        self.gathering = Gathering(self.processes, directory, diagnosis, sampler)
+        self.gathering = Gathering(self.processes, directory, diagnosis, sampler, world.wall)
         self.hangs = False
         end.channel.start()
         self.channel.start()
@@ -137,7 +138,7 @@ class OperatingTests(SynchronousTestCase):
         )
         work.start()
         self.addCleanup(work.stop)
-        self.answers = WorkerAnswers(self.clock, ("w1", "w2"), work.answer)
+        self.answers = WorkerAnswers(self.clock, ("w1", "w2"), work.answer, AloneNodes("n"))
         self.first = Served(self.clock, self.answers, "w1", 100)
         self.second = Served(self.clock, self.answers, "w2", 200)
 

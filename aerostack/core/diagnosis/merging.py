@@ -28,10 +28,13 @@ def orderOf(connectionId: str) -> tuple[int, str, str]:
     return len(opened), opened, run
 
 
-def mergeConnections(pages: Sequence[Shown], limit: int) -> Shown:
+def mergeConnections(answers: Mapping[str, Shown], limit: int) -> Shown:
     """
     Merge pages of connections, in the order of L{orderOf}.  No connection is on two pages.
+
+    @param answers: The pages, by the names of the processes or nodes.
     """
+    pages = list(answers.values())
     found = {orderOf(row["id"]): row for page in pages for row in page["connections"]}
     places, more = _cut(found, [orderOf(row["id"]) for row in _last(pages, "connections")], limit)
     return {
@@ -49,7 +52,7 @@ def mergeTopics(answers: Mapping[str, Shown], limit: int, after: str) -> Shown:
     Else it is how many there are at least, because the same topic may be at several processes; then
     C{atLeast} is there and true.
 
-    @param answers: The pages, by the names of the processes.
+    @param answers: The pages, by the names of the processes or nodes.
     @param after: The last name of the page before; empty for the first page.
     """
     pages = list(answers.values())
@@ -97,19 +100,21 @@ def _mergeRows(rows: Sequence[Shown]) -> Shown:
     }
 
 
-def mergeTopic(answers: Sequence[Shown], most: int) -> Shown:
+def mergeTopic(answers: Mapping[str, Shown], most: int) -> Shown:
     """
-    Merge what processes say of one topic, of one at least.
+    Merge what processes or nodes say of one topic, of one at least.
 
+    @param answers: What they say, by their names.
     @param most: How many subscriptions are shown.
     """
-    members = max(answers, key=lambda each: (each["membersTotal"], len(each["members"])))
+    rows = list(answers.values())
+    members = max(rows, key=lambda each: (each["membersTotal"], len(each["members"])))
     subscriptions = sorted(
-        (each for answer in answers for each in answer["subscriptions"]),
+        (each for row in rows for each in row["subscriptions"]),
         key=lambda each: orderOf(each["connection"]),
     )
     return {
-        **_mergeRows(answers),
+        **_mergeRows(rows),
         "members": members["members"],
         "membersTotal": members["membersTotal"],
         "subscriptions": subscriptions[:most],
@@ -124,6 +129,29 @@ def mergeWork(answers: Mapping[str, Shown]) -> Shown:
     The samples are of the seconds of the hub, or of the first worker if the hub takes none.
     """
     named = HUB if HUB in answers else next(iter(answers))
+    return {
+        "started": min(answer["started"] for answer in answers.values()),
+        "feed": joinTables([each["feed"] for name, each in answers.items() if name != HUB]),
+        "samples": _mergeSeries(answers, named),
+    }
+
+
+def joinWork(answers: Mapping[str, Shown]) -> Shown:
+    """
+    Put together what nodes do.  The first of them gives the seconds, and since when it has run.
+
+    @param answers: The merged answers of the nodes, by their names.
+    """
+    first = next(iter(answers))
+    return {
+        "started": answers[first]["started"],
+        "feed": joinTables([each["feed"] for each in answers.values()]),
+        "samples": _mergeSeries(answers, first),
+    }
+
+
+def _mergeSeries(answers: Mapping[str, Shown], named: str) -> list[Shown]:
+    """Merge the samples of several, in the seconds of one of them."""
     series = [each["samples"] for name, each in answers.items() if name != named]
     times = [[sample["at"] for sample in samples] for samples in series]
     samples = []
@@ -134,11 +162,7 @@ def mergeWork(answers: Mapping[str, Shown]) -> Shown:
             if near is not None:
                 same.append(near)
         samples.append(_mergeSamples(same))
-    return {
-        "started": min(answer["started"] for answer in answers.values()),
-        "feed": joinTables([each["feed"] for name, each in answers.items() if name != HUB]),
-        "samples": samples,
-    }
+    return samples
 
 
 def _nearest(samples: Sequence[Shown], times: Sequence[int], at: int) -> Shown | None:
@@ -159,7 +183,7 @@ def _mergeSamples(samples: Sequence[Shown]) -> Shown:
     merged: Shown = {"at": samples[0]["at"]}
     for name in ("connections", "subscriptions", "deliveries"):
         merged[name] = round(sum(sample[name] for sample in samples), 1)
-    # A publication reaches the hub, and every worker that has a subscriber.
+    # A publication reaches the hub, and every worker and node that has a subscriber.
     for name in ("publications", "changes", "turn"):
         merged[name] = max(sample[name] for sample in samples)
     for name in ("feed", "publish"):

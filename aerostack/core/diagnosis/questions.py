@@ -14,11 +14,14 @@ class AskWork(Struct, frozen=True, tag="work"):
     """
     Ask how much a process does.
 
-    @ivar since: Only samples that ended after this time, milliseconds since the epoch.
+    @ivar since: Only samples that ended after this time, milliseconds since the epoch by the
+        asker's clock.  The answer's times are by that clock, too.
+    @ivar now: The time by the asker's clock.
     """
 
     project: str
     since: int
+    now: int
 
 
 class AskConnections(Struct, frozen=True, tag="connections"):

@@ -5,9 +5,22 @@ Samples of the daemon's work, one a second.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aerostack.core.diagnosis.latencies import Spread
+
+SAME_CLOCK = 250
+"""Up to how many milliseconds two clocks are taken for the same: so long a question may take."""
+
+
+def aheadOf(here: int, there: int) -> int:
+    """
+    By how many milliseconds a process' clock is ahead of an asker's.
+
+    @param here: The time of the process when the question has come, milliseconds since the epoch.
+    @param there: The time of the asker when it sent the question.
+    """
+    return here - there if abs(here - there) > SAME_CLOCK else 0
 
 
 @dataclass(frozen=True)
@@ -69,15 +82,18 @@ class Samples:
         """
         self._samples.append(sample)
 
-    def since(self, at: int) -> list[Sample]:
+    def since(self, at: int, ahead: int = 0) -> list[Sample]:
         """
         The samples that ended after a time, oldest first.
+
+        @param ahead: The milliseconds by which the clock of these samples is ahead of another one,
+            by which C{at} is given and the samples are dated.
         """
         found = []
         for sample in reversed(self._samples):
-            if sample.at <= at:
+            if sample.at - ahead <= at:
                 break
-            found.append(sample)
+            found.append(replace(sample, at=sample.at - ahead) if ahead else sample)
         return found[::-1]
 
 

@@ -255,6 +255,10 @@ class ValkeyNodes:
 
     # Questions of this node
 
+    @property
+    def count(self) -> int:
+        return len(self.membership.peers)
+
     def serve(self, kind: str, answer: Answer) -> None:
         self._handlers[kind] = answer
 

@@ -5,7 +5,7 @@ The resources that the console asks, and the check of who may ask them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IPushProducer
@@ -123,6 +123,18 @@ class _ConsoleResource(JSONResource):
         raise NotImplementedError
 
 
+class Reported(Protocol):
+    """
+    What the daemon says of its health.
+    """
+
+    def health(self) -> Mapping[str, Any]:
+        """The answer of C{/health}."""
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """What an operator sees of the nodes that share an engine; empty without one."""
+
+
 class OverviewResource(_ConsoleResource):
     """
     The daemon's health and work, now and in the last minutes.
@@ -132,12 +144,11 @@ class OverviewResource(_ConsoleResource):
         self,
         access: ConsoleAccess,
         gathering: Gathering,
-        health: Callable[[], Mapping[str, Any]],
+        health: Reported,
         measure: Callable[[], Measured | Deferred[Measured]],
         wall: Callable[[], float],
     ) -> None:
         """
-        @param health: Gives the answer of C{/health}.
         @param measure: Gives the numbers of C{/metrics}.
         """
         super().__init__(access)
@@ -155,11 +166,15 @@ class OverviewResource(_ConsoleResource):
             "version": __version__,
             "project": identity.project,
             "now": int(self._wall() * 1000),
-            "health": self._health(),
+            "health": self._health.health(),
             "metrics": measured.values,
             **work,
         }
-        return 200, {**body, "workers": measured.workers} if measured.workers else body
+        if measured.workers:
+            body["workers"] = measured.workers
+        if nodes := self._health.nodes():
+            body["nodes"] = nodes
+        return 200, body
 
 
 class ConnectionsResource(_ConsoleResource):

@@ -35,7 +35,7 @@ export class Connections {
             ? "no user"
             : { text: userId, href: to("why", { user: userId, topic: this.#query.topic }) },
       },
-      { label: "Connection", cell: ({ id }) => id },
+      { label: "Connection", cell: ({ id, node }) => (node ? `${id} at ${node}` : id) },
       { label: "Role", cell: ({ role }) => role },
       { label: "Address", cell: ({ address }) => address ?? "" },
       {

@@ -87,6 +87,25 @@ export function workerFacts({ workers = {}, missing = [] }) {
   return facts;
 }
 
+const STATES = { here: "this one", up: "heard", silent: "not heard", unknown: "out of reach" };
+
+/** The facts of the nodes that share an engine, if there is one. */
+export function nodeFacts({ nodes = [] }) {
+  return nodes.map(({ name, state, run, connections, uptime, heard, lag, differences = [] }) => {
+    const away = state !== "here" && state !== "up";
+    const parts = [
+      STATES[state] ?? state,
+      ...(away ? [`for ${format.duration(heard * 1000)}`] : []),
+      format.plural(connections, "connection"),
+      `late by ${format.milliseconds(lag * 1000)}`,
+      `up ${format.duration(uptime * 1000)}`,
+      `run ${run}`,
+      ...differences,
+    ];
+    return [name, parts.join(", "), away || differences.length ? "notice" : undefined];
+  });
+}
+
 /** A name as a label. */
 const titled = (name) => name[0].toUpperCase() + name.slice(1);
 
@@ -120,8 +139,12 @@ export class Overview {
     const last = this.#samples.last;
     const { metrics } = answer;
     setFacts(at("tiles"), [
-      ["Connections", format.count(metrics.aerostack_connections)],
-      ["Subscriptions", format.count(metrics.aerostack_subscriptions)],
+      // The metrics are those of one node, the samples those of all.
+      ["Connections", format.count(answer.nodes ? last?.connections : metrics.aerostack_connections)],
+      [
+        "Subscriptions",
+        format.count(answer.nodes ? last?.subscriptions : metrics.aerostack_subscriptions),
+      ],
       ["Topics", format.count(metrics.aerostack_topics)],
       ["Publications / s", format.rate(last?.publications)],
       ["Deliveries / s", format.rate(last?.deliveries)],
@@ -140,6 +163,7 @@ export class Overview {
       ]),
       ...Object.entries(notices).map(([name, notice]) => [titled(name), notice, "notice"]),
       ...workerFacts(answer),
+      ...nodeFacts(answer),
       ["Running since", format.stamp(answer.started)],
       ["Published", format.count(metrics.aerostack_publications_total)],
       ["Table changes", format.count(metrics.aerostack_changes_total)],

@@ -4,6 +4,8 @@ What an operator asks of all processes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 
@@ -21,13 +23,18 @@ class GatherAll(Struct, frozen=True, array_like=True, tag=128):
 
 class Gathered(Struct, frozen=True, array_like=True, tag=129):
     """
-    The answers of all processes.
+    The answers of all processes and of the other nodes.
 
+    @ivar name: The name of this node; empty if there are no others.
     @ivar answers: The answers by the names of the processes, as JSON; L{None} where a process
         failed or did not answer in time.
+    @ivar elsewhere: By the name of each other node, the answers of its processes; L{None} where it
+        did not answer.
     """
 
+    name: str
     answers: dict[str, bytes | None]
+    elsewhere: Mapping[str, Mapping[str, bytes | None] | None]
 
 
 class AskOne(Struct, frozen=True, array_like=True, tag=130):

@@ -7,20 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msgspec import Struct, json, to_builtins
+from msgspec import Struct
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from aerostack.core.diagnosis.evidence import Evidence
-from aerostack.core.diagnosis.fitting import fit
-from aerostack.core.diagnosis.questions import (
-    LISTS,
-    AskEvidence,
-    Question,
-    decodeQuestion,
-    encodeQuestion,
-)
+from aerostack.core.diagnosis.answers import Answers, decodeAnswers, encodeAnswer
+from aerostack.core.diagnosis.questions import Question, decodeQuestion, encodeQuestion
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.operating import IProcesses
 from aerostack.workers.channel import ChannelLost
@@ -34,7 +27,7 @@ GRACE = 1.0
 @implementer(IProcesses)
 class RemoteProcesses:
     """
-    Reaches every process, this one among them, over the hub.
+    Reaches every process, this one among them, and the other nodes, over the hub.
 
     @ivar handlers: See L{aerostack.workers.worker}.
     """
@@ -47,29 +40,28 @@ class RemoteProcesses:
     def start(self, answer: Callable[[Question], Any]) -> None:
         self._answer = answer
 
-    def gather(self, question: Question, timeout: float) -> Deferred[dict[str, Any]]:
-        kind = Evidence if isinstance(question, AskEvidence) else dict[str, Any]
+    def gather(self, question: Question, timeout: float) -> Deferred[Answers]:
         asked = self._hub.ask(GatherAll(encodeQuestion(question), timeout), timeout + GRACE)
-        return asked.addCallbacks(lambda gathered: _decoded(gathered, kind), _unanswered)
+        return asked.addCallbacks(lambda gathered: _decoded(question, gathered), _unanswered)
 
     def _asked(self, asked: AskOne) -> Deferred[Answered]:
         assert self._answer is not None, "the console starts before the worker is ready"
         question = decodeQuestion(asked.question)
-        lists = LISTS[type(question)]
-
-        def encode(answer: Any) -> Answered:
-            found = answer if isinstance(answer, dict) else to_builtins(answer)
-            return Answered(fit(found, lists, asked.size))
-
         answering: Deferred[Any] = maybeDeferred(self._answer, question)
-        return answering.addCallback(encode)
+        return answering.addCallback(
+            lambda answer: Answered(encodeAnswer(question, answer, asked.size))
+        )
 
 
-def _decoded(gathered: Gathered, kind: Any) -> dict[str, Any]:
-    return {
-        name: None if answer is None else json.decode(answer, type=kind)
-        for name, answer in gathered.answers.items()
-    }
+def _decoded(question: Question, gathered: Gathered) -> Answers:
+    return Answers(
+        gathered.name,
+        decodeAnswers(question, gathered.answers),
+        {
+            name: None if each is None else decodeAnswers(question, each)
+            for name, each in gathered.elsewhere.items()
+        },
+    )
 
 
 def _unanswered(failure: Failure) -> Failure:

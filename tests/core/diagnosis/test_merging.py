@@ -100,7 +100,7 @@ class PageTests(SynchronousTestCase):
                 )
                 for rows, size in zip(processes, sizes, strict=False)
             ]
-            return mergeConnections(pages, limit)
+            return mergeConnections({f"w{n}": each for n, each in enumerate(pages)}, limit)
 
         pages, rows = walk(ask, "connections", "id")
         self.assertEqual(rows, sorted(everything, key=lambda row: orderOf(row["id"])))
@@ -197,7 +197,7 @@ class TopicTests(SynchronousTestCase):
             "membersTotal": 0,
             "subscriptions": [{"connection": "cb-1"}],
         }
-        merged = mergeTopic([first, second], 2)
+        merged = mergeTopic({"w1": first, "w2": second}, 2)
         self.assertEqual(merged["subscribers"], 3)
         self.assertEqual(
             (merged["present"], merged["members"], merged["membersTotal"]), (2, [1, 2], 2)

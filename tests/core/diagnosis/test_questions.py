@@ -32,7 +32,7 @@ class QuestionTests(SynchronousTestCase):
         Each question becomes bytes and the same question again.
         """
         questions: list[Question] = [
-            AskWork("p", 5),
+            AskWork("p", 5, 7),
             AskConnections("p", None, "chat/a/p", 5, "c-1"),
             AskTopics("p", "chat/", 5, ""),
             AskTopic("chat/a/p"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.diagnosis.latencies import Spread
-from aerostack.core.diagnosis.samples import Counts, Sample, Samples, makeSample
+from aerostack.core.diagnosis.samples import Counts, Sample, Samples, aheadOf, makeSample
 
 BEFORE = Counts(5, 6, 100, 200, 300)
 
@@ -54,3 +54,16 @@ class SamplesTests(SynchronousTestCase):
             samples.add(sampleAt(at))
         self.assertEqual([each.at for each in samples.since(1000)], [2000, 3000])
         self.assertEqual(samples.since(3000), [])
+
+    def test_clocks(self) -> None:
+        """
+        An asker with another clock gets the samples by its own time; a small difference is that of
+        the question's way.
+        """
+        samples = Samples(10)
+        for at in (1000, 2000, 3000):
+            samples.add(sampleAt(at))
+        self.assertEqual([each.at for each in samples.since(500, 1000)], [1000, 2000])
+        self.assertEqual([each.at for each in samples.since(500, -1000)], [2000, 3000, 4000])
+        self.assertEqual([aheadOf(5000, 4000), aheadOf(4000, 5000)], [1000, -1000])
+        self.assertEqual([aheadOf(5250, 5000), aheadOf(5000, 5250)], [0, 0])

@@ -10,7 +10,7 @@ import { Api } from "../../../aerostack/web/console/api.js";
 import * as format from "../../../aerostack/web/console/format.js";
 import { Frames, MOST } from "../../../aerostack/web/console/frames.js";
 import { Loop } from "../../../aerostack/web/console/loop.js";
-import { feedFacts, workerFacts } from "../../../aerostack/web/console/overview.js";
+import { feedFacts, nodeFacts, workerFacts } from "../../../aerostack/web/console/overview.js";
 import { described } from "../../../aerostack/web/console/pages.js";
 import { keyIn, parse, to, VIEWS } from "../../../aerostack/web/console/route.js";
 import { Rates, Samples, summary } from "../../../aerostack/web/console/samples.js";
@@ -400,6 +400,26 @@ test("the overview names the workers, and those whose numbers are missing", () =
     ["Worker-1", `1 connection, late by ${format.milliseconds(2)}, ${format.bytes(60_000_000)}`],
     ["Numbers", "Without those of worker-2, which did not answer", "notice"],
   ]);
+});
+
+test("the overview lists the nodes, and marks those that are silent or different", () => {
+  assert.deepEqual(nodeFacts({}), []);
+  const node = { run: "r1", version: "1", uptime: 3605, heard: 0.2, lag: 0.002, connections: 1 };
+  const late = `late by ${format.milliseconds(2)}`;
+  assert.deepEqual(
+    nodeFacts({
+      nodes: [
+        { ...node, name: "a", state: "here" },
+        { ...node, name: "b", state: "up", differences: ["uses another database"] },
+        { ...node, name: "c", state: "silent", heard: 14.2 },
+      ],
+    }),
+    [
+      ["a", `this one, 1 connection, ${late}, up 1 h, run r1`, undefined],
+      ["b", `heard, 1 connection, ${late}, up 1 h, run r1, uses another database`, "notice"],
+      ["c", `not heard, for 14 s, 1 connection, ${late}, up 1 h, run r1`, "notice"],
+    ],
+  );
 });
 
 test("a list says how much of it is shown", () => {
