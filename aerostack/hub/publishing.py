@@ -28,8 +28,8 @@ from aerostack.core.replay.publications import (
 )
 from aerostack.core.topics.topics import Topic, projectOf
 from aerostack.errors import RealtimeError
+from aerostack.hub.commitqueue import CommitQueues
 from aerostack.hub.measuring import Measuring
-from aerostack.hub.ordering import OrderedPublisher
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.messaging import IEngine, IHistory
 from aerostack.interfaces.publishing import IPublisher
@@ -144,7 +144,7 @@ class Publisher(Measuring):
         self._newId = newId
         self._idempotency = idempotency
         self._sequencer = sequencer
-        self._order = OrderedPublisher(history, engine)
+        self._order = CommitQueues(history, engine)
 
     def __contains__(self, topic: str) -> bool:
         """Whether publications of a topic wait for one that is being kept."""

@@ -15,7 +15,7 @@ from aerostack.core.diagnosis.latencies import Spread
 from aerostack.core.replay.publications import Receipt
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
-from aerostack.hub.ordering import OrderedPublisher
+from aerostack.hub.commitqueue import CommitQueues
 from aerostack.testing import Frame, World, readFrames
 
 ROOM = Topic("chat/a", "p")
@@ -324,7 +324,7 @@ class PublishTests(HubTests):
         When too many publications wait on a topic, more are refused for now.
         """
         self.world.history.held = []
-        self.patch(OrderedPublisher, "maxWaiting", 2)
+        self.patch(CommitQueues, "maxWaiting", 2)
         waiting = [self.publish(n, persist=bool(n)) for n in (1, 0)]
         error = self.failureResultOf(self.publish(3), RealtimeError).value
         self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
@@ -339,8 +339,8 @@ class PublishTests(HubTests):
         What waits for the database is bounded in bytes, on each topic and on all of them; a refused
         publication is taken when the database has caught up.
         """
-        self.patch(OrderedPublisher, "maxTopicBytes", 20_000)
-        self.patch(OrderedPublisher, "maxBytes", 50_000)
+        self.patch(CommitQueues, "maxTopicBytes", 20_000)
+        self.patch(CommitQueues, "maxBytes", 50_000)
         data = b'"%b"' % (b"x" * 4000)
         self.world.history.held = []
 

@@ -23,8 +23,8 @@ from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic
 from aerostack.databases import history
 from aerostack.errors import CLOSE_SLOW
+from aerostack.hub.commitqueue import CommitQueues
 from aerostack.hub.measuring import MAX_BACKLOG
-from aerostack.hub.ordering import OrderedPublisher
 from aerostack.protocol.codec import encodeValue
 from aerostack.recovery import replay
 from aerostack.settings.limits import LimitsConfig
@@ -234,10 +234,10 @@ class FillTests(FillCase):
         The hub refuses messages beyond the bound of a topic, of a connection, of a project or of
         the daemon, until the database has caught up.
         """
-        self.patch(OrderedPublisher, "maxTopicBytes", 22_000)
-        self.patch(OrderedPublisher, "maxPublisherBytes", 12_000)
-        self.patch(OrderedPublisher, "maxProjectBytes", 52_000)
-        self.patch(OrderedPublisher, "maxBytes", 72_000)
+        self.patch(CommitQueues, "maxTopicBytes", 22_000)
+        self.patch(CommitQueues, "maxPublisherBytes", 12_000)
+        self.patch(CommitQueues, "maxProjectBytes", 52_000)
+        self.patch(CommitQueues, "maxBytes", 72_000)
         history = self.world.history
         history.held = []
         self.assertEqual(self.keep("p", "a", 20), 4)

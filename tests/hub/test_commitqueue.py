@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.hub.ordering}.
+Tests for L{aerostack.hub.commitqueue}.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.replay.publications import EVENT, Message, Publication, Receipt
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
-from aerostack.hub.ordering import OrderedPublisher
+from aerostack.hub.commitqueue import CommitQueues
 from aerostack.testing import MemoryHistory
 
 
 class Courses:
     """
-    An L{OrderedPublisher}, and what came through it to the engine.
+    An L{CommitQueues}, and what came through it to the engine.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Courses:
         self.through: list[tuple[str, str]] = []
         engine = MemoryEngine()
         engine.start(lambda p: self.through.append((p.topic, p.event)))
-        self.order = OrderedPublisher(self.history, engine)
+        self.order = CommitQueues(self.history, engine)
 
     def enter(self, event: str, keep: bool, topic: str = "a") -> Deferred[Receipt | None]:
         """
@@ -50,9 +50,9 @@ class Courses:
         self.history.held = rest
 
 
-class OrderedPublisherTests(SynchronousTestCase):
+class CommitQueuesTests(SynchronousTestCase):
     """
-    Tests for L{OrderedPublisher}.
+    Tests for L{CommitQueues}.
     """
 
     def setUp(self) -> None:
@@ -100,7 +100,7 @@ class OrderedPublisherTests(SynchronousTestCase):
         Behind a database that hangs a bounded number of publications waits, and the rest is
         refused.
         """
-        self.patch(OrderedPublisher, "maxWaiting", 3)
+        self.patch(CommitQueues, "maxWaiting", 3)
         self.courses.enter("kept", True)
         for _ in range(2):
             self.assertNoResult(self.courses.enter("e", False))

@@ -1,6 +1,7 @@
 """
-Keeps a topic's publications in the order in which they came, although the database keeps some
-of them before they go on.
+Keeps a topic's publications in the order in which they came, although the database commits some
+of them first.  The positions that they get in the topic's log are made by
+L{aerostack.hub.sequencing}.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from aerostack.errors import RealtimeError
 from aerostack.interfaces.messaging import IEngine, IHistory
 
 
-class OrderedPublisher:
+class CommitQueues:
     """
     Passes publications to the engine, those of one topic in the order in which they came.
 
