@@ -13,10 +13,11 @@ from twisted.web.resource import Resource
 from aerostack.auth.authenticator import Authenticator
 from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.interfaces.shares import IShares
-from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
+from aerostack.net.http.api import HistoryResource, RPCResource
 from aerostack.net.http.files import clientFiles, homeFiles, sharedFiles
 from aerostack.net.http.health import HealthResource
 from aerostack.net.http.metrics import Measured, MetricsResource
+from aerostack.net.http.tree import makeTree
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
 from aerostack.net.websocket.resource import RealtimeResource
@@ -71,7 +72,7 @@ class SiteMap:
             config.history.pageSize,
             shares,
         )
-        self.root = makeRoot(
+        self.root = makeTree(
             {
                 **homeFiles(openProject(config), config.server.examples),
                 **sharedFiles(),

@@ -35,7 +35,8 @@ from aerostack.hub.backbone import Backbone
 from aerostack.hub.publishing import ownerOf
 from aerostack.hub.sources import LocalLogs
 from aerostack.interfaces.messaging import IConnection
-from aerostack.net.http.api import HistoryResource, RPCResource, makeRoot
+from aerostack.net.http.api import HistoryResource, RPCResource
+from aerostack.net.http.tree import makeTree
 from aerostack.sessions.services import ClientServices, NodeServices
 from aerostack.sessions.session import Session
 from aerostack.sessions.shares import Shares
@@ -285,7 +286,7 @@ class World:
         shares, limits = self.shares, self.limits
         agent = RequestTraversalAgent(
             _Unbounded(
-                makeRoot(
+                makeTree(
                     {
                         "api/v1/public/realtime/history": HistoryResource(
                             self.history,

@@ -1,16 +1,15 @@
 """
-The resources that applications ask, history and RPC, and the tree of all resources.
+The resources that applications ask: history and RPC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Raw
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from aerostack.auth.authenticator import Authenticator, Credentials
@@ -20,7 +19,7 @@ from aerostack.core.topics.topics import parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.interfaces.shares import IShares
-from aerostack.net.http.base import JSONResource, NotFoundResource
+from aerostack.net.http.base import JSONResource
 from aerostack.net.http.requests import (
     BoundedRequest,
     bearerOf,
@@ -147,40 +146,3 @@ class RPCResource(JSONResource):
         self._shares.spend(identity.project, len(body), self._clock.seconds())
         called: Deferred[Any] = self._rpc.call(identity, body)
         return called.addCallback(lambda answer: (200, answer))
-
-
-def makeRoot(resources: Mapping[str, Resource]) -> Resource:
-    """
-    Build the tree of resources.
-
-    @param resources: By path, such as C{api/realtime}; the empty path is the root.
-    """
-    root = _Branch()
-    for path, resource in resources.items():
-        *branches, leaf = path.split("/")
-        node: Resource = root
-        for name in branches:
-            child = node.children.get(name.encode())
-            if child is None:
-                child = _Branch()
-                node.putChild(name.encode(), child)
-            node = child
-        node.putChild(leaf.encode(), resource)
-    return root
-
-
-class _Branch(Resource):
-    """
-    A part of a path.  For an unknown path below it the answer is JSON.  If there is a page right
-    below it, a request without the final slash is redirected to that page.
-    """
-
-    def getChild(self, path: bytes, request: Request) -> Resource:
-        return NotFoundResource()
-
-    def render(self, request: BoundedRequest) -> Any:
-        if b"" in self.children and request.prepath:
-            request.setHeader(b"location", request.prepath[-1] + b"/")
-            request.setResponseCode(308)
-            return b""
-        return NotFoundResource().render(request)

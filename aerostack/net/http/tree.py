@@ -1,0 +1,52 @@
+"""
+The tree of a site's resources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+from aerostack.net.http.base import NotFoundResource
+from aerostack.net.http.requests import BoundedRequest
+
+
+def makeTree(resources: Mapping[str, Resource]) -> Resource:
+    """
+    Make the tree of a site's resources.
+
+    @param resources: By path, such as C{api/realtime}; the empty path is the root.
+    @return: The root of the tree.
+    """
+    root = _Branch()
+    for path, resource in resources.items():
+        *branches, leaf = path.split("/")
+        node: Resource = root
+        for name in branches:
+            child = node.children.get(name.encode())
+            if child is None:
+                child = _Branch()
+                node.putChild(name.encode(), child)
+            node = child
+        node.putChild(leaf.encode(), resource)
+    return root
+
+
+class _Branch(Resource):
+    """
+    A part of a path.  For an unknown path below it the answer is JSON.  If there is a page right
+    below it, a request without the final slash is redirected to that page.
+    """
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        return NotFoundResource()
+
+    def render(self, request: BoundedRequest) -> Any:
+        if b"" in self.children and request.prepath:
+            request.setHeader(b"location", request.prepath[-1] + b"/")
+            request.setResponseCode(308)
+            return b""
+        return NotFoundResource().render(request)
