@@ -59,7 +59,7 @@ class PackageTests(SynchronousTestCase):
         """
         The client reconnects after exactly the close codes for which the daemon's table says so.
         """
-        text = (CLIENT / "connection.js").read_text()
+        text = (CLIENT / "closing.js").read_text()
         final = re.search(r"FINAL_CLOSES = new Set\(\[(.*?)\]\)", text)
         token = re.search(r"TOKEN_CLOSE = (\d+);", text)
         assert final and token

@@ -4,49 +4,24 @@
 
 import { backoff } from "./backoff.js";
 import { defer } from "./callbacks.js";
+import {
+  closedError,
+  FINAL_CLOSES,
+  readDelay,
+  readReason,
+  TOKEN_CLOSE,
+  TOKEN_ERRORS,
+  TOO_LARGE_CLOSE,
+} from "./closing.js";
 import { RealtimeError } from "./errors.js";
 import { readFrame } from "./frames.js";
 import { Liveness } from "./liveness.js";
-
-// Close codes after which another connection would not help, and the one that asks for a new token.
-const FINAL_CLOSES = new Set([1000, 1002, 1003, 1007, 1009, 4003, 4009, 4029]);
-const TOKEN_CLOSE = 4001;
-// After this one another connection helps if the frame that was too large is not sent again.
-const TOO_LARGE_CLOSE = 1009;
-const TOKEN_ERRORS = new Set(["token_expired", "token_revoked", "invalid_token"]);
+import { findWebSocket, openingError, openWebSocket } from "./transport.js";
 
 // A connection that lasts so many milliseconds counts as a success.
 const STABLE_AFTER = 5000;
-// A client stays away so many milliseconds at most, whatever the daemon says.
-const LONGEST_DELAY = 3_600_000;
 // The client asks over HTTP why an opening failed for the first of so many failures in a row.
 const ASK_EVERY = 3;
-
-async function findWebSocket() {
-  if (typeof globalThis.WebSocket === "function") return globalThis.WebSocket;
-  // Bundlers must not find this name: only Node.js before 22 needs the package.
-  const name = "ws";
-  try {
-    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)).WebSocket;
-  } catch {
-    throw new RealtimeError(
-      "no_websocket",
-      "There is no WebSocket here. In Node.js before 22 run `npm install ws`; elsewhere pass one" +
-        " as the option WebSocket.",
-    );
-  }
-}
-
-/** A delay that the daemon sent, in milliseconds; `undefined` if it is none. */
-function readDelay(value) {
-  return Number.isFinite(value) && value >= 0 ? Math.min(value, LONGEST_DELAY) : undefined;
-}
-
-/** A number in the reason of a close. */
-function find(pattern, reason) {
-  const found = pattern.exec(reason);
-  return found ? Number(found[1]) : undefined;
-}
 
 /** Keeps a WebSocket open, from the first attempt to the last. */
 export class Connection {
@@ -163,19 +138,10 @@ export class Connection {
       // Always after a turn: a client that disconnects at once has opened nothing.
       const WebSocket = await (this.#owner.WebSocket ?? findWebSocket());
       if (turn !== this.#turn) return;
-      const protocols = this.#owner.protocols();
-      socket = protocols.length
-        ? new WebSocket(this.#owner.url(), protocols)
-        : new WebSocket(this.#owner.url());
+      socket = openWebSocket(WebSocket, this.#owner.url(), this.#owner.protocols());
     } catch (cause) {
       if (turn !== this.#turn) return;
-      // The page must not open it, or a credential has characters that cannot be sent.
-      const error =
-        cause instanceof RealtimeError
-          ? cause
-          : new RealtimeError("cannot_open", `The WebSocket cannot be opened: ${cause.message}`, {
-              cause,
-            });
+      const error = openingError(cause);
       this.#report(error);
       this.#stop(error);
       return;
@@ -277,18 +243,13 @@ export class Connection {
   async #lost(code, reason = "", error = undefined) {
     const wasOpen = this.isOpen;
     const turn = this.#enter("deciding");
-    const delay = this.#delay ?? readDelay(find(/reconnect in (\d+) ms/, reason));
+    const delay = this.#delay ?? readReason(reason).delay;
     if (code === TOKEN_CLOSE) error = this.#tokenError;
     const isMended = wasOpen && code === TOO_LARGE_CLOSE && this.#withoutTheLargest(reason);
     if (wasOpen) this.#owner.closed();
     else error ??= await this.#askWhy();
     if (turn !== this.#turn) return;
-    if (error === undefined) {
-      const why = reason ? ` (${reason})` : "";
-      error = new RealtimeError("closed", `The connection was closed with ${code}${why}.`, {
-        closeCode: code,
-      });
-    }
+    error ??= closedError(code, reason);
     if (FINAL_CLOSES.has(code) && !isMended) {
       this.#report(error);
       this.#stop(error);
@@ -311,7 +272,7 @@ export class Connection {
 
   /** Whether the frame that was too large was found, and will not be sent again. */
   #withoutTheLargest(reason) {
-    const limit = find(/at most (\d+) bytes/, reason);
+    const { limit } = readReason(reason);
     const bound = limit === undefined ? "" : `, at most ${limit} bytes`;
     return this.#owner.tooLarge(limit, `It is more than the daemon takes in one frame${bound}.`);
   }

@@ -7,14 +7,16 @@
  * One WebSocket carries every topic. The client opens it again when it is lost, and resumes every
  * subscription. `realtime.d.ts` describes each option and method.
  *
- * The files behind this one have the names of the Python client's modules:
+ * Most files behind this one have the names of the Python client's modules:
  *
  * - `address.js` is where the daemon is, with the credentials; `connection.js` keeps a WebSocket
- *   open, and `liveness.js` finds out whether it is dead; `http.js` is the daemon's HTTP interface;
+ *   (`transport.js`) open, `closing.js` knows why one ends, and `liveness.js` finds out whether it is
+ *   dead; `http.js` is the daemon's HTTP interface;
  * - `session.js` sends over the connection what the application wants: `pacing.js` decides how fast,
  *   `outbox.js` keeps publications until the daemon has acknowledged them, `topic.js` is a topic as
- *   the daemon knows it, with its members (`presence.js`), rows (`rows.js`) and answers
- *   (`answers.js`), and `channel.js` is what the application holds of it; `channels.js` remembers the channels;
+ *   the daemon knows it, with what it selects (`selection.js`), its members (`presence.js`), this
+ *   client's own presence (`tracking.js`), its rows (`rows.js`) and its answers (`answers.js`), and
+ *   `channel.js` is what the application holds of it; `channels.js` remembers the channels;
  * - `frames.js` reads what comes, `outgoing.js` encodes what goes out; `callbacks.js`, `errors.js`
  *   and `backoff.js` serve all of them, and `interfaces.js` says what they need of each other.
  */

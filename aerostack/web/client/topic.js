@@ -6,29 +6,15 @@
 import { Answers } from "./answers.js";
 import { backoff } from "./backoff.js";
 import { RealtimeError } from "./errors.js";
-import { encode } from "./outgoing.js";
 import { Presence } from "./presence.js";
 import { Rows } from "./rows.js";
+import { covers, encodeOptions } from "./selection.js";
+import { Tracking } from "./tracking.js";
 
 // While a table is missing, the client asks for its rows after pauses that double, in milliseconds.
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 30_000;
 const NO_TABLE = new Set(["unknown_table", "untrackable_table", "table_lost"]);
-
-/** Whether a subscription with some options gives another channel what it wants. */
-function covers(present, wanted) {
-  const same = (...looks) => looks.every((look) => look(present) === look(wanted));
-  return (
-    same(({ filter }) => JSON.stringify(filter ?? {})) &&
-    // A channel that wants no rows may share a subscription that has them.
-    (!wanted.snapshot ||
-      same(
-        ({ snapshot }) => snapshot,
-        ({ order, limit }) => JSON.stringify([order, limit]),
-        ({ key }) => String(key ?? "id"),
-      ))
-  );
-}
 
 /**
  * Keeps the daemon's idea of a topic the same as the application's, for all channels of the topic.
@@ -50,8 +36,7 @@ export class Topic {
   /** @type {Record<string, any>} */
   #options = {};
   #host;
-  // The presence state of each channel, as JSON. The daemon gets the one that was set last.
-  #states = new Map();
+  #tracking;
   // Three subscriptions: the one that the application wants, the one that the client asked for and
   // the daemon has not answered, and the one that the daemon has confirmed on this connection.
   #wanted = null;
@@ -60,10 +45,6 @@ export class Topic {
   #isLeaving = false;
   // Whether the frames that come are for the present channels.
   #isHeard = false;
-  // The state that this connection was sent: `null` for none, `undefined` if that is not known.
-  #stateSent = null;
-  // Whether this connection was sent a presence frame of this topic.
-  #spoke = false;
   #pos;
   // Whether the pages of a snapshot are coming. Until the last page there is no position to resume
   // from.
@@ -83,17 +64,18 @@ export class Topic {
   constructor(host, name) {
     this.#host = host;
     this.name = name;
+    this.#tracking = new Tracking(name);
     this.#forgetAnswers();
   }
 
   /** Whether the session may forget it. */
   get isIdle() {
     const isAsked = this.#asked !== null || this.#held !== null || this.#isLeaving;
-    return !this.channels.size && !this.#states.size && !isAsked && this.#stateSent === null;
+    return !this.channels.size && !isAsked && this.#tracking.isIdle;
   }
 
   get isTracking() {
-    return this.#states.size > 0;
+    return this.#tracking.isWanted;
   }
 
   // From the application
@@ -113,10 +95,9 @@ export class Topic {
   attach(channel, options) {
     this.check(options);
     if (!this.channels.size) {
-      const { filter, snapshot, order, limit } = options;
-      const wanted = { text: encode({ filter, snapshot, order, limit }).slice(1, -1), since: true };
+      const wanted = { text: encodeOptions(options), since: true };
       this.#options = options;
-      this.rows = snapshot ? new Rows(options.key ?? "id", this.#host.report) : null;
+      this.rows = options.snapshot ? new Rows(options.key ?? "id", this.#host.report) : null;
       this.#wanted = wanted;
       this.#forgetAnswers();
       this.#pos = undefined;
@@ -143,18 +124,17 @@ export class Topic {
 
   /** A channel is present, with this state as JSON. */
   track(channel, state) {
-    this.#states.delete(channel);
-    this.#states.set(channel, state);
+    this.#tracking.set(channel, state);
     this.#host.touch(this);
   }
 
   /** A channel is present no more. */
   untrack(channel) {
-    if (this.#states.delete(channel)) this.#host.touch(this);
+    if (this.#tracking.delete(channel)) this.#host.touch(this);
   }
 
   tracks(channel) {
-    return this.#states.has(channel);
+    return this.#tracking.has(channel);
   }
 
   // To the daemon
@@ -164,8 +144,8 @@ export class Topic {
     // The daemon asked to wait.
     if (this.#timer !== undefined) return null;
     // Presence first: the daemon keeps the place of a client that is away for a short time only.
-    if (!this.#spoke && this.isTracking) return this.#nextPresence();
-    return this.#nextSubscription() ?? this.#nextPresence();
+    if (!this.#tracking.spoke && this.isTracking) return this.#tracking.next();
+    return this.#nextSubscription() ?? this.#tracking.next();
   }
 
   #nextSubscription() {
@@ -183,17 +163,6 @@ export class Topic {
     return `{"type":"subscribe","topic":${topic},"sync":true${more}${from}}`;
   }
 
-  #nextPresence() {
-    const state = [...this.#states.values()].at(-1) ?? null;
-    if (state === this.#stateSent) return null;
-    const isNew = typeof this.#stateSent !== "string";
-    this.#stateSent = state;
-    this.#spoke = true;
-    const topic = JSON.stringify(this.name);
-    if (state === null) return `{"type":"untrack","topic":${topic}}`;
-    return `{"type":"track","topic":${topic}${isNew ? ',"sync":true' : ""},"state":${state}}`;
-  }
-
   // From the connection
 
   /** The client has another token: it may have other rights now, and be another user. */
@@ -202,15 +171,16 @@ export class Topic {
       this.#refused = false;
       this.#setState("subscribing");
     }
-    if (this.#stateSent !== null) this.#stateSent = undefined;
+    this.#tracking.tokenChanged();
     this.#host.touch(this);
   }
 
   /** The connection is closed. */
   closed() {
     this.#endPause();
-    this.#asked = this.#held = this.#stateSent = null;
-    this.#isLeaving = this.#isHeard = this.#refused = this.#spoke = false;
+    this.#asked = this.#held = null;
+    this.#isLeaving = this.#isHeard = this.#refused = false;
+    this.#tracking.closed();
     this.presence.closed();
     if (this.channels.size) this.#setState("subscribing");
   }
@@ -234,11 +204,11 @@ export class Topic {
       if (about === "subscribe") this.#asked = null;
       if (about === "unsubscribe") this.#isLeaving = false;
       // An older daemon does not say whether it refused this.
-      if ((about.endsWith("track") || !request) && this.#spoke) this.#stateSent = undefined;
+      if ((about.endsWith("track") || !request) && this.#tracking.spoke) this.#tracking.doubt();
     } else if (error.retryAfter !== undefined || error.code === "view_changed") {
       if (about === "subscribe") this.#asked = null;
       if (about === "unsubscribe") this.#isLeaving = false;
-      if (about === "track") this.#stateSent = undefined;
+      if (about === "track") this.#tracking.doubt();
       this.error = error;
       this.#sendLater(error.retryAfter ?? 0);
       this.#notify("state", this.state);
@@ -422,7 +392,7 @@ export class Topic {
   }
 
   #notifyPresence() {
-    const all = new Set([...this.channels, ...this.#states.keys()]);
+    const all = new Set([...this.channels, ...this.#tracking.channels]);
     for (const channel of all) channel._notify("presence", this.presence.members);
   }
 
