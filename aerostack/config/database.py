@@ -5,30 +5,21 @@ The section C{[database]}.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
-from aerostack.config.credentials import Credentials
-from aerostack.config.problems import Problems
 from aerostack.config.secrets import within
+from aerostack.config.servers import ServerReader
 from aerostack.settings.conninfo import SCHEMES
-from aerostack.settings.fields import keysOf
-from aerostack.settings.kinds import Secret
 from aerostack.settings.settings import SQLITE, DatabaseConfig
 
 
-class DatabaseReader:
+class DatabaseReader(ServerReader):
     """
     Checks the database's URL and password, and makes its paths absolute.
     """
 
-    def __init__(self, problems: Problems, credentials: Credentials, base: Path) -> None:
-        """
-        @param base: The directory that relative paths begin at.
-        """
-        self._problems = problems
-        self._credentials = credentials
-        self._base = base
+    table = DatabaseConfig
+    section = "database"
 
     def read(self, database: dict[str, Any]) -> None:
         """
@@ -46,7 +37,7 @@ class DatabaseReader:
                 if database["password"] is not None:
                     self._problems.add("database.password", "is set, but SQLite has none")
         except ValueError as error:
-            self._problems.add("database.url", f"{error}; allowed is {self._urls()}")
+            self._problems.add("database.url", f"{error}; allowed is {self._allowedURLs()}")
 
     def _sqlite(self, url: str) -> str:
         """
@@ -80,31 +71,6 @@ class DatabaseReader:
                 " install 'aerostack-rt[postgres]'",
             )
             return
-        info = conninfoOf(database["url"]).withFiles(lambda name: str(self._file(name)))
-        kind = keysOf(DatabaseConfig)["password"].kind
-        assert isinstance(kind, Secret)
-        password = self._credentials.find("database.password", kind, database["password"])
-        if password is not None and info.password is not None:
-            self._problems.add(
-                "database.password", "is in database.url as well; allowed is one of the two"
-            )
+        info = conninfoOf(database["url"]).withFiles(self._file)
         database["url"] = info.url
-        database["password"] = password or info.password
-
-    def _file(self, name: str) -> Path:
-        """
-        Find a file that the database's URL names.
-
-        @raise ValueError: It cannot be read.
-        """
-        path = within(self._base, name)
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise ValueError(
-                f"names a file that cannot be read ({error.strerror}): {path}"
-            ) from None
-        return path
-
-    def _urls(self) -> str:
-        return keysOf(DatabaseConfig)["url"].kind.allowed()
+        database["password"] = self._password(database["password"], info.password)

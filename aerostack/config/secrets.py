@@ -128,7 +128,8 @@ def credentialsOf(config: Config) -> frozenset[str]:
     """
     Every value in a configuration that must not appear in a log.
     """
-    found: set[str | None] = {config.database.password, config.engine.password}
+    engine = config.engine
+    found: set[str | None] = {config.database.password, engine.password, engine.sentinelPassword}
     for project in config.projects.values():
         found |= {project.publicKey, project.secretKey}
         if project.jwt is not None:

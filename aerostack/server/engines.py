@@ -5,6 +5,7 @@ Opens the engine that the configuration names.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aerostack.core.replay.log import Depth
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 def addressOf(engine: EngineConfig) -> ValkeyAddress | None:
     """
-    The address of the server, with the password; L{None} if the daemon is alone.
+    The address of the server, with the passwords; L{None} if the daemon is alone.
     """
     if engine.url is None:
         return None
-    address = parseAddress(engine.url)
+    address = replace(parseAddress(engine.url), sentinelPassword=engine.sentinelPassword)
     return address if engine.password is None else address.withPassword(engine.password)
 
 

@@ -162,6 +162,12 @@ class EngineConfig:
     password: str | None = setting(
         "The password for the server.", Secret("a password"), None, show=False
     )
+    sentinelPassword: str | None = setting(
+        "The password for the Sentinels, if they ask for one.",
+        Secret("a password"),
+        None,
+        show=False,
+    )
     prefix: str = setting(
         "What the names of the daemon's keys begin with. Installations that share one server have"
         " different ones.",

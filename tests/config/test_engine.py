@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
+from aerostack.config.secrets import credentialsOf
+from aerostack.server.engines import addressOf
 from tests.config.loading import PROJECT, SERVER, LoadCase
 
 POSTGRES = '[database]\nurl = "postgresql://h/d"\n'
@@ -33,6 +35,21 @@ class EngineTests(LoadCase):
             self.assertEqual(config.engine.password, "s3cret")
             self.assertNotIn("s3cret", repr(config))
 
+    def test_sentinelPassword(self) -> None:
+        """The Sentinels have a password of their own, which is not shown."""
+        url = 'url = "valkey+sentinel://:s3cret@one,two/0"\n'
+        password = 'sentinel_password = { env = "PW" }'
+        text = f"{SERVER}{POSTGRES}[engine]\n{url}{password}\n{PROJECT}"
+        config = self.load(text, PW="0ther")
+        self.assertEqual(config.engine.password, "s3cret")
+        self.assertEqual(config.engine.sentinelPassword, "0ther")
+        self.assertNotIn("0ther", repr(config))
+        self.assertEqual(credentialsOf(config) & {"s3cret", "0ther"}, {"s3cret", "0ther"})
+        address = addressOf(config.engine)
+        assert address is not None
+        self.assertEqual((address.password, address.sentinelPassword), ("s3cret", "0ther"))
+        self.assertNotIn("0ther", repr(address))
+
     def test_authorities(self) -> None:
         """The file of the authorities begins at the configuration's directory."""
         (self.base / "ca.pem").touch()
@@ -52,6 +69,12 @@ class EngineProblemTests(LoadCase):
             ('url = "valkeys://:s3cret@h?cafile=no.pem"', "engine.url", "cannot be read"),
             ('url = "valkey://:s3cret@h"\npassword = "other"', "engine.password", "one of"),
             ('password = "s3cret"', "engine.password", "engine.url is not"),
+            ('sentinel_password = "s3cret"', "engine.sentinel_password", "engine.url is not"),
+            (
+                'url = "valkey://h"\nsentinel_password = "s3cret"',
+                "engine.sentinel_password",
+                "no Sentinels",
+            ),
             ('prefix = "a b"', "engine.prefix", "letters"),
             ("patience = 0", "engine.patience", "0.1"),
         ):

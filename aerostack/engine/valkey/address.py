@@ -63,7 +63,9 @@ class ValkeyAddress:
     @ivar hosts: The server, or all Sentinels.
     @ivar secure: Whether the connections use TLS.
     @ivar username: The user; L{None} for the server's default user.
-    @ivar password: The password; L{None} for an address without one.  No other attribute has it.
+    @ivar password: The password; L{None} for an address without one.
+    @ivar sentinelPassword: The password for the Sentinels, which no URL has; L{None} if they ask
+        for none.
     @ivar database: The number of the database.
     @ivar master: The name of the master that the Sentinels are asked for; L{None} without them.
     @ivar authorities: The path of a PEM file with the certificates of the authorities that are
@@ -77,6 +79,7 @@ class ValkeyAddress:
     database: int = 0
     master: str | None = None
     authorities: str | None = None
+    sentinelPassword: str | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,10 +49,7 @@ def probe(address: ValkeyAddress) -> Probed:
     """
     host = address.hosts[0] if address.master is None else _findMaster(address, address.master)
     with _connected(address, host) as ask:
-        login: tuple[Any, ...] = ("PING",)
-        if address.password is not None:
-            login = ("AUTH", address.username or "default", address.password)
-        ask(*login)
+        _login(ask, address.username, address.password)
         ask("SELECT", address.database)
         info = _parse(ask("INFO"))
     if info.get("role") != "master":
@@ -82,6 +79,7 @@ def _findMaster(address: ValkeyAddress, name: str) -> Host:
     for host in address.hosts:
         try:
             with _connected(address, host) as ask:
+                _login(ask, None, address.sentinelPassword)
                 answer = ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
         except ProbeError as error:
             failures.append(str(error))
@@ -90,6 +88,18 @@ def _findMaster(address: ValkeyAddress, name: str) -> Host:
             return Host(answer[0].decode(), int(answer[1]))
         failures.append(f"{host}: knows no master {name!r}")
     raise ProbeError("; ".join(failures))
+
+
+def _login(ask: Callable[..., Any], username: str | None, password: str | None) -> None:
+    """
+    Log in, and find out whether the server answers.
+
+    @param username: L{None} for the server's default user.
+    """
+    if password is None:
+        ask("PING")
+    else:
+        ask("AUTH", username or "default", password)
 
 
 @contextmanager

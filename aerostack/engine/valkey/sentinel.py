@@ -54,16 +54,19 @@ class Sentinels:
         endpoint: Callable[[Host], IStreamClientEndpoint],
         hosts: Sequence[Host],
         name: str,
+        password: str | None = None,
     ) -> None:
         """
         @param endpoint: Makes the endpoint of a Sentinel, or of a master.
         @param name: The name that the Sentinels have for the master.
+        @param password: The password that the Sentinels ask for; L{None} if they ask for none.
         """
         self.master: Host | None = None
         self._clock = clock
         self._endpoint = endpoint
         self._hosts = list(hosts)
         self._name = name
+        self._password = password
         self._moved: Callable[[str], None] | None = None
         self._listener: _Listener | None = None
         self._asking: Deferred[Host] | None = None
@@ -136,7 +139,7 @@ class Sentinels:
             if isNew:
                 await self._endpoint(host).connect(OneConnection(listener.connection))
                 self._listener = listener
-                await command("HELLO", "3")
+                await listener.connection.hello("aerostack-rt", None, self._password)
                 await listener.connection.subscribe([CHANNEL])
             answer = await command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._name)
         except BaseException:

@@ -58,7 +58,7 @@ class ValkeyEngine:
         name: str,
     ) -> None:
         """
-        @param address: With the password.
+        @param address: With the passwords.
         @param prefix: What the names of keys begin with.
         @param patience: See L{ValkeyLog}.
         @param depthOf: See L{ValkeyLog}.
@@ -77,7 +77,13 @@ class ValkeyEngine:
         self.nodes = ValkeyNodes(reactor, run, name, keys)
         self._sentinels: Sentinels | None = None
         if address.master is not None:
-            self._sentinels = Sentinels(reactor, endpoints.connect, address.hosts, address.master)
+            self._sentinels = Sentinels(
+                reactor,
+                endpoints.connect,
+                address.hosts,
+                address.master,
+                address.sentinelPassword,
+            )
 
         def connect() -> Deferred[IStreamClientEndpoint]:
             return succeed(endpoints.connect(address.hosts[0]))

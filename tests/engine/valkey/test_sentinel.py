@@ -4,13 +4,16 @@ Tests of L{aerostack.engine.valkey.sentinel}, with real Sentinels.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import hiredis
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from aerostack.engine.valkey.address import Host
+from aerostack.engine.valkey.address import Host, ValkeyAddress
 from aerostack.engine.valkey.endpoints import Endpoints
 from aerostack.engine.valkey.link import Link, Login
+from aerostack.engine.valkey.probe import ProbeError, probe
 from aerostack.engine.valkey.scripts import Scripts
 from aerostack.engine.valkey.sentinel import MasterUnknown, Sentinels
 from tests.engine.valkey.lines import until
@@ -43,11 +46,12 @@ class SentinelTests(TestCase):
         self.gone = Host("127.0.0.1", freePort(self))
         self.host = Host("127.0.0.1", self.sentinel.port)
 
-    def make(self, *hosts: Host, name: str = "main") -> Sentinels:
+    def make(self, *hosts: Host, name: str = "main", password: str | None = None) -> Sentinels:
         """
         Make what asks the Sentinels.
         """
-        sentinels = Sentinels(reactor, Endpoints(reactor, False, None).connect, hosts, name)
+        connect = Endpoints(reactor, False, None).connect
+        sentinels = Sentinels(reactor, connect, hosts, name, password)
         self.addCleanup(sentinels.stop)
         return sentinels
 
@@ -82,6 +86,25 @@ class SentinelTests(TestCase):
         error = await self.assertFailure(sentinels.find(), MasterUnknown)
         self.assertIn(f"{self.gone}: Connection was refused", str(error))
         self.assertIn(f"{self.host}: it knows no master of that name", str(error))
+
+    async def test_password(self) -> None:
+        """
+        A Sentinel that asks for a password gets it, from the daemon and from C{--check}; without
+        it, or with another one, the message names the Sentinel and not the password.
+        """
+        self.sentinel.execute("ACL", "SETUSER", "default", "resetpass", ">s3cret")
+        for password, word in ((None, "NOAUTH"), ("wr0ng", "WRONGPASS")):
+            sentinels = self.make(self.host, password=password)
+            error = await self.assertFailure(sentinels.find(), MasterUnknown)
+            self.assertIn(f"{self.host}: {word}", str(error))
+            self.assertNotIn("wr0ng", str(error))
+        sentinels = self.make(self.host, password="s3cret")
+        await sentinels.find()
+        self.assertEqual(sentinels.master, Host("127.0.0.1", self.server.port))
+        address = ValkeyAddress((self.host,), master="main")
+        self.assertIn("NOAUTH", str(self.assertRaises(ProbeError, probe, address)))
+        found = probe(replace(address, sentinelPassword="s3cret"))
+        self.assertEqual(found.host, Host("127.0.0.1", self.server.port))
 
     async def test_frozen(self) -> None:
         """
