@@ -4,55 +4,34 @@ Nodes whose presence is on a real server, for tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint
-from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
 
 from aerostack.core.presence import Room
 from aerostack.engine.valkey import leasescripts, rosterscripts
-from aerostack.engine.valkey.link import Link, Login
+from aerostack.engine.valkey.link import Link
 from aerostack.engine.valkey.roster import ValkeyRoster
-from aerostack.engine.valkey.scripts import Scripts
 from aerostack.testing.relay import Relay
 from tests.engine.rostercontract import LONG, OTHER, ROOM, TOPIC, RosterNode
-from tests.engine.valkey.lines import until
-from tests.engine.valkey.server import ValkeyServer, sharedServer
+from tests.engine.valkey.cases import ServerCase
 
 SCRIPTS = {**rosterscripts.SCRIPTS, **leasescripts.SCRIPTS}
 
 
-class RosterCase(TestCase):
+class RosterCase(ServerCase):
     """
-    A test case with nodes on one server.
+    A test case with nodes whose presence is on one server.
 
-    @ivar server: The server.
     @ivar lease: How long the nodes' leases last, in seconds.
     """
 
-    timeout = 120
     lease = 0.5
 
     def setUp(self) -> None:
         """
         Make the server.
         """
-        self.server: ValkeyServer = self.makeServer()
-        self.nodes: list[RosterNode] = []
+        super().setUp()
         self.links: dict[RosterNode, Link] = {}
-        # Through which each node connects; else to the server itself.
-        self.through: IStreamClientEndpoint | None = None
-
-    def makeServer(self) -> ValkeyServer:
-        """
-        Give the server of a test.
-        """
-        return sharedServer(self)
 
     def node(self, grace: float = LONG, room: Room = ROOM, patience: float = 60.0) -> RosterNode:
         """
@@ -70,22 +49,12 @@ class RosterCase(TestCase):
             patience,
         )
         roster.interval = 0.05
-        through = self.through or UNIXClientEndpoint(reactor, self.server.path)
-        link = Link(
-            reactor,
-            lambda: succeed(through),
-            Login(name, f"own:{name}".encode()),
-            Scripts(SCRIPTS, name),
-            roster,
-            lambda: 0.0,
-        )
+        link = self.links[node] = self.makeLink(name, SCRIPTS, roster)
         roster.begin(link)
         roster.join(lambda topic: None, node.tell)
         roster.start()
         node.roster, node.members = roster, roster.rosters
-        self.links[node] = link
         self.nodes.append(node)
-        self.addCleanup(link.stop)
         self.addCleanup(roster.stop)
         link.start()
         return node
@@ -94,11 +63,7 @@ class RosterCase(TestCase):
         """
         Start a node that reaches the server through a relay.
         """
-        relay = Relay(reactor, UNIXClientEndpoint(reactor, self.server.path))
-        path = str(self.server.directory / f"r{len(self.nodes)}")
-        await relay.listen(UNIXServerEndpoint(reactor, path))
-        self.addCleanup(relay.stop)
-        self.through = UNIXClientEndpoint(reactor, path)
+        relay = await self.relay()
         node = self.node(grace)
         self.through = None
         await node.roster.attach(TOPIC)
@@ -138,15 +103,3 @@ class RosterCase(TestCase):
         for _ in range(3):
             for node in self.nodes:
                 await self.links[node].command("PING")
-
-    def pause(self, seconds: float) -> Deferred[None]:
-        """
-        Wait.
-        """
-        return deferLater(reactor, seconds, lambda: None)
-
-    async def until(self, condition: Callable[[], Any]) -> None:
-        """
-        Wait until something is true.
-        """
-        await until(condition)

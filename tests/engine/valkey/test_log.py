@@ -4,11 +4,9 @@ Tests for L{aerostack.engine.valkey.log}, against a real server.
 
 from __future__ import annotations
 
-from twisted.internet import reactor
-from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint
+from twisted.internet.defer import Deferred
 
 from aerostack.core.replay.log import Depth
-from aerostack.testing.relay import Relay
 from tests.engine.lognodes import DEPTH, Node
 from tests.engine.logs import LogContract
 from tests.engine.valkey.nodes import NodesCase
@@ -29,11 +27,7 @@ class RelayedLogTests(ValkeyLogTests):
         """
         Start a node that reaches the server through a relay.
         """
-        relay = Relay(reactor, UNIXClientEndpoint(reactor, self.server.path))
+        relay = self.successResultOf(Deferred.fromCoroutine(self.relay()))
         relay.toServer.halved = relay.toClient.halved = True
         relay.toClient.delay = 0.002
-        path = str(self.server.directory / f"r{len(self.nodes)}")
-        self.successResultOf(relay.listen(UNIXServerEndpoint(reactor, path)))
-        self.addCleanup(relay.stop)
-        self.through = UNIXClientEndpoint(reactor, path)
         return super().node(depth)
