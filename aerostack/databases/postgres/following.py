@@ -28,7 +28,7 @@ from aerostack.databases.postgres.entries import skip
 from aerostack.databases.postgres.ledger import Facts, TableRecord, active, find, transaction
 from aerostack.databases.postgres.readers import ReaderSession
 from aerostack.databases.postgres.rows import Field, fieldOf
-from aerostack.databases.postgres.schema import create, isComplete, isCopied
+from aerostack.databases.postgres.schema import claim, create, isComplete, isCopied
 from aerostack.databases.postgres.sweeping import DROPPING, REPAIRING, Orphans, TriggerSweeper
 from aerostack.databases.postgres.triggers import RecordingOptions
 from aerostack.errors import RealtimeError
@@ -145,7 +145,9 @@ class Following:
         return made
 
     def _make(self, cursor: Any, after: int) -> None:
-        with transaction(cursor, REMOVING, ifThere=True):
+        # Without the claim, a daemon could take the tables that another one has just made for
+        # remains, and drop them.
+        with transaction(cursor, REMOVING, absent=claim):
             isThere = isComplete(cursor)
             if not isThere or isCopied(cursor):
                 if isThere:

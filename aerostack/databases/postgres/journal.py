@@ -277,7 +277,7 @@ class PostgresJournal:
 
     def remove(self, cursor: Any) -> list[str]:
         self._meet(cursor)
-        with transaction(cursor, REMOVING, ifThere=True):
+        with transaction(cursor, REMOVING, absent=lambda cursor: None):
             names = clear(cursor)
             dropSchema(cursor)
         self._following.forget()

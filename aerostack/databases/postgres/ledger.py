@@ -7,7 +7,7 @@ Only L{transaction} and L{standstill} begin a transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -82,19 +82,25 @@ PATIENCE = 5000
 
 
 @contextmanager
-def transaction(cursor: Any, lockTimeout: int, ifThere: bool = False) -> Iterator[None]:
+def transaction(
+    cursor: Any, lockTimeout: int, absent: Callable[[Any], None] | None = None
+) -> Iterator[None]:
     """
     Run a block in a transaction during which no other session writes to the ledger.
 
     @param lockTimeout: For how long, in ms, to wait for a lock.  While the daemon waits for one
         on a user's table, the table's writers wait for the daemon.
-    @param ifThere: Whether the ledger need not exist yet.
+    @param absent: What to do where there is no ledger that could be locked; L{None} if there must
+        be one.
     """
     # Each statement sees what was committed before it began, so also what was committed before
     # the lock was granted.
     cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
-        if not ifThere or isThere(cursor):
+        cursor.execute(f"SET LOCAL lock_timeout = {PATIENCE:d}")
+        if absent is not None and not isThere(cursor):
+            absent(cursor)
+        if absent is None or isThere(cursor):
             _lock(cursor)
         cursor.execute(f"SET LOCAL lock_timeout = {lockTimeout:d}")
         yield
@@ -117,7 +123,6 @@ def isThere(cursor: Any) -> bool:
 
 
 def _lock(cursor: Any) -> None:
-    cursor.execute(f"SET LOCAL lock_timeout = {PATIENCE:d}")
     try:
         cursor.execute(LOCK_LEDGER)
     except LockNotAvailable:

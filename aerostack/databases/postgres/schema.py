@@ -186,17 +186,28 @@ def _standing(cursor: Any) -> set[str]:
     return {name for (name,) in rows}
 
 
+def claim(cursor: Any) -> None:
+    """
+    Exclude other sessions that create the tables, where there is no ledger that they could lock.
+    If another session does so, wait until it has ended; then there is a ledger.
+    """
+    (found,) = cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", (SCHEMA,)).fetchone()
+    if not found:
+        cursor.execute(f"CREATE SCHEMA {SCHEMA}")
+    # Until this transaction ends, the server lets no other one make a table of the same name.
+    cursor.execute(f"CREATE TABLE {SCHEMA}.claim ()")
+    cursor.execute(f"DROP TABLE {SCHEMA}.claim")
+
+
 def create(cursor: Any, until: int, notifies: bool) -> None:
     """
-    Create the tables, anew if some exist.
+    Create the tables, anew if some exist.  This transaction has locked the ledger, or has called
+    L{claim}.
 
     @param until: Until when to record if no daemon reads, ms.
     @param notifies: Whether writers notify readers.
     """
     clear(cursor)
-    (found,) = cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", (SCHEMA,)).fetchone()
-    if not found:
-        cursor.execute(f"CREATE SCHEMA {SCHEMA}")
     for statement in _CREATE:
         cursor.execute(statement)
     cursor.execute(READABLE)
