@@ -8,13 +8,14 @@ from collections import deque
 from collections.abc import Iterable
 
 FIRST_PAUSE = 1.0
-"""Seconds between the end of a worker and its next start.  Each further pause is twice as long."""
+"""Seconds between the second end of a worker and its next start.  After its first end a worker is
+started at once.  Each further pause is twice as long."""
 
 LONGEST_PAUSE = 30.0
 """The longest pause, in seconds."""
 
 STEADY = 60.0
-"""Seconds that a worker has to live for its next pause to be the first one again."""
+"""Seconds that a worker has to live for its next end to count as the first one again."""
 
 MAX_DEATHS, WINDOW = 5, 60.0
 """How many workers may die within how many seconds before the daemon gives up."""
@@ -44,7 +45,7 @@ class _Life:
         self.started: float | None = None
         self.silent = 0.0
         self.due = 0.0
-        self.pause = FIRST_PAUSE
+        self.pause = 0.0
 
 
 class Lives:
@@ -103,11 +104,11 @@ class Lives:
         """
         life = self._lives[name]
         if life.started is not None and now - life.started >= STEADY:
-            life.pause = FIRST_PAUSE
+            life.pause = 0.0
         pause = life.pause
         life.started = None
         life.due = now + pause
-        life.pause = min(2 * pause, LONGEST_PAUSE)
+        life.pause = min(max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE)
         self._deaths.append(now)
         return pause
 

@@ -132,6 +132,7 @@ class Supervisor:
 
     def _start(self, name: str, now: float) -> None:
         self._lives.started(name, now)
+        self._distribution.expect(name)
         try:
             worker = WorkerProcess(
                 self._reactor,
@@ -143,6 +144,7 @@ class Supervisor:
                 self._budget,
             )
         except OSError as error:
+            self._distribution.remove(name)
             self._died(name, f"it cannot be started: {error}")
             return
         self.workers[name] = worker
@@ -162,11 +164,13 @@ class Supervisor:
             )
             return
         self._log.error(
-            "{worker} has died: {reason}; it is started again in {pause:g} s",
+            "{worker} has died: {reason}; it is started again {when}",
             worker=name,
             reason=reason,
-            pause=pause,
+            when=f"in {pause:g} s" if pause else "at once",
         )
+        if not pause:
+            self._start(name, now)
 
     def _finish(self) -> None:
         if self._stopping is not None and not self.workers and not self._stopping.called:

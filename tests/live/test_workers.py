@@ -194,7 +194,7 @@ class LifeTests(WorkersTests):
         lost, kept = (one, other) if await self.lostFirst(one, other) is one else (other, one)
         self.assertIsNone(lost.closeCode)
         await self.assertServed(kept)
-        await daemon.wrote("worker-1 has died: signal 9 has ended it; it is started again in 1 s")
+        await daemon.wrote("worker-1 has died: signal 9 has ended it; it is started again at once")
         await daemon.wrote("worker-1 serves clients again")
         await self.until(lambda: self.isWhole())
         second = self.workersOf(daemon)

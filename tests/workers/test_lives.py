@@ -27,7 +27,8 @@ class LivesTests(SynchronousTestCase):
 
     def test_pauses(self) -> None:
         """
-        A worker that dies again and again is started after longer and longer pauses.
+        A worker that dies is started at once, and after longer and longer pauses if it dies again
+        and again.
         """
         now = 100.0
         pauses = []
@@ -37,17 +38,17 @@ class LivesTests(SynchronousTestCase):
             self.assertNotIn("a", self.lives.due(now + 0.9 + pauses[-1]))
             now += 1 + pauses[-1]
             self.assertIn("a", self.lives.due(now))
-        self.assertEqual(pauses, [1, 2, 4, 8, 16, 30, 30])
+        self.assertEqual(pauses, [0, 1, 2, 4, 8, 16, 30])
 
     def test_steady(self) -> None:
         """
-        A worker that has lived for long is started after a short pause again.
+        A worker that has lived for long is started at once again.
         """
         for _ in range(3):
             self.lives.started("a", 100.0)
             self.lives.ended("a", 101.0)
         self.lives.started("a", 200.0)
-        self.assertEqual(self.lives.ended("a", 200.0 + STEADY), 1)
+        self.assertEqual(self.lives.ended("a", 200.0 + STEADY), 0)
 
     def test_hung(self) -> None:
         """
