@@ -4,7 +4,7 @@ The daemon's marks, and whether it reaches them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from results import Results
@@ -19,6 +19,8 @@ KIBIBYTE = 1024
 class Mark:
     """
     One mark, in words, and whether it is reached.
+
+    @ivar reached: L{None} for a number without a mark.
     """
 
     what: str
@@ -26,7 +28,17 @@ class Mark:
     against: str
     ratio: str
     wanted: str
-    reached: bool
+    reached: bool | None
+
+    def row(self) -> Sequence[str]:
+        """
+        Return the cells of its row in a table with L{HEADER}.
+        """
+        verdict = "-" if self.reached is None else "yes" if self.reached else "NO"
+        return (self.what, self.ours, self.against, self.ratio, self.wanted, verdict)
+
+
+HEADER = ("what", "ours", "against", "ratio", "mark", "reached")
 
 
 def judge(results: Results) -> Iterator[Mark]:

@@ -116,11 +116,17 @@ class Server:
             time.sleep(0.05)
         raise Failed(f"it did not listen within {seconds:g} s: {self.said()}")
 
+    def output(self) -> str:
+        """
+        Return all of its output.
+        """
+        return self._log.read_text(errors="replace")
+
     def said(self) -> str:
         """
         Return the end of its output.
         """
-        lines = self._log.read_text(errors="replace").strip().splitlines()
+        lines = self.output().strip().splitlines()
         return " / ".join(lines[-3:]) or "it said nothing"
 
     def pids(self) -> list[int]:

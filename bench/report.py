@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from marks import judge
+from marks import HEADER, judge
 from results import Results, machine
 from scenes import BUSY, QUIET, Plan, windows
 from systems import SYSTEMS
@@ -239,13 +239,9 @@ class Reporter:
         return Table("Resume", note, header, rows, 1)
 
     def _marks(self) -> Table:
-        rows = []
-        for mark in judge(self._results):
-            reached = "yes" if mark.reached else "NO"
-            rows.append([mark.what, mark.ours, mark.against, mark.ratio, mark.wanted, reached])
+        rows = [mark.row() for mark in judge(self._results)]
         note = "The daemon and its marks; each ratio is of medians of the same run."
-        header = ("what", "ours", "against", "ratio", "mark", "reached")
-        return Table(MARKS, note, header, rows, 1)
+        return Table(MARKS, note, HEADER, rows, 1)
 
 
 def lines(table: Table) -> list[str]:

@@ -1,33 +1,47 @@
 """
-Several processes and several nodes: whether publications get lost or doubled when parts of them
-are killed.
-
-Clients publish numbered events, and subscribers count what arrives.  Meanwhile one part after the
-other is killed with SIGKILL and comes back.
+Several processes and several nodes: what they cost, how fast they are, and what their clients see
+when a part of them fails.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from account import Totals
+from attached import memory
+from balance import balance
+from certificate import makeCertificate
 from clusters import Cluster, Nodes, Workers
 from generator import Generator
+from ghosts import presence
+from handshakes import openings
+from latencies import ipc, nodes
+from marks import HEADER as MARKS
+from marks import Mark
 from numbered import NumberedLoad
+from outages import outage
+from peers import peer
 from processes import Failed, raiseLimits
 from processors import measure
+from reconnect import reconnect
+from report import Table, lines
 from stores import KEY
+from system import NotInstalled
+from tools import Tools
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 from twisted.internet.threads import deferToThread
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aerostack-rt-bench"
 
 SETTLING = 60.0
 """Seconds that the last publications have to be answered and to arrive.  It is far more than they
@@ -165,53 +179,95 @@ async def kills(reactor: Any, options: argparse.Namespace) -> bool:
     return whole
 
 
-async def processors(reactor: Any, options: argparse.Namespace) -> bool:
+async def processors(tools: Tools) -> list[Mark]:
     """
-    The scene C{processors}.
+    The processor time of two workers, compared with that of one process.
+    """
+    one = await deferToThread(measure, tools.generator, 1)
+    two = await deferToThread(measure, tools.generator, 2)
+    parts = (
+        ("busiest process", one.busiest, two.busiest, 0.625),
+        ("all processes", one.total, two.total, 1.15),
+    )
+    return [
+        Mark(
+            f"processors: ms each second, 2 workers, {what}",
+            f"{1000 * ours:,.0f}",
+            f"{1000 * against:,.0f} 1 process",
+            f"{ours / against:.2f}",
+            f"<= {most:g}",
+            ours / against <= most,
+        )
+        for what, against, ours, most in parts
+    ]
+
+
+Scene = Callable[[Tools], Awaitable[list[Mark]]]
+
+SCENES: dict[str, Scene] = {
+    "processors": processors,
+    "openings": openings,
+    "ipc": ipc,
+    "balance": balance,
+    "nodes": nodes,
+    "reconnect": reconnect,
+    "outage": outage,
+    "presence": presence,
+    "memory": memory,
+    "peer": peer,
+}
+
+
+async def marks(reactor: Any, options: argparse.Namespace, names: Sequence[str]) -> bool:
+    """
+    Run scenes other than C{kills}, and print one table.
 
     @return: Whether all marks are reached.
     """
+    found: list[Mark] = []
+    options.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="aerostack-bench-") as place:
-        generator = Generator(Path(place))
-        one = await deferToThread(measure, generator, 1)
-        two = await deferToThread(measure, generator, 2)
-    less, more = two.busiest / one.busiest, two.total / one.total
-    rows = [
-        ("busiest process", *_milli(one.busiest, two.busiest), f"{less:.2f}", "<= 0.625"),
-        ("all processes", *_milli(one.total, two.total), f"{more:.2f}", "<= 1.15"),
-    ]
-    reached = [less <= 0.625, more <= 1.15]
-    header = (
-        "processor time, ms each second",
-        "1 process",
-        "2 workers",
-        "ratio",
-        "mark",
-        "reached",
-    )
-    show(header, [(*r, "yes" if good else "NO") for r, good in zip(rows, reached, strict=True)])
-    return all(reached)
-
-
-def _milli(*seconds: float) -> list[str]:
-    return [f"{1000 * each:,.0f}" for each in seconds]
-
-
-SCENES = {"kills": kills, "processors": processors}
+        directory = Path(place)
+        tools = Tools(
+            reactor,
+            Generator(directory),
+            makeCertificate(directory),
+            options.cache.resolve(),
+            options.quick,
+        )
+        for name in names:
+            began = time.monotonic()
+            try:
+                found += await SCENES[name](tools)
+            except (Failed, NotInstalled) as error:
+                print(f"{name}: {error}", file=sys.stderr, flush=True)
+                found.append(Mark(name, "failed", "-", "-", "-", False))
+            seconds = time.monotonic() - began
+            print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
+    print("\n".join(lines(Table("", "", MARKS, [each.row() for each in found], 1))))
+    return not any(each.reached is False for each in found)
 
 
 async def main(reactor: Any) -> None:
+    names = ("kills", *SCENES)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scene", choices=SCENES, help="only this scene")
+    parser.add_argument("--scene", choices=names, nargs="+", help="only these scenes")
+    parser.add_argument("--but", choices=names, nargs="+", default=[], help="not these scenes")
+    parser.add_argument("--quick", action="store_true", help="a smoke run, with small numbers")
     parser.add_argument("--only", choices=KILLS, nargs="+", help="only these rows of kills")
     parser.add_argument("--kills", type=int, default=20, help="how often to kill, for each row")
     parser.add_argument("--seed", type=int, default=1, help="of what to kill, and when")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIRECTORY", default=CACHE, help="for the peer (%(default)s)"
+    )
     options = parser.parse_args()
     raiseLimits()
+    chosen = [name for name in options.scene or names if name not in options.but]
     whole = True
-    for name, scene in SCENES.items():
-        if options.scene in (None, name):
-            whole = await scene(reactor, options) and whole
+    if "kills" in chosen:
+        whole = await kills(reactor, options)
+    if others := [name for name in SCENES if name in chosen]:
+        whole = await marks(reactor, options, others) and whole
     if not whole:
         raise SystemExit(1)
 

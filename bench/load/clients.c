@@ -173,9 +173,14 @@ void sendText(struct conn *c, const char *text, size_t length)
         flush(c);
 }
 
+static int portOf(const struct conn *c)
+{
+    return c->role != ROLE_SUBSCRIBER && options.publisher ? options.publisher : options.port;
+}
+
 void openConn(struct conn *c)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)portOf(c))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int one = 1;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -207,7 +212,7 @@ static void request(struct conn *c)
                           "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
                           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s%s\r\n",
-                          path, options.port, options.key ? "Sec-WebSocket-Protocol: " : "",
+                          path, portOf(c), options.key ? "Sec-WebSocket-Protocol: " : "",
                           options.key ? options.key : "", options.key ? "\r\n" : "");
     c->state = UPGRADING;
     append(c, text, (size_t)length);

@@ -37,13 +37,14 @@ static void addPids(char *text)
 static void read_(int argc, char **argv)
 {
     enum { DIALECT, PORT, TLS_, KEY, TOPIC, PIDS, SUBSCRIBERS, INFLIGHT, OPENING, SETTLE, WIRE,
-           MISSED, LIMIT };
+           MISSED, PUBLISHER, LIMIT };
     static const struct option known[] = {
         {"dialect", 1, 0, DIALECT}, {"port", 1, 0, PORT}, {"tls", 0, 0, TLS_},
         {"key", 1, 0, KEY}, {"topic", 1, 0, TOPIC}, {"pids", 1, 0, PIDS},
         {"subscribers", 1, 0, SUBSCRIBERS}, {"inflight", 1, 0, INFLIGHT},
         {"opening", 1, 0, OPENING}, {"settle", 1, 0, SETTLE}, {"wire", 1, 0, WIRE},
-        {"missed", 1, 0, MISSED}, {"limit", 1, 0, LIMIT}, {0, 0, 0, 0},
+        {"missed", 1, 0, MISSED}, {"publisher", 1, 0, PUBLISHER},
+        {"limit", 1, 0, LIMIT}, {0, 0, 0, 0},
     };
     unsigned limit = 120;
     int found;
@@ -61,6 +62,7 @@ static void read_(int argc, char **argv)
         case SETTLE: options.settle = atof(optarg); break;
         case WIRE: options.wire = atoi(optarg); break;
         case MISSED: options.missed = atoi(optarg); break;
+        case PUBLISHER: options.publisher = atoi(optarg); break;
         case LIMIT: limit = (unsigned)atoi(optarg); break;
         default: die("%s", USAGE);
         }

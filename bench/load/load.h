@@ -75,6 +75,7 @@ struct options {
     const char *heavyTopic;
     const char *key;
     int port;
+    int publisher; /* the port for publishers; that of all if it is 0 */
     bool tls;
     int subscribers;
     int inflight;  /* openings at the same time */

@@ -1,6 +1,8 @@
 // The engine of Centrifugo with the settings that Centrifugo has when nothing is
-// configured.  Topics under bench/kept have a history in memory and can be recovered,
-// as in a namespace of Centrifugo with history_size and force_recovery.
+// configured.  Topics under bench/kept have a history and can be recovered, as in a
+// namespace of Centrifugo with history_size and force_recovery.  With REDIS in the
+// environment, the broker and the presence manager are those for Redis; else they are
+// in memory.
 package main
 
 import (
@@ -25,10 +27,36 @@ func anybody(handler http.Handler) http.Handler {
 	})
 }
 
+func shareOver(address string, node *centrifuge.Node) error {
+	shard, err := centrifuge.NewRedisShard(node, centrifuge.RedisShardConfig{Address: address})
+	if err != nil {
+		return err
+	}
+	shards := []*centrifuge.RedisShard{shard}
+	broker, err := centrifuge.NewRedisBroker(node, centrifuge.RedisBrokerConfig{Shards: shards})
+	if err != nil {
+		return err
+	}
+	node.SetBroker(broker)
+	manager, err := centrifuge.NewRedisPresenceManager(
+		node, centrifuge.RedisPresenceManagerConfig{Shards: shards})
+	if err != nil {
+		return err
+	}
+	node.SetPresenceManager(manager)
+	return nil
+}
+
 func main() {
-	node, err := centrifuge.New(centrifuge.Config{ClientQueueMaxSize: 4 << 20})
+	node, err := centrifuge.New(centrifuge.Config{
+		ClientQueueMaxSize: 4 << 20, ClientChannelLimit: 1000})
 	if err != nil {
 		log.Fatal(err)
+	}
+	if address := os.Getenv("REDIS"); address != "" {
+		if err := shareOver(address, node); err != nil {
+			log.Fatal(err)
+		}
 	}
 	delay, err := time.ParseDuration(os.Getenv("WRITE_DELAY"))
 	if err == nil {
