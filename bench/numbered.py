@@ -24,7 +24,7 @@ TOPICS = ("kills/a", "kills/b")
 PUBLISHERS = 4
 SUBSCRIBERS = 6
 RATE = 20.0
-"""Publications a second of each publisher.  Every other one is kept."""
+"""How often a second each publisher publishes an event that is kept and one that is not."""
 
 
 @implementer(IStreamClientEndpoint)
@@ -59,12 +59,15 @@ class NumberedLoad:
     @ivar account: What they have published and got.
     """
 
-    def __init__(self, reactor: Any, ports: Sequence[int], key: str) -> None:
+    def __init__(self, reactor: Any, ports: Sequence[int], key: str, rate: float = RATE) -> None:
         """
         @param ports: Where the daemons listen.
         @param key: The public key of the project C{bench}.
+        @param rate: How often a second each publisher publishes; each time it publishes an event
+            that is kept and one that is not.
         """
         self.account = Account(SUBSCRIBERS)
+        self._rate = rate
         self._reactor = reactor
         self._ports = ports
         self._key = key
@@ -87,7 +90,7 @@ class NumberedLoad:
             self._channels.append(channel)
             call = LoopingCall(self._publish, channel, number)
             call.clock = self._reactor
-            call.start(1 / RATE)
+            call.start(1 / self._rate)
             self._calls.append(call)
 
     def pause(self) -> None:
