@@ -31,6 +31,7 @@ from aerostack.net.intake import Intake
 from aerostack.net.websocket.compression import Inflater
 from aerostack.protocol.deflate import Compressor
 from aerostack.protocol.framing import Frame
+from aerostack.protocol.masking import readText
 from aerostack.sessions.session import Session
 
 txaio.use_twisted()
@@ -165,6 +166,8 @@ class Connection(WebSocketServerProtocol):
         if self.state == self.STATE_CLOSED:
             self.unread = b""
             return
+        if self._feedTexts():
+            return
         size = SLICE
         if self.current_frame is not None:
             # The rest of a frame costs little, even if it is long.
@@ -172,6 +175,26 @@ class Connection(WebSocketServerProtocol):
         data, self.unread = self.unread[:size], self.unread[size:]
         # Autobahn's own method also formats a line for a log that is off.
         self._dataReceived(data)
+
+    def _feedTexts(self) -> bool:
+        """
+        Take the text messages that stand at the beginning of the unread bytes, without Autobahn.
+
+        @return: Whether there was one.
+        """
+        if self.current_frame is not None or self.inside_message or self.data:
+            # Autobahn has the beginning of a frame or of a message.
+            return False
+        unread, at = self.unread, 0
+        while at < SLICE and self.state == self.STATE_OPEN and self._session is not None:
+            found = readText(unread, at, self.maxMessagePayloadSize)
+            if found is None:
+                break
+            message, at = found
+            self._session.received(message, False)
+        # The session takes no bytes while it deals with a message.
+        self.unread = unread[at:]
+        return at > 0
 
     def hold(self) -> None:
         """See L{Source}."""
