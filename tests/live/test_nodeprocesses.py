@@ -1,0 +1,193 @@
+"""
+Two daemons in processes of their own, on one PostgreSQL database and one Valkey server.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aerostack.testing import SECRET_KEY
+from tests.engine.valkey.server import sharedServer
+from tests.live.program import READY, ProgramTests
+from tests.live.wire import Frame, Wire
+from tests.net import Child
+from tests.ports import freePort
+from tests.postgres import PASSWORD, freshDatabase
+
+TOPIC = "chat/room"
+
+
+class NodeProcessTests(ProgramTests):
+    """
+    Runs C{twistd aerostack-rt} twice.
+
+    @ivar nodes: The daemons.
+    """
+
+    timeout = 240
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.valkey = sharedServer(self)
+        self.postgres = freshDatabase(self)
+        self.postgres.execute("CREATE TABLE orders (id integer PRIMARY KEY)")
+        self.ports = [freePort(self), freePort(self)]
+        self.nodes: list[Child] = []
+
+    def at(self, number: int) -> None:
+        """
+        Let clients use the first or the second daemon from now on.
+
+        @param number: 0 or 1.
+        """
+        self.port = self.ports[number]
+
+    def node(self, number: int) -> Child:
+        """
+        Start the first or the second daemon.
+        """
+        self.at(number)
+        database = f'url = "{self.postgres.tcp()}"\npassword = {json.dumps(PASSWORD)}'
+        engine = f'[engine]\nurl = "valkey://127.0.0.1:{self.valkey.port}/0"'
+        text = self.configure(server=f'name = "n{number}"', more=engine)
+        self.config = self.directory / f"n{number}.toml"
+        self.config.write_text(text.replace('url = "sqlite:///rt.db"', database))
+        return self.spawn()
+
+    async def begin(self) -> None:
+        """
+        Start both daemons at the same moment, and wait until each knows the other one.
+        """
+        self.nodes = [self.node(number) for number in (0, 1)]
+        for number in (0, 1):
+            await self.serving(number)
+
+    async def serving(self, number: int) -> None:
+        """
+        Wait until a daemon serves and has found the other one.
+        """
+        await self.nodes[number].wrote(READY)
+
+        async def isAcquainted() -> bool:
+            self.at(number)
+            _, health = await self.http("GET", "/health")
+            states = {name: node["state"] for name, node in health.get("nodes", {}).items()}
+            wanted = {f"n{number}": "here", f"n{1 - number}": "up"}
+            return states == wanted and set(health["checks"].values()) == {"ok"}
+
+        await self.until(isAcquainted)
+
+    async def join(self, number: int, topic: str, **fields: Any) -> tuple[Wire, Frame]:
+        """
+        Connect to a daemon, and subscribe to a topic.
+
+        @return: The connection, which keeps positions, and the answer.
+        """
+        self.at(number)
+        wire = await self.client()
+        wire.positions = True
+        wire.tell({"type": "subscribe", "topic": topic, **fields})
+        return wire, await wire.frame()
+
+    async def say(self, wire: Wire, data: Any, persist: bool) -> None:
+        """
+        Publish an event, and wait for the answer.
+        """
+        frame = {"type": "publish", "topic": TOPIC, "event": "e", "id": f"i{data}"}
+        wire.tell({**frame, "data": data, "persist": persist})
+        self.assertEqual((await wire.frame())["type"], "ack")
+
+    async def kept(self, number: int) -> list[Any]:
+        """
+        The data of the messages that a daemon finds in the history, oldest first.
+        """
+        self.at(number)
+        path = f"/api/v1/public/realtime/history?room={TOPIC}/p"
+        headers = {"Authorization": f"Bearer {SECRET_KEY}", "X-Project-Id": "p"}
+        _, page = await self.http("GET", path, **headers)
+        return sorted(message["data"] for message in page["messages"])
+
+    async def test_messages(self) -> None:
+        """
+        What clients of both daemons publish, kept or not, comes at the clients of both in one order
+        and with one position, each publisher's in the order in which it was published; both daemons
+        find what is kept.
+        """
+        await self.begin()
+        readers = [(await self.join(number, TOPIC))[0] for number in (0, 1)]
+        writers = []
+        for number in (0, 1):
+            self.at(number)
+            writers.append(await self.client())
+        for number in range(20):
+            await self.say(writers[number % 2], number, persist=number % 4 < 2)
+        events = [await reader.frames(20) for reader in readers]
+        self.assertEqual(events[0], events[1])
+        for odd in (0, 1):
+            mine = [event["data"] for event in events[0] if event["data"] % 2 == odd]
+            self.assertEqual(mine, list(range(odd, 20, 2)))
+        wanted = [number for number in range(20) if number % 4 < 2]
+        self.assertEqual([await self.kept(number) for number in (0, 1)], [wanted, wanted])
+
+    async def test_tables(self) -> None:
+        """
+        Changes of a table come at the clients of both daemons, and a client goes on at the other
+        daemon with the changes that it has missed.
+        """
+        await self.begin()
+        readers = [(await self.join(number, "orders"))[0] for number in (0, 1)]
+        for key in range(5):
+            self.postgres.execute(f"INSERT INTO orders VALUES ({key})")
+        for number, reader in enumerate(readers):
+            changes = [await reader.change() for _ in range(5)]
+            self.assertEqual([change["data"]["id"] for change in changes], list(range(5)))
+            other, answer = await self.join(1 - number, "orders", since=changes[1]["pos"])
+            self.assertIs(answer["recovered"], True)
+            missed = [(await other.change())["data"]["id"] for _ in range(3)]
+            self.assertEqual(missed, [2, 3, 4])
+
+    async def test_killed(self) -> None:
+        """
+        When a daemon is killed, its clients go on at the other one with everything that happened
+        meanwhile, and they come back to the first one when it runs again.
+        """
+        await self.begin()
+        topic, _ = await self.join(0, TOPIC)
+        table, _ = await self.join(0, "orders")
+        self.at(1)
+        writer = await self.client()
+        await self.say(writer, 0, persist=True)
+        self.postgres.execute("INSERT INTO orders VALUES (0)")
+        since = [(await topic.frame())["pos"], (await table.change())["pos"]]
+        await self.nodes[0].kill()
+        for number, persist in ((1, False), (2, True)):
+            await self.say(writer, number, persist)
+        self.postgres.execute("INSERT INTO orders VALUES (1), (2)")
+        since = await self.resume(1, since, [1, 2])
+        self.nodes[0] = self.node(0)
+        await self.say(writer, 3, persist=True)
+        self.postgres.execute("INSERT INTO orders VALUES (3)")
+        await self.serving(0)
+        await self.say(writer, 4, persist=False)
+        self.postgres.execute("INSERT INTO orders VALUES (4)")
+        await self.resume(0, since, [3, 4])
+
+    async def resume(self, number: int, since: list[str], missed: list[int]) -> list[str]:
+        """
+        Go on at a daemon with the topic and the table.
+
+        @param since: The position in each of them.
+        @param missed: What comes on both.
+        @return: The positions after that.
+        """
+        reached = []
+        for topic, position in zip((TOPIC, "orders"), since, strict=True):
+            wire, answer = await self.join(number, topic, since=position)
+            self.assertIs(answer["recovered"], True, answer)
+            frames = [await wire.change() for _ in missed]
+            data = [frame["data"] for frame in frames]
+            keys = [each["id"] for each in data] if topic == "orders" else data
+            self.assertEqual(keys, missed)
+            reached.append(frames[-1]["pos"])
+        return reached
