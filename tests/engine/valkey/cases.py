@@ -25,7 +25,7 @@ class ServerCase(TestCase):
     """
     A test case with nodes on one server.
 
-    @ivar server: The server; set before a node is made to use another one.
+    @ivar server: The server; when it is set to another one, nodes connect there the next time.
     @ivar nodes: The nodes.
     @ivar through: Where the next nodes connect; L{None} for the server itself.
     """
@@ -53,10 +53,11 @@ class ServerCase(TestCase):
         @param name: The node's name.
         @param login: More for the node's L{Login}.
         """
-        endpoint = self.through or UNIXClientEndpoint(reactor, self.server.path)
+        through = self.through
         link = Link(
             reactor,
-            lambda: succeed(endpoint),
+            # A test may give its nodes another server meanwhile.
+            lambda: succeed(through or UNIXClientEndpoint(reactor, self.server.path)),
             Login(name, f"own:{name}".encode(), **login),
             Scripts(scripts, name),
             user,

