@@ -19,7 +19,7 @@ class BlockingLink:
     """
     Does what L{aerostack.engine.valkey.link.Link} does for one user.
 
-    @ivar user: Is told of the connection; set by the test.
+    @ivar user: Gets C{up}, C{down} and C{pushed}; set by the test.
     """
 
     def __init__(self, server: ValkeyServer, scripts: Mapping[str, str]) -> None:
@@ -93,8 +93,13 @@ class BlockingLink:
     def _ask(self, arguments: Sequence[Any]) -> Any:
         assert self._line is not None
         self._line.sendall(hiredis.pack_command(tuple(arguments)))
+        pushes = []
         while isinstance(reply := self._next(), hiredis.PushNotification):
-            self.user.pushed(list(reply))
+            pushes.append(reply)
+        # Redis 7.0 pushes before it answers.  The user may ask something when it gets a push, so
+        # the answer has to be read by then.
+        for push in pushes:
+            self.user.pushed(list(push))
         return ReplyError(str(reply)) if isinstance(reply, hiredis.ReplyError) else reply
 
     def _next(self) -> Any:

@@ -4,6 +4,7 @@ Tests of L{aerostack.engine.valkey.link}, against real servers.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,9 @@ class LinkTests(TestCase):
         """
         How many logins the server has refused.
         """
-        lines = self.server.execute("INFO", "stats").decode().splitlines()
-        counts = dict(line.split(":", 1) for line in lines if ":" in line)
-        return int(counts["acl_access_denied_auth"])
+        counts = self.server.execute("INFO", "commandstats").decode()
+        found = re.search(r"cmdstat_hello:.*failed_calls=(\d+)", counts)
+        return int(found[1]) if found else 0
 
     async def test_up(self) -> None:
         """

@@ -26,7 +26,7 @@ class ProbeTests(SynchronousTestCase):
         self.server.configure("maxmemory-policy", "allkeys-lru")
         found = probe(ValkeyAddress((self.host,)))
         self.assertEqual(found.host, self.host)
-        self.assertRegex(found.name, r"Valkey \d+\.\d+")
+        self.assertRegex(found.name, r"\A(Valkey|Redis) \d+\.\d+")
         self.assertEqual(len(found.warnings), 2, found.warnings)
         self.assertIn("maxmemory-policy is allkeys-lru", found.warnings[0])
         self.assertIn("appendonly is no", found.warnings[1])
