@@ -9,7 +9,8 @@ L{aerostack.interfaces}:
 0. vocabulary: L{aerostack.errors}, L{aerostack.settings};
 1. pure, no I/O and no clock: L{aerostack.core}, L{aerostack.protocol}, L{aerostack.interfaces};
 2. live: L{aerostack.auth}, L{aerostack.delivery}, L{aerostack.hub}, L{aerostack.tables},
-   L{aerostack.recovery}, L{aerostack.sessions}, L{aerostack.admin}, L{aerostack.tracker};
+   L{aerostack.recovery}, L{aerostack.streams}, L{aerostack.sessions}, L{aerostack.admin},
+   L{aerostack.tracker};
 3. adapters, one outside system each: L{aerostack.engine}, L{aerostack.workers},
    L{aerostack.databases}, L{aerostack.process}, L{aerostack.ai}, L{aerostack.net};
 4. composition: L{aerostack.config}, L{aerostack.examples}, L{aerostack.cli},
@@ -21,7 +22,7 @@ stand-ins for tests and imports from every room; no room imports from it.  L{aer
 the files for browsers, and no code.
 
 C{tests/test_layers.py} keeps these promises.  C{docs/architecture.rst} has a picture of the rooms,
-and follows the five ways that data takes through them.
+and follows the six ways that data takes through them.
 """
 
 __version__ = "0.1.0"

@@ -7,7 +7,9 @@ switch on them.  C{docs/errors.rst} is checked against these tables.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,30 @@ ERRORS: dict[str, ErrorCode] = {
         "The daemon, the project or the client's address has as many connections as it may "
         "have. The message says which.",
     ),
+    "too_many_streams": ErrorCode(
+        429,
+        "As many token streams run on the topic, in the project or in the daemon's memory as may "
+        "run. Wait retryAfter ms.",
+    ),
+    "stream_unknown": ErrorCode(404, "No token stream of that id runs, or has just ended."),
+    "stream_busy": ErrorCode(
+        409,
+        "Another producer has the token stream. Wait retryAfter ms, or start with takeover.",
+    ),
+    "stream_fenced": ErrorCode(
+        409, "Another producer has taken the token stream over since. Send no more of it."
+    ),
+    "stream_gap": ErrorCode(
+        409,
+        "The text begins behind what the daemon has of the part. Go on from length, which the "
+        "error has.",
+    ),
+    "stream_mismatch": ErrorCode(
+        409, "The daemon has other text or another kind of part at that place. Start a new stream."
+    ),
+    "stream_ended": ErrorCode(
+        409, "The token stream has ended; the error has its state. Send no more of it."
+    ),
     "rate_limited": ErrorCode(
         429,
         "The connection or its project sends faster than allowed. The daemon did not act on "
@@ -137,9 +163,16 @@ class RealtimeError(Exception):
     @ivar message: One sentence: what was wrong and what to do.  Never carries a
         credential.
     @ivar retryAfter: Milliseconds after which trying again may help; L{None} if it will not.
+    @ivar details: What else the client gets with the error, plain data by the names of fields.
     """
 
-    def __init__(self, code: str, message: str, retryAfter: int | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        retryAfter: int | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         if code not in ERRORS:
             raise ValueError(f"{code!r} is not a documented error code")
         if len(message) > LONGEST:
@@ -149,6 +182,7 @@ class RealtimeError(Exception):
         self.code = code
         self.message = message
         self.retryAfter = retryAfter
+        self.details = details or {}
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

@@ -19,7 +19,7 @@ SOURCE = Path(aerostack.__file__).parent
 FLOORS = (
     ("errors", "settings"),
     ("core", "protocol", "interfaces"),
-    ("auth", "delivery", "hub", "tables", "recovery", "sessions", "admin", "tracker"),
+    ("auth", "delivery", "hub", "tables", "recovery", "streams", "sessions", "admin", "tracker"),
     ("engine", "workers", "databases", "process", "ai", "net"),
     ("config", "examples", "cli", "server"),
 )

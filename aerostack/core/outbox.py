@@ -5,7 +5,7 @@ The frames that wait for a client whose socket is full.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -27,6 +27,23 @@ class Sparable(Protocol):
     @property
     def isReplaceable(self) -> bool:
         """Whether the client can get the contents again in another way."""
+
+    @property
+    def topic(self) -> str | None:
+        """The topic that it belongs to; L{None} for none."""
+
+    @property
+    def grows(self) -> bool:
+        """Whether it may take up newer items of the same topic."""
+
+    def absorb(self, frame: Any) -> bool:
+        """Take up a newer item of the same topic; return whether it was taken up."""
+
+    def portion(self, size: int) -> Sequence[Any] | None:
+        """
+        Take out the next items of one that stands for several: of about so many bytes, and fewer
+        only if no more follow; L{None} if it stands for itself.
+        """
 
     def __len__(self) -> int: ...
 
@@ -58,7 +75,17 @@ class Outbox(Generic[F]):
     @ivar spared: How many frames were replaced by a newer one.
     """
 
-    __slots__ = ("_backlog", "_firm", "_queue", "_serial", "_warned", "limit", "spared", "waiting")
+    __slots__ = (
+        "_backlog",
+        "_firm",
+        "_growing",
+        "_queue",
+        "_serial",
+        "_warned",
+        "limit",
+        "spared",
+        "waiting",
+    )
 
     def __init__(self, limit: int | None, backlog: Backlog[Any] | None = None) -> None:
         """
@@ -71,6 +98,8 @@ class Outbox(Generic[F]):
         # By key, or by number if there is no key.  It is made when it is needed, because for most
         # clients no frame ever waits.
         self._queue: OrderedDict[Hashable, F] | None = None
+        # By topic, the slot of its newest item, if that may take up newer ones.
+        self._growing: dict[str | None, Hashable] = {}
         self._serial = 0
         # How many of the waiting bytes exist nowhere else.
         self._firm = 0
@@ -90,6 +119,8 @@ class Outbox(Generic[F]):
         """
         if self._queue is None:
             self._queue = OrderedDict()
+        if self._growing and self._isAbsorbed(frame):
+            return Verdict.FINE
         slot: Hashable = frame.key
         if slot is None:
             self._serial += 1
@@ -102,15 +133,33 @@ class Outbox(Generic[F]):
             return Verdict.FULL
         self._queue[slot] = frame
         self._count(frame, 1)
+        if frame.grows:
+            self._growing[frame.topic] = slot
         if self._warned or self.limit is None or self._firm <= self.limit // 2:
             return Verdict.FINE
         self._warned = True
         return Verdict.LAGGING
 
+    def _isAbsorbed(self, frame: F) -> bool:
+        """Let the newest item of the same topic take a frame up, if it can."""
+        slot = self._growing.get(frame.topic)
+        if slot is None or self._queue is None:
+            return False
+        newest = self._queue[slot]
+        self._count(newest, -1)
+        absorbed = newest.absorb(frame)
+        self._count(newest, 1)
+        if not absorbed:
+            # A frame stands behind it now, which nothing may overtake.
+            del self._growing[frame.topic]
+        return absorbed
+
     def _remove(self, slot: Hashable) -> F:
         assert self._queue is not None
         frame = self._queue.pop(slot)
         self._count(frame, -1)
+        if self._growing.get(frame.topic) == slot:
+            del self._growing[frame.topic]
         return frame
 
     def _count(self, frame: F, sign: int) -> None:
@@ -124,16 +173,26 @@ class Outbox(Generic[F]):
         """
         Take frames from the front: at least one, if there is one, and more while their total size
         is within a bound.  They go out in one write; until then they wait one by one, because a
-        newer frame may replace any of them.
+        newer frame may replace any of them.  None are returned if what waited has no meaning any
+        more.
         """
         taken: list[F] = []
         total = 0
-        while self._queue:
+        while self._queue and not (taken and total >= size):
             slot, frame = next(iter(self._queue.items()))
-            total += len(frame)
-            if taken and total > size:
-                break
-            taken.append(self._remove(slot))
+            portion = frame.portion(size - total)
+            if portion is None:
+                total += len(frame)
+                if taken and total > size:
+                    break
+                taken.append(self._remove(slot))
+                continue
+            taken.extend(portion)
+            grown = sum(map(len, portion))
+            if total + grown < size:
+                # No more of it follows.
+                self._remove(slot)
+            total += grown
         self._shrunk()
         return taken
 
@@ -160,4 +219,5 @@ class Outbox(Generic[F]):
             for frame in self:
                 self._backlog.count(frame, -1)
         self._queue = None
+        self._growing.clear()
         self.waiting = self._firm = 0

@@ -15,6 +15,7 @@ from aerostack.core.backlog import Backlog
 from aerostack.core.limits.tally import Tally
 from aerostack.core.outbox import Outbox
 from aerostack.core.replay.positions import Position
+from aerostack.delivery.runs import Runs
 from aerostack.protocol.framing import Frame
 
 T = TypeVar("T")
@@ -201,8 +202,9 @@ class Catchup:
         taken: list[Frame] = []
         if self.stage is Stage.HELD:
             while size > 0 and self._held:
-                taken += self._held.take(1)
-                size -= len(taken[-1])
+                frames = self._held.take(1)
+                taken += frames
+                size -= sum(map(len, frames))
             self._count()
         elif self._ahead is not None:
             taken.append(self._ahead)
@@ -233,7 +235,7 @@ class Catchup:
         for part in frame.parts:
             # What is in the log is read there.
             if self.behind is None or part.logPosition is None:
-                self._held.add(part)
+                self._held.add(part if part.appended is None else Runs.of(part.appended))
         self._count()
 
     def spare(self) -> bool:

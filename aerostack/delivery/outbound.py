@@ -14,6 +14,7 @@ from aerostack.delivery.catchup import Catchup
 from aerostack.delivery.interfaces import Delivery, IRecovery
 from aerostack.delivery.paced import PacedOutbound
 from aerostack.delivery.portions import CHUNK
+from aerostack.delivery.runs import Runs
 from aerostack.errors import CLOSE_SLOW, RealtimeError
 from aerostack.interfaces.messaging import IConnection, ISubscriber
 from aerostack.protocol.encoding import wireFrame
@@ -116,7 +117,8 @@ class Outbound(PacedOutbound):
         self._congested = False
         self._backlog.goesOn(self)
         while self._outbox and not self._congested:
-            self._connection.send(joinFrames(self._outbox.take(CHUNK)))
+            if frames := self._outbox.take(CHUNK):
+                self._connection.send(joinFrames(frames))
         self._settle()
 
     def _isFree(self) -> bool:
@@ -138,6 +140,8 @@ class Outbound(PacedOutbound):
         if frame.isState and self._portions and self._portions.isToSync(frame.topic):
             # The set of members is not made yet, and will contain this change.
             return
+        if frame.appended is not None:
+            frame = Runs.of(frame.appended)
         verdict = self._outbox.add(frame, self._held)
         if verdict is Verdict.FULL and not self._makeRoom(frame):
             self.giveUp()

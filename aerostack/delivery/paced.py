@@ -64,6 +64,11 @@ class PacedOutbound:
             self.deliver = _drop
 
     @property
+    def isShut(self) -> bool:
+        """Whether nothing is sent any more."""
+        return self._delivery is Delivery.SHUT
+
+    @property
     def isDirect(self) -> bool:
         """Whether frames go to the socket at once, and nothing waits for the client's turn."""
         return self._delivery is Delivery.DIRECT and not self._portions

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Hashable
 from dataclasses import replace
+from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
@@ -75,22 +76,53 @@ class CommitQueues:
         waiting = _Waiting(publication, key, _scopes(publisher, projectOf(publication.topic)))
         if queue is not None and not self._fits(queue, waiting):
             return fail(_tooMuch("on this topic"))
+        if (refusal := self._refusal(waiting)) is not None:
+            return fail(refusal)
+        self._push(waiting)
+        if message is None:
+            waiting.ready = True
+        else:
+            self._await(waiting, self._history.append(message))
+        return waiting.done
+
+    def enterEnd(
+        self, publication: Publication, unkept: Publication, keeping: Deferred[Kept | None]
+    ) -> Deferred[Receipt | None]:
+        """
+        Pass on the end of a token stream when its turn has come.  It is never refused.
+
+        @param unkept: What is passed on in its place if it is not kept in time.
+        @param keeping: Fires with the message that was kept; or with L{None} if it is not kept in
+            time.
+        @return: As of L{enter}.
+        """
+        waiting = _Waiting(publication, None, _scopes(None, projectOf(publication.topic)))
+        waiting.unkept = unkept
+        self._push(waiting)
+        self._await(waiting, keeping)
+        return waiting.done
+
+    def _push(self, waiting: _Waiting) -> None:
+        topic = waiting.publication.topic
+        queue = self._queues.get(topic)
+        if queue is None:
+            queue = self._queues[topic] = _Queue()
+        queue.waiting.append(waiting)
+        self._count(queue, waiting, waiting.size)
+
+    def _await(self, waiting: _Waiting, keeping: Deferred[Any]) -> None:
+        """Flush a topic's queue when one of its publications has been kept."""
+        topic = waiting.publication.topic
+        keeping.addCallbacks(waiting.kept, waiting.lost).addCallback(lambda _: self._flush(topic))
+
+    def _refusal(self, waiting: _Waiting) -> RealtimeError | None:
+        """Look whether too much waits already."""
         most = (self.maxBytes, self.maxProjectBytes, self.maxPublisherBytes)
         for scope, bound in zip(waiting.scopes, most, strict=False):
             held = self._held[scope]
             if held and held + waiting.size > bound:
-                return fail(_tooMuch(scope[0]))
-        if queue is None:
-            queue = self._queues[publication.topic] = _Queue()
-        queue.waiting.append(waiting)
-        self._count(queue, waiting, waiting.size)
-        if message is None:
-            waiting.ready = True
-            return waiting.done
-        self._history.append(message).addCallbacks(waiting.kept, waiting.lost).addCallback(
-            lambda _: self._flush(publication.topic)
-        )
-        return waiting.done
+                return _tooMuch(scope[0])
+        return None
 
     def _flush(self, topic: str) -> None:
         """Pass on, from the front, what need not wait any longer."""
@@ -169,6 +201,7 @@ class _Waiting:
         self.size = len(publication.data) + _OVERHEAD
         self.ready = False
         self.result: Kept | None = None
+        self.unkept: Publication | None = None
         self.failure: Failure | None = None
         self.done: Deferred[Receipt | None] = Deferred()
 
@@ -177,16 +210,18 @@ class _Waiting:
         """What its publisher gets."""
         return None if self.result is None else self.result.receipt
 
-    def kept(self, kept: Kept) -> None:
-        # The live frame and the history have the same time.
-        self.publication = replace(
-            self.publication,
-            data=kept.message.data,
-            timestamp=kept.createdAt,
-            mark=kept.createdAt,
-        )
-        self.result = kept
+    def kept(self, kept: Kept | None) -> None:
         self.ready = True
+        if kept is None:
+            assert self.unkept is not None
+            self.publication = self.unkept
+            return
+        self.result = kept
+        # The live frame and the history have the same time.
+        mark = kept.createdAt
+        self.publication = replace(self.publication, timestamp=mark, mark=mark)
+        if self.unkept is None:
+            self.publication = replace(self.publication, data=kept.message.data)
 
     def lost(self, failure: Failure) -> None:
         self.failure = failure

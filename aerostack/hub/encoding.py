@@ -11,12 +11,18 @@ from msgspec import UNSET, Raw
 
 from aerostack.core.presence import Member
 from aerostack.core.replay.positions import Position
-from aerostack.core.replay.publications import CHAT_MESSAGE, PRESENCE, Publication
+from aerostack.core.replay.publications import (
+    CHAT_MESSAGE,
+    PRESENCE,
+    Publication,
+    StreamMark,
+)
 from aerostack.core.topics.policies import LATEST, TopicPolicy
 from aerostack.protocol.codec import fieldOf
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.framing import Frame
 from aerostack.protocol.serverframes import ChatMessage, Event
+from aerostack.protocol.streams import textData
 
 
 def publicationFrame(
@@ -32,6 +38,8 @@ def publicationFrame(
     @param policy: The topic's policy, if a slow reader may be spared the frame by it.
     @param logPosition: See L{Frame}.
     """
+    if publication.stream is not None:
+        return _streamFrame(publication, publication.stream, position)
     kind = ChatMessage if publication.kind == CHAT_MESSAGE else Event
     frame = kind(
         topic=publication.topic,
@@ -46,6 +54,23 @@ def publicationFrame(
     if publication.kind == PRESENCE:
         wired.isState = True
     return wired
+
+
+def _streamFrame(publication: Publication, mark: StreamMark, position: Position | None) -> Frame:
+    """The frame of a part of a token stream, which no slow reader is spared."""
+    data = Raw(publication.data) if publication.data else textData(mark.kind, mark.part, mark.text)
+    frame = Event(
+        topic=publication.topic,
+        event=publication.event,
+        data=data,
+        timestamp=publication.timestamp,
+        stream=mark.stream,
+        part=mark.part or UNSET,
+        at=UNSET if mark.at < 0 else mark.at,
+        state=mark.state or UNSET,
+        pos=UNSET if position is None else str(position),
+    )
+    return wireFrame(frame, publication.topic)
 
 
 def _conflationKey(publication: Publication, policy: TopicPolicy) -> Hashable:

@@ -5,9 +5,9 @@ on, in order, to the engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Raw
@@ -29,7 +29,7 @@ from aerostack.core.replay.publications import (
 from aerostack.core.topics.topics import Topic, projectOf
 from aerostack.errors import RealtimeError
 from aerostack.hub.commitqueue import CommitQueues
-from aerostack.hub.measuring import Measuring
+from aerostack.hub.measuring import MAX_BACKLOG, Measuring
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.messaging import IEngine, IHistory
 from aerostack.interfaces.publishing import IPublisher
@@ -117,10 +117,31 @@ class Outcome:
         return waiting
 
 
+class StreamHook(Protocol):
+    """
+    The token streams, as the publisher of other events sees them.
+    """
+
+    def precede(
+        self, publication: Publication, publisher: str | None, messageId: str | None
+    ) -> Deferred[Receipt | None] | None:
+        """
+        Publish the text of the topic's streams that has come before a publication, so that the
+        publication does not overtake it.
+
+        @param publisher: The connection that the publication comes from; L{None} for a server.
+        @param messageId: The id under which it is to be kept; L{None} if it is not to be kept.
+        @return: L{None}; but if the publication itself is a part of a stream, it is published here,
+            and this is what its publisher gets.
+        """
+
+
 @implementer(IPublisher)
 class Publisher(Measuring):
     """
     Takes publications, and passes them to the engine.
+
+    @ivar streams: The token streams; L{None} if there are none.
     """
 
     def __init__(
@@ -145,6 +166,7 @@ class Publisher(Measuring):
         self._idempotency = idempotency
         self._sequencer = sequencer
         self._order = CommitQueues(history, engine)
+        self.streams: StreamHook | None = None
 
     def __contains__(self, topic: str) -> bool:
         """Whether publications of a topic wait for one that is being kept."""
@@ -242,6 +264,47 @@ class Publisher(Measuring):
         """
         self._engine.publish(Publication(topic, PRESENCE, event, data, userId, self._now()))
 
+    def publishStream(self, publication: Publication) -> Deferred[Any]:
+        """
+        Publish a part of a token stream.
+
+        @param publication: Its C{stream} is set.
+        @return: Fires when it has its place in the topic's order.
+        """
+        return self._order.enter(publication, None)
+
+    def publishEnd(
+        self, publication: Publication, unkept: Publication, keeping: Deferred[Kept | None]
+    ) -> Deferred[Receipt | None]:
+        """
+        Publish the end of a token stream; see L{CommitQueues.enterEnd}.
+        """
+        return self._order.enterEnd(publication, unkept, keeping)
+
+    def nextMark(self, topic: str) -> int:
+        """
+        The earliest time that a message on a topic may have now, milliseconds since the epoch.
+
+        @param topic: The canonical topic.
+        """
+        # The log is there before the message is, so that what is kept from now on has a later
+        # mark than what was kept before.
+        return max(self._now(), self._sequencer.openLog(topic).mark + 1)
+
+    def isReady(self, topic: str) -> bool:
+        """
+        Whether text of token streams can be sent on a topic now: no publication waits for the
+        database, and the subscribers are not behind.
+        """
+        return topic not in self._order and self._receiver.backlog(topic) <= MAX_BACKLOG
+
+    def whenSent(self, topics: Iterable[str], call: Callable[[], object]) -> bool:
+        """
+        See L{IReceiver.whenSent}.
+        """
+        sent: bool = self._receiver.whenSent(topics, call)
+        return sent
+
     def remember(self, kept: Kept) -> None:
         """
         Note a message that an earlier run of the daemon kept, so that its publisher can repeat it.
@@ -285,6 +348,10 @@ class Publisher(Measuring):
             self.checkBacklog(publication.topic)
         except RealtimeError as error:
             return fail(error)
+        if self.streams is not None:
+            entered = self.streams.precede(publication, publisher, messageId)
+            if entered is not None:
+                return entered
         times = self.latencies.due()
         began = self._clock.seconds() if times else 0.0
         message = (
@@ -298,9 +365,6 @@ class Publisher(Measuring):
     def _makeMessage(
         self, publication: Publication, messageId: str, publishId: str | None
     ) -> Message:
-        # The log is there before the message is, so that what is kept from now on has a later
-        # mark than what was kept before.
-        log = self._sequencer.openLog(publication.topic)
         return Message(
             messageId,
             publication.topic,
@@ -308,6 +372,6 @@ class Publisher(Measuring):
             publication.event,
             publication.data,
             publication.userId,
-            max(publication.timestamp, log.mark + 1),
+            max(publication.timestamp, self.nextMark(publication.topic)),
             publishId,
         )

@@ -9,6 +9,10 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
+from aerostack.core.answers.answer import Answer
+from aerostack.core.answers.answers import Answers
+from aerostack.core.answers.appended import Appended
+from aerostack.core.answers.units import units
 from aerostack.core.replay.log import Past, TopicLog
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.replay.mirror import MirrorLog
@@ -63,6 +67,7 @@ class Sequencer:
     subscribers get.
 
     @ivar logs: The logs of topics, as far as they are in memory.
+    @ivar answers: The token streams of topics.
     @ivar floor: The newest mark of any topic's log.  No log begins before it: if an operator
         sets the clock back, new messages would otherwise stand before those that the database has
         already, and a client that comes back would not find them.
@@ -74,13 +79,16 @@ class Sequencer:
         now: Callable[[], int],
         logs: TopicLogs,
         policies: TopicPolicies,
+        answers: Answers | None = None,
     ) -> None:
         """
         @param clock: Measures how old the entries of logs are.
         @param now: The time of day, milliseconds since the epoch.
         @param policies: The policy of each topic.
+        @param answers: Those that run here; L{None} if all run in other processes.
         """
         self.logs = logs
+        self.answers = Answers() if answers is None else answers
         self.floor = 0
         self._clock = clock
         self._now = now
@@ -93,6 +101,7 @@ class Sequencer:
         @return: Its frame; L{None} if the topic has no log.
         """
         topic = publication.topic
+        answer = self.answers.take(publication, self._clock.seconds())
         log = self.logs.get(topic)
         if log is None:
             # Without a log there is no subscriber, and no client that could come back.
@@ -104,8 +113,43 @@ class Sequencer:
         logPosition = log.standing if log.lineage else None
         position, policy = log.next(mark), self._policies.of(topic)
         frame = publicationFrame(publication, position, policy, logPosition)
-        self.logs.append(topic, log, frame, mark, None, self._clock.seconds())
+        self._append(log, publication, frame, position, mark, answer)
         return frame
+
+    def _append(
+        self,
+        log: TopicLog,
+        publication: Publication,
+        frame: Frame,
+        position: Position,
+        mark: int | None,
+        answer: Answer | None,
+    ) -> None:
+        """
+        Add a publication to a log; a text of a token stream as a reference.
+
+        @param answer: The token stream.
+        """
+        now, topic, stream = self._clock.seconds(), publication.topic, publication.stream
+        if answer is None or stream is None:
+            self.logs.append(topic, log, frame, mark, None, now, position.tag)
+            return
+        answer.last = position.offset or 0
+        part = answer.parts.get(stream.part)
+        if stream.at < 0 or part is None or part.shown < stream.at + units(stream.text):
+            self.logs.append(topic, log, frame, mark, None, now, position.tag)
+            return
+        frame.appended = Appended(
+            answer,
+            part,
+            stream.at,
+            stream.at + units(stream.text),
+            publication.timestamp,
+            str(position),
+        )
+        # The frame of an event that a server has sent has more than the text.
+        entry, source = (frame, None) if publication.data else (Frame(), frame.appended)
+        self.logs.append(topic, log, entry, mark, source, now, position.tag)
 
     def placePacked(
         self, publication: Publication, pack: Callable[[Publication, bool], bytes]
@@ -117,6 +161,7 @@ class Sequencer:
         @param pack: Makes that form of the publication, and of whether the newest mark of the log
             is a kept message's then.
         """
+        self.answers.take(publication, self._clock.seconds())
         log = self.logs.get(publication.topic)
         if log is None:
             return pack(publication, False)
@@ -143,9 +188,9 @@ class Sequencer:
         log = self.logs.get(topic)
         if not isinstance(log, SharedLog):
             return None
+        answer = self.answers.take(publication, self._clock.seconds())
         frame = publicationFrame(publication, entry.position, self._policies.of(topic))
-        now = self._clock.seconds()
-        self.logs.append(topic, log, frame, publication.mark, None, now, entry.position.tag)
+        self._append(log, publication, frame, entry.position, publication.mark, answer)
         return frame
 
     def placeChange(self, encoding: ChangeEncoding) -> Frame | None:
@@ -254,8 +299,14 @@ class Sequencer:
 
     def expire(self) -> Iterator[None]:
         """
-        Forget the entries of logs that are too old, a piece at a time.
+        Forget the entries of logs that are too old, and the token streams that have ended a while
+        ago, a piece at a time.
         """
+        for answer in self.answers.expire(self._clock.seconds()):
+            log = self.logs.get(answer.topic)
+            if log is not None:
+                # A client that comes back to a place before has to read the history.
+                log.lose(answer.last)
         return self.logs.expire(self._clock.seconds())
 
     def leaveProjects(self, projects: Collection[str]) -> Iterator[None]:

@@ -162,10 +162,172 @@ class Auth(ClientFrame, frozen=True, tag="auth"):
     token: str
 
 
+class StreamStart(ClientFrame, frozen=True, tag="stream_start"):
+    """
+    The client begins to produce a token stream, or goes on with one.  It needs the secret key, or a
+    token whose claim C{topics.stream} names the topic.  The daemon answers with C{stream_ack}.  The
+    frame is added.
+
+    @ivar topic: string; added.  The topic of the stream; not a table's topic.
+    @ivar stream: string or null; optional, added.  The id of the stream, 1 to 64 letters, digits
+        and C{._:-}.  Without it: the daemon makes one.
+    @ivar producer: string or null; optional, added.  A name of this producer, at most 128
+        characters.  If the answer is lost, the same start with the same C{producer} gives the same
+        answer.  Without it: each start is another producer.
+    @ivar owner: string or null; optional, added.  The user for whom the stream is.  Without it:
+        nobody in particular.
+    @ivar cancel: string or null; optional, added.  Who may cancel the stream: C{owner},
+        C{publishers} (all who may publish on the topic) or C{nobody}.  Without it: C{owner}.
+    @ivar lease: integer or null; optional, added.  After how many milliseconds without a frame of
+        its producer the daemon ends the stream; 1000 to 600000.  Without it: 30000.
+    @ivar persist: boolean or null; optional, added.  C{false}: the history does not keep the
+        stream.  Without it: the history keeps it when it ends.
+    @ivar meta: object or null; optional, added.  What watchers get with C{ai:start}.  Without it:
+        an empty object.
+    @ivar takeover: boolean or null; optional, added.  C{true}: take a stream from another producer
+        although its lease has not ended.  Without it: the daemon answers C{stream_busy}.
+    @ivar id: string or integer; optional, added.  The C{id} of the answer.  Without it: the answer
+        has none.
+    """
+
+    topic: str
+    stream: str | None = None
+    producer: str | None = None
+    owner: str | None = None
+    cancel: str | None = None
+    lease: int | None = None
+    persist: bool | None = None
+    meta: dict[str, Raw] | None = None
+    takeover: bool | None = None
+    id: MessageId | None = None
+
+
+class StreamAppend(ClientFrame, frozen=True, tag="stream_append"):
+    """
+    The producer of a token stream lets a part grow.  If the frame has an C{id}, the daemon answers
+    with C{stream_ack}.  The frame is added.
+
+    @ivar stream: string; added.  The stream.
+    @ivar epoch: integer; added.  The number of the producer, from C{stream_ack}.
+    @ivar part: string; added.  The id of the part, 1 to 64 letters, digits and C{._:-}.
+    @ivar at: integer; added.  Where the text begins in the part, in UTF-16 code units: the length
+        of what the producer has sent of it.
+    @ivar text: string; added.  The text.
+    @ivar kind: string or null; optional, added.  The kind of the part: C{text}, C{reasoning} or
+        C{tool} (the arguments of a tool's call).  Without it: C{text}.
+    @ivar id: string or integer; optional, added.  The C{id} of the answer.  Without it: no answer,
+        if nothing is wrong.
+    """
+
+    stream: str
+    epoch: int
+    part: str
+    at: int
+    text: str
+    kind: str | None = None
+    id: MessageId | None = None
+
+
+class StreamPut(ClientFrame, frozen=True, tag="stream_put"):
+    """
+    The producer of a token stream gives a part a value, in place of the one before.  If the frame
+    has an C{id}, the daemon answers with C{stream_ack}.  The frame is added.
+
+    @ivar stream: string; added.  The stream.
+    @ivar epoch: integer; added.  The number of the producer, from C{stream_ack}.
+    @ivar part: string; added.  The id of the part.
+    @ivar kind: string; added.  The kind of the part: C{tool} or C{data}.
+    @ivar value: object; added.  For C{tool} any of C{name}, C{input}, C{output} and C{error}; for
+        C{data} C{name} and C{value}.
+    @ivar id: string or integer; optional, added.  The C{id} of the answer.  Without it: no answer,
+        if nothing is wrong.
+    """
+
+    stream: str
+    epoch: int
+    part: str
+    kind: str
+    value: dict[str, Raw]
+    id: MessageId | None = None
+
+
+class StreamEnd(ClientFrame, frozen=True, tag="stream_end"):
+    """
+    The producer ends a token stream.  The daemon answers with C{stream_ack}; if the stream is kept,
+    after the commit.  The frame is added.
+
+    @ivar stream: string; added.  The stream.
+    @ivar epoch: integer; added.  The number of the producer, from C{stream_ack}.
+    @ivar state: string or null; optional, added.  C{done} or C{failed}.  Without it: C{done}.
+    @ivar error: string or null; optional, added.  Why the producer has failed, for watchers, at
+        most 1000 characters.  Without it: no reason.
+    @ivar usage: object or null; optional, added.  What the stream has used, for watchers.  Without
+        it: nothing.
+    @ivar id: string or integer; optional, added.  The C{id} of the answer.  Without it: the answer
+        has none.
+    """
+
+    stream: str
+    epoch: int
+    state: str | None = None
+    error: str | None = None
+    usage: dict[str, Raw] | None = None
+    id: MessageId | None = None
+
+
+class StreamBeat(ClientFrame, frozen=True, tag="stream_beat"):
+    """
+    The producer of a token stream is still there, although it has nothing to send.  The daemon
+    answers with C{stream_ack}.  The frame is added.
+
+    @ivar stream: string; added.  The stream.
+    @ivar epoch: integer; added.  The number of the producer, from C{stream_ack}.
+    @ivar id: string or integer; optional, added.  The C{id} of the answer.  Without it: the answer
+        has none.
+    """
+
+    stream: str
+    epoch: int
+    id: MessageId | None = None
+
+
+class StreamCancel(ClientFrame, frozen=True, tag="stream_cancel"):
+    """
+    A client cancels a token stream.  No text of the stream reaches anybody behind the answer, a
+    C{stream_ack}.  The daemon answers so also if the stream is cancelled already.  The frame is
+    added.
+
+    @ivar stream: string; added.  The stream.
+    @ivar topic: string or null; optional, added.  The topic of the stream, to which errors refer.
+        Without it: errors name no topic.
+    @ivar id: string or integer; optional, added.  The C{id} of the answer.  Without it: the answer
+        has none.
+    """
+
+    stream: str
+    topic: str | None = None
+    id: MessageId | None = None
+
+
 class Ping(ClientFrame, frozen=True, tag="ping"):
     """
     The client asks whether the daemon is there.  The daemon answers with C{pong}.
     """
 
 
-AnyClientFrame = Subscribe | Unsubscribe | Publish | Track | Untrack | Chat | Auth | Ping
+AnyClientFrame = (
+    Subscribe
+    | Unsubscribe
+    | Publish
+    | Track
+    | Untrack
+    | Chat
+    | Auth
+    | StreamStart
+    | StreamAppend
+    | StreamPut
+    | StreamEnd
+    | StreamBeat
+    | StreamCancel
+    | Ping
+)

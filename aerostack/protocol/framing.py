@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from struct import pack
 
+from aerostack.core.answers.appended import Appended
 from aerostack.core.replay.positions import Position
 
 _FIN_TEXT = 0x81
@@ -29,8 +30,10 @@ class Frame(bytes):
         the log again from there for a client that reads slowly; L{None} if it cannot.
     @ivar isState: Whether it tells of a change of who is present on the topic, which the
         whole set tells as well.
+    @ivar appended: The text of a token stream that it brings; L{None} if it brings none.
     @ivar holders: For how many slow readers it waits.
     @ivar parts: The single frames, in order.
+    @ivar grows: Whether it may take up newer frames; see L{absorb}.
     """
 
     holders = 0
@@ -38,6 +41,8 @@ class Frame(bytes):
     key: Hashable = None
     logPosition: Position | None = None
     isState = False
+    appended: Appended | None = None
+    grows = False
 
     @property
     def isReplaceable(self) -> bool:
@@ -47,6 +52,23 @@ class Frame(bytes):
     @property
     def parts(self) -> Sequence[Frame]:
         return (self,)
+
+    def absorb(self, frame: Frame) -> bool:
+        """
+        Take up a newer frame of the same topic, if both wait for the same client.
+
+        @return: Whether it was taken up.
+        """
+        return False
+
+    def portion(self, size: int) -> Sequence[Frame] | None:
+        """
+        Take out the next frames of one that stands for several.
+
+        @param size: About how many bytes; one frame may go beyond it.
+        @return: L{None} if it stands for itself.  Fewer bytes only if no more follow.
+        """
+        return None
 
 
 class Frames(Frame):

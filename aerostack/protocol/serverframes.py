@@ -171,8 +171,18 @@ class Event(ServerFrame, frozen=True, tag="event"):
     @ivar timestamp: integer.  When the daemon took the event, ms.
     @ivar userId: string; optional.  The user who published the event, or whose presence changed.
         Missing where the user is not known, and in C{presence:sync}.
+    @ivar stream: string; optional, added.  The token stream that the event belongs to.  Only the
+        daemon sets it.  Missing in all other events.
+    @ivar part: string; optional, added.  The part of the token stream that C{data} belongs to.
+        Missing in C{ai:start} and C{ai:done}.
+    @ivar at: integer; optional, added.  Where the text in C{data} begins in its part, in UTF-16
+        code units.  Missing where the event has no such text.
+    @ivar reset: boolean; optional, added.  C{true}: the part's text is what it was up to C{at},
+        and then this text.  Missing otherwise.
+    @ivar state: string; optional, added.  The state in which the token stream has ended: C{done},
+        C{failed}, C{cancelled} or C{aborted}.  Only in C{ai:done}.
     @ivar pos: string; optional, added.  The position of the event in the topic's log.  Missing
-        for presence, which is no part of the log.
+        for presence, which is no part of the log, and where more of the same position follows.
     """
 
     topic: str
@@ -180,7 +190,66 @@ class Event(ServerFrame, frozen=True, tag="event"):
     data: Any
     timestamp: int
     userId: str | UnsetType = UNSET
+    stream: str | UnsetType = UNSET
+    part: str | UnsetType = UNSET
+    at: int | UnsetType = UNSET
+    reset: bool | UnsetType = UNSET
+    state: str | UnsetType = UNSET
     pos: str | UnsetType = UNSET
+
+
+class StreamAck(ServerFrame, frozen=True, tag="stream_ack"):
+    """
+    The daemon has done what a frame about a token stream asks for.  Behind the end of a stream that
+    is kept it comes after the commit.  The frame is added.
+
+    @ivar stream: string; added.  The token stream.
+    @ivar topic: string; optional, added.  The topic.  Only behind C{stream_start}.
+    @ivar id: string or integer; optional, added.  The C{id} of the client's frame.  Missing where
+        that had none.
+    @ivar epoch: integer; optional, added.  The number of the producer, which it sends with every
+        further frame.  Missing behind C{stream_end} and C{stream_cancel}.
+    @ivar length: object; optional, added.  The length of each part's text, in UTF-16 code units, by
+        the ids of the parts.  Missing behind C{stream_end} and C{stream_cancel}.
+    @ivar lease: integer; optional, added.  For how many milliseconds the stream goes on without
+        another frame of its producer.  Only behind C{stream_start} and C{stream_beat}.
+    @ivar state: string; optional, added.  The state in which the stream has ended.  Only behind
+        C{stream_end} and C{stream_cancel}.
+    @ivar kept: boolean; optional, added.  Whether the history has kept the stream.  Only behind
+        C{stream_end}.
+    """
+
+    stream: str
+    topic: str | UnsetType = UNSET
+    id: MessageId | UnsetType = UNSET
+    epoch: int | UnsetType = UNSET
+    length: dict[str, int] | UnsetType = UNSET
+    lease: int | UnsetType = UNSET
+    state: str | UnsetType = UNSET
+    kept: bool | UnsetType = UNSET
+
+
+class StreamStop(ServerFrame, frozen=True, tag="stream_stop"):
+    """
+    A token stream that this client produces has ended without it: the client sends no more of it.
+    The frame is added.
+
+    @ivar stream: string; added.  The token stream.
+    @ivar topic: string; added.  The topic.
+    @ivar epoch: integer; added.  The number of the producer.
+    @ivar state: string; added.  The state in which the stream has ended: C{cancelled} or
+        C{aborted}; C{streaming} if another producer has taken it over.
+    @ivar by: string; optional, added.  The user who has cancelled it.  Missing where the user is
+        not known.
+    @ivar reason: string; optional, added.  Why the daemon has ended it.  Only with C{aborted}.
+    """
+
+    stream: str
+    topic: str
+    epoch: int
+    state: str
+    by: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
 
 
 class ChatMessage(ServerFrame, frozen=True, tag="chat_message"):
@@ -261,6 +330,14 @@ class Error(ServerFrame, frozen=True, tag="error"):
         milliseconds.  Missing where a later try fails, too.
     @ivar request: string; optional, added.  The C{type} of the frame that the daemon refuses,
         or its first 64 characters.  Missing where something ended by itself.
+    @ivar stream: string; optional, added.  The token stream that the error is about.  Missing
+        where it is about none.
+    @ivar length: integer; optional, added.  Up to where the daemon has the text of the part, in
+        UTF-16 code units.  Only with C{stream_gap}.
+    @ivar state: string; optional, added.  The state in which the token stream has ended.  Only
+        with C{stream_ended}.
+    @ivar by: string; optional, added.  The user who has cancelled it.  Only with
+        C{stream_ended}.
     """
 
     code: str
@@ -269,3 +346,7 @@ class Error(ServerFrame, frozen=True, tag="error"):
     topic: str | UnsetType = UNSET
     retryAfter: int | UnsetType = UNSET
     request: str | UnsetType = UNSET
+    stream: str | UnsetType = UNSET
+    length: int | UnsetType = UNSET
+    state: str | UnsetType = UNSET
+    by: str | UnsetType = UNSET

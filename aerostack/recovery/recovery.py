@@ -5,7 +5,7 @@ client has.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -23,8 +23,9 @@ from aerostack.delivery.outbound import Outbound
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
 from aerostack.interfaces.messaging import IKeptMessages
-from aerostack.protocol.framing import joinFrames
+from aerostack.protocol.framing import Frame, joinFrames
 from aerostack.protocol.serverframes import Subscribed
+from aerostack.protocol.streams import snapshotFrames
 from aerostack.recovery.logreader import LogReader
 from aerostack.recovery.pacing import Pacer
 from aerostack.recovery.replay import Replay, Unreadable, readable, recentFrames
@@ -50,6 +51,8 @@ class Recovery:
 
     @ivar limit: How many rows of the past one subscription gets from the database.
     @ivar snapshots: Reads the rows that subscriptions begin with.
+    @ivar lateJoins: How many subscriptions began with token streams that were running.
+    @ivar snapshotBytes: How many bytes these were sent at their beginnings.
     """
 
     log = Logger()
@@ -64,6 +67,8 @@ class Recovery:
         bounds: Bounds,
     ) -> None:
         self.limit = limit
+        self.lateJoins = 0
+        self.snapshotBytes = 0
         self.snapshots = Snapshots(feeds.tracker, bounds)
         self._clock = clock
         self._hub = hub
@@ -84,7 +89,8 @@ class Recovery:
         Answer a subscription that has just been made.  For most, nothing has to be read.
         """
         topic = request.topic
-        if request.since is None and request.selection is None:
+        running = self._hub.sequencer.answers.of(topic.canonical)
+        if request.since is None and request.selection is None and not running:
             self._answer(outbound, request, startingAt(topic, self._openLog(topic).position, None))
             return
         if request.since is not None and self._sendMissed(outbound, request, request.since):
@@ -204,9 +210,17 @@ class Recovery:
                 self._answer(outbound, request, answer, position)
                 async for page in replay:
                     await outbound.writePast(catchup, page)
+                if replay.isKeptOnly and self._hub.sequencer.answers.of(topic.canonical):
+                    # The text of running streams is not kept yet.
+                    self._hub.delivery.handOver(topic.canonical, outbound)
+                    catchup.restart(None)
+                    await self._writeAnswers(outbound, topic, catchup)
                 return
             gap = lostGap(request, position, log) or gap
-        if request.selection is None:
+        answers = self._hub.sequencer.answers.of(topic.canonical)
+        if request.selection is None and answers:
+            await self._sendAnswers(outbound, request, catchup, gap)
+        elif request.selection is None:
             self._answer(outbound, request, startingAt(topic, live, gap))
         elif topic.table is not None and self._feeds.isGone(topic.table):
             catchup.restart(None)
@@ -296,6 +310,37 @@ class Recovery:
             await outbound.writePast(catchup, pages)
         finally:
             hold.release()
+
+    async def _sendAnswers(
+        self,
+        outbound: Outbound,
+        request: SubscribeRequest,
+        catchup: Catchup,
+        gap: Gap | None,
+    ) -> None:
+        """
+        Send what the token streams of a topic are up to here, for a client that begins anew.
+
+        @param gap: Why a client that came back does not get what it missed.
+        """
+        topic = request.topic
+        # What was published until now is in these streams, or was for those who came earlier.
+        self._hub.delivery.handOver(topic.canonical, outbound)
+        catchup.restart(None)
+        # A client that is cut off in the middle has no position, and begins anew again.
+        self._answer(outbound, request, startingAt(topic, None, gap))
+        await self._writeAnswers(outbound, topic, catchup)
+
+    async def _writeAnswers(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
+        answers = self._hub.sequencer.answers.of(topic.canonical)
+        live = self._openLog(topic).position
+        self.lateJoins += 1
+        await outbound.writePast(catchup, self._counted(snapshotFrames(answers, str(live))))
+
+    def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self.snapshotBytes += len(frame)
+            yield frame
 
     def _refusal(self, error: RealtimeError | Unreadable) -> RealtimeError:
         """Make the error for a client whose subscription cannot begin."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
+from aerostack.core.answers.appended import Appended
 from aerostack.core.replay.log import Entry, Gap, Plan, TopicLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import Kept, Publication
@@ -17,6 +18,7 @@ from aerostack.core.rows.changes import Change
 from aerostack.core.rows.transactions import OpenTransactions
 from aerostack.core.rows.views import View, classify
 from aerostack.core.topics.topics import Topic
+from aerostack.delivery.runs import Runs
 from aerostack.errors import RealtimeError
 from aerostack.hub.encoding import publicationFrame
 from aerostack.interfaces.messaging import IKeptMessages
@@ -183,9 +185,14 @@ def recentFrames(
     @return: L{None} if a L{Replay} has to find them, or if a part of them is gone.
     """
     entries = log.recent(position, now, AT_ONCE)
-    if entries is None:
+    if entries is None or sum(map(_textOf, entries)) > AT_ONCE:
         return None
     return tuple(_loggedFrames(RowReplay(topic.canonical, view, position), log, entries))
+
+
+def _textOf(entry: Entry) -> int:
+    """How much text of a token stream an entry refers to, UTF-16 units."""
+    return entry.source.until - entry.source.at if isinstance(entry.source, Appended) else 0
 
 
 def _loggedFrames(rows: RowReplay, log: TopicLog, entries: Sequence[Entry]) -> Iterator[Frame]:
@@ -197,14 +204,26 @@ def _loggedFrames(rows: RowReplay, log: TopicLog, entries: Sequence[Entry]) -> I
     head = None if log.within else log.position
 
     def frames() -> Iterator[Frame]:
+        runs: Runs | None = None
         for entry in entries:
             assert isinstance(entry.frame, Frame)
             change = entry.source
+            if isinstance(change, Appended):
+                if runs is None:
+                    runs = Runs.of(change)
+                else:
+                    runs.add(change)
+                continue
+            if runs is not None:
+                yield from runs.frames()
+                runs = None
             if change is None or rows.takesWhole(change):
                 yield entry.frame
                 continue
             position = Position(log.epoch, entry.offset, entry.mark, log.lineage, not change.last)
             yield from rows.change(change, position, entry.frame)
+        if runs is not None:
+            yield from runs.frames()
         if head is not None:
             yield from rows.end(head)
 

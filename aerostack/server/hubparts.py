@@ -19,6 +19,7 @@ from aerostack.settings.settings import Config
 from aerostack.workers.frames import Codec
 from aerostack.workers.hub.clients import WorkerClients
 from aerostack.workers.hub.line import WorkerLine
+from aerostack.workers.hub.links import Link
 from aerostack.workers.hub.operating import WorkerAnswers
 from aerostack.workers.hub.presence import WorkerPresence
 from aerostack.workers.hub.publishing import WorkerPublications
@@ -26,6 +27,7 @@ from aerostack.workers.hub.reads import WorkerReads
 from aerostack.workers.hub.relay import Relay
 from aerostack.workers.hub.shares import WorkerShares
 from aerostack.workers.hub.sharing import SharedRelay
+from aerostack.workers.hub.streams import WorkerStreams
 from aerostack.workers.hub.tables import TableRelay
 from aerostack.workers.process import WorkerProcess
 
@@ -52,7 +54,13 @@ class HubParts:
         services = node.provide()
         backbone = node.backbone
         self._presence = WorkerPresence(clock, services.roster, services.members)
-        greet, heads = self._presence.sendMembers, node.heads
+        self._streams = WorkerStreams(node.streams, backbone.sequencer.answers)
+        heads = node.heads
+
+        def greet(link: Link, topic: str) -> None:
+            self._presence.sendMembers(link, topic)
+            self._streams.greet(link, topic)
+
         self._relay: Relay | SharedRelay
         # The same relay, if nodes share their topics.
         self._sharedRelay: SharedRelay | None = None
@@ -88,6 +96,7 @@ class HubParts:
             **self._clients.handlers,
             **self._line.handlers,
             **self._answers.handlers,
+            **self._streams.handlers,
         }
         node.join(self._relay, self._tables)
         self._projects = node.config.projects.keys()
@@ -132,6 +141,7 @@ class HubParts:
         self._clients.lost(link)
         self._shares.lost(link)
         self._line.lost(link)
+        self._streams.lost(link)
         self._answers.lost(link)
 
     def reload(self, config: Config) -> None:

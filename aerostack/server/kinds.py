@@ -18,6 +18,7 @@ from aerostack.workers.messages import (
     serving,
     shares,
     sharing,
+    streams,
     tables,
 )
 
@@ -34,4 +35,5 @@ KINDS: tuple[type[Struct], ...] = (
     *figures.KINDS,
     *operating.KINDS,
     *sharing.KINDS,
+    *streams.KINDS,
 )

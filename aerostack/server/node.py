@@ -21,6 +21,7 @@ from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.replay.publications import Kept, Message
+from aerostack.databases.answers import AnswerStore, selectAnswers
 from aerostack.databases.backend import Unusable
 from aerostack.databases.history import History
 from aerostack.databases.open import openBackend
@@ -51,6 +52,7 @@ from aerostack.server.names import nameOf
 from aerostack.server.peers import Peers
 from aerostack.server.policies import makePolicies
 from aerostack.server.queries import Queries
+from aerostack.server.streams import makeStreams
 from aerostack.sessions.services import NodeServices
 from aerostack.sessions.shares import Shares
 from aerostack.settings.settings import Config
@@ -73,6 +75,7 @@ class Node(MultiService):
     @ivar others: Reaches the other nodes.
     @ivar heads: With an engine and workers, how far this process has got in the shared logs.
     @ivar backbone: Puts publications in order, and decides who is present.
+    @ivar streams: The token streams.
     @ivar shares: What clients and projects use.
     """
 
@@ -137,6 +140,19 @@ class Node(MultiService):
             ),
             IdempotencyCache(config.replay.repeatWindow, MAX_REPEATS, ownerOf),
         )
+        self._answers = AnswerStore(self.pools.history, self._backend.dialect)
+        # Nodes that share their topics may share their database.
+        self._name = None if self.engine is None else nameOf(config)
+        self.streams = makeStreams(
+            reactor,
+            self._now,
+            config.ai,
+            self.backbone,
+            self.history,
+            self._answers,
+            nameOf(config),
+            lambda: uuid4().hex,
+        )
         self.heads: SharedHeads | None = None
         self._shared: SharedLogs | None = None
         self._topics: ILogSource = LocalLogs()
@@ -161,9 +177,13 @@ class Node(MultiService):
         if self.engine is not None:
             self._peers = Peers(reactor, config, self.engine.nodes, self.shares, run)
         self._queries = Queries(self._backend, self.pools.query, limits, self.tracker.poke)
-        Sweeper(
-            reactor, (self.backbone.roster.sweep, self.backbone.sequencer.expire)
-        ).setServiceParent(self)
+        works = (
+            self.backbone.roster.sweep,
+            self.backbone.sequencer.expire,
+            self.streams.sweep,
+            self.streams.checkpoints.sweep,
+        )
+        Sweeper(reactor, works).setServiceParent(self)
         HistoryMaintenance(reactor, self._now, self.history).setServiceParent(self)
 
     def _now(self) -> int:
@@ -211,6 +231,7 @@ class Node(MultiService):
             self._queries.run,
             self._line,
             self._revocations,
+            self.streams,
         )
 
     def join(
@@ -284,6 +305,11 @@ class Node(MultiService):
         except Unusable as error:
             raise StartError(f"{config.database.url} cannot be used: {error}") from None
         backbone.sequencer.floor = max(newest, self._now())
+        try:
+            left = self._backend.ask(selectAnswers, self._name)
+        except Unusable as error:
+            raise StartError(f"{config.database.url} cannot be used: {error}") from None
+        self.streams.restore(self._answers.check(left))
 
     def readRevocations(self) -> list[Revocation]:
         """
@@ -308,11 +334,13 @@ class Node(MultiService):
 
     def flushed(self) -> Deferred[Any]:
         """
-        Stop reading changes, and leave the engine.
+        Stop reading changes, have running streams kept, and leave the engine.
 
         @return: Fires when the calls have ended that wait for the database.
         """
-        ended = DeferredList([self.tracker.stop(), self.history.flushed()], consumeErrors=True)
+        ended = DeferredList(
+            [self.tracker.stop(), self.streams.stop(), self.history.flushed()], consumeErrors=True
+        )
         # What was kept until now has gone to the engine.
         return ended.addCallback(lambda _: None if self.engine is None else self.engine.stop())
 

@@ -39,6 +39,7 @@ from aerostack.workers.worker.publishing import RemotePublisher
 from aerostack.workers.worker.queries import RemoteQueries
 from aerostack.workers.worker.questions import Questions
 from aerostack.workers.worker.shares import RemoteShares
+from aerostack.workers.worker.streams import RemoteStreams, StreamedLogs
 from aerostack.workers.worker.tables import RemoteTracker
 from aerostack.workers.worker.topics import RemoteSharedTopics, RemoteTopics
 
@@ -91,10 +92,12 @@ class RemoteNode(MultiService):
         self._shares = RemoteShares(reactor, channel, config.projects)
         clients = RemoteClients(reactor, channel)
         line = RemoteLine(channel, nameOf(config))
+        sequencer.answers.linger = config.ai.linger
+        streams = RemoteStreams(channel, sequencer.answers)
         self.processes = RemoteProcesses(channel)
         self._services = NodeServices(
             self._publisher,
-            self._topics.source,
+            StreamedLogs(self._topics.source, sequencer.answers),
             sequencer,
             RemoteRoster(channel, self._replica),
             self._replica,
@@ -104,11 +107,12 @@ class RemoteNode(MultiService):
             RemoteQueries(questions).run,
             line,
             RemoteRevocations(channel),
+            streams,
             clients,
         )
         parts: tuple[Any, ...] = (
             *(self._replica, self._topics, questions, self._tracker, self._shares),
-            *(clients, line, self.processes),
+            *(clients, line, self.processes, streams),
         )
         self.handlers: dict[type, Callable[[Any], Any]] = {Status: self._take}
         for part in parts:

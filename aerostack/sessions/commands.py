@@ -21,6 +21,12 @@ from aerostack.protocol.clientframes import (
     ClientFrame,
     Ping,
     Publish,
+    StreamAppend,
+    StreamBeat,
+    StreamCancel,
+    StreamEnd,
+    StreamPut,
+    StreamStart,
     Subscribe,
     Track,
     Unsubscribe,
@@ -32,6 +38,7 @@ from aerostack.protocol.frames import MessageId
 from aerostack.protocol.serverframes import Ack, Pong
 from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession
+from aerostack.sessions.producing import Producing
 from aerostack.sessions.refusals import refusal
 from aerostack.sessions.subscriptions import Subscriptions
 from aerostack.sessions.tracking import Tracking, Waiting
@@ -49,6 +56,7 @@ class Commands:
         "_context",
         "_hub",
         "_limits",
+        "_producing",
         "_session",
         "_tracking",
         "subscriptions",
@@ -63,6 +71,7 @@ class Commands:
         waiting: dict[str, Waiting] = {}
         self.subscriptions = Subscriptions(session, context, waiting)
         self._tracking = Tracking(session, context, waiting, self.subscriptions.checkCapacity)
+        self._producing = Producing(session, context)
         self.unanswered = 0
 
     def carryOut(self, frame: ClientFrame) -> None:
@@ -83,6 +92,7 @@ class Commands:
         """
         self.subscriptions.forget()
         self._tracking.end()
+        self._producing.leave()
         self._context.reauthorizing.ask(self._session, self._guard(self._takeBack(clean)))
 
     def _takeBack(self, clean: bool) -> Iterator[None]:
@@ -223,6 +233,9 @@ class Commands:
         self._session.setIdentity(identity)
         self.reauthorize()
 
+    def _streamStart(self, frame: StreamStart) -> None:
+        self._producing.start(self._topic(frame.topic), frame)
+
     def _ping(self, frame: Ping) -> None:
         self._session.send(Pong())
 
@@ -265,5 +278,11 @@ _HANDLERS: dict[type[ClientFrame], Callable[[Commands, Any], None]] = {
     Track: Commands._track,
     Untrack: Commands._untrack,
     Auth: Commands._auth,
+    StreamStart: Commands._streamStart,
+    StreamAppend: lambda commands, frame: commands._producing.append(frame),
+    StreamPut: lambda commands, frame: commands._producing.put(frame),
+    StreamEnd: lambda commands, frame: commands._producing.end(frame),
+    StreamBeat: lambda commands, frame: commands._producing.beat(frame),
+    StreamCancel: lambda commands, frame: commands._producing.cancel(frame),
     Ping: Commands._ping,
 }

@@ -16,6 +16,7 @@ from aerostack.delivery.outbound import Outbound
 from aerostack.hub.hub import Hub
 from aerostack.interfaces.clients import IClients
 from aerostack.interfaces.shares import IShares
+from aerostack.interfaces.streams import IStreams
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.interfaces import CommandedSession
 from aerostack.sessions.reauthorizing import Reauthorizing
@@ -38,6 +39,7 @@ class SessionContext:
     @ivar reauthorizing: Checks again what sessions may do, and takes back what closed sessions
         held.
     @ivar backlogs: What waits for the slow readers of each project.
+    @ivar streams: The token streams.
     @ivar clients: The newest session of each client that brought a secret, by project and the
         hash of the secret.
     """
@@ -55,6 +57,7 @@ class SessionContext:
         shares: IShares,
         traces: Traces,
         everywhere: IClients,
+        streams: IStreams,
     ) -> None:
         """
         @param everywhere: Lets one client have one session, on all processes.
@@ -74,6 +77,7 @@ class SessionContext:
         self.backlogs: Backlogs[Outbound] = Backlogs()
         self.clients: dict[tuple[str, str], CommandedSession] = {}
         self._everywhere = everywhere
+        self.streams = streams
 
     def enter(self, session: CommandedSession) -> None:
         """

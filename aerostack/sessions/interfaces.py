@@ -59,6 +59,12 @@ class CommandedSession(Outbound):
         """
         raise NotImplementedError
 
+    def giveBackFrame(self) -> None:
+        """
+        Give back to the client's rate a frame of which only the bytes count.
+        """
+        raise NotImplementedError
+
     def depart(self) -> None:
         """
         Close, if the daemon has sent the client away; else do nothing.  The commands call it

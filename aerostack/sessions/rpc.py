@@ -1,6 +1,6 @@
 """
-The RPC, which servers call over HTTP: C{socket.emit}, C{db.query}, C{user.disconnect} and
-C{user.revoke}.
+The RPC, which servers call over HTTP: C{socket.emit}, C{db.query}, C{user.disconnect},
+C{user.revoke} and the methods of token streams.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from aerostack.core.replay.publications import Receipt
 from aerostack.core.topics.topics import Topic, checkEvent, checkUser, parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.publishing import IPublisher
+from aerostack.interfaces.streams import IStreams
 from aerostack.protocol.codec import decodeValue, splitList, splitObject
 from aerostack.protocol.values import fromJSON
+from aerostack.sessions.streamcalls import StreamMethods
 from aerostack.sessions.users import UserMethods
 from aerostack.settings.limits import LimitsConfig
 
@@ -42,6 +44,7 @@ class RPC:
         limits: LimitsConfig,
         query: Query,
         users: UserMethods,
+        streams: IStreams,
     ) -> None:
         self._limits = limits
         self._permit = permit
@@ -53,6 +56,7 @@ class RPC:
             "db.query": self._dbQuery,
             "user.disconnect": _decoding(users.disconnect),
             "user.revoke": _decoding(users.revoke),
+            **StreamMethods(streams, self._parse, permit).methods,
         }
 
     def reload(self, limits: LimitsConfig) -> None:
@@ -96,6 +100,11 @@ class RPC:
             raise RealtimeError("invalid_arguments", "args must be a list.")
         return method(identity, args)
 
+    def _parse(self, name: str, identity: Identity) -> Topic:
+        return parseTopic(
+            name, identity.project, self._authenticator.projects, self._limits.topicLength
+        )
+
     def _emit(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
         # Pass the data on as the server sent it: decoding and encoding would change numbers.
         event, name = (_value(args[place]) if len(args) in (3, 4) else None for place in (0, 2))
@@ -107,9 +116,7 @@ class RPC:
         options = {} if given is None else given
         _checkOptions(options)
         checkEvent(event, self._limits.eventLength)
-        topic = parseTopic(
-            name, identity.project, self._authenticator.projects, self._limits.topicLength
-        )
+        topic = self._parse(name, identity)
         self._permit(identity, Action.PUBLISH, topic)
         encoded = bytes(args[1])
         if len(encoded) > self._limits.messageBytes:

@@ -25,6 +25,7 @@ from aerostack.interfaces.publishing import IPublisher
 from aerostack.interfaces.revocations import IRevocationStore
 from aerostack.interfaces.roster import IMembers, IRoster
 from aerostack.interfaces.shares import IShares
+from aerostack.interfaces.streams import IStreams
 from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.clients import LocalClients
@@ -54,6 +55,7 @@ class NodeServices:
     @ivar query: Runs the statements of C{db.query}.
     @ivar line: Reaches every node.
     @ivar revocations: Keeps the revocations of tokens.
+    @ivar streams: The token streams.
     @ivar clients: Lets one client have one session, on all processes.
     """
 
@@ -68,6 +70,7 @@ class NodeServices:
     query: Query
     line: ILine
     revocations: IRevocationStore
+    streams: IStreams
     clients: IClients = field(default_factory=LocalClients)
 
 
@@ -136,6 +139,7 @@ class ClientServices:
             node.shares,
             self.traces,
             node.clients,
+            node.streams,
         )
         revocations = authenticator.revocations
         self.removal = Removal(clock, wall, self.hub.presence, revocations, sessions)
@@ -147,6 +151,7 @@ class ClientServices:
             limits,
             node.query,
             UserMethods(node.line, revocations, node.revocations, wall),
+            node.streams,
         )
 
     def reload(self, limits: LimitsConfig, bounds: Bounds) -> None:

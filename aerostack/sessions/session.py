@@ -20,7 +20,18 @@ from aerostack.errors import (
     RealtimeError,
 )
 from aerostack.interfaces.messaging import IConnection
-from aerostack.protocol.clientframes import Chat, ClientFrame, Publish, requestOf
+from aerostack.protocol.clientframes import (
+    Chat,
+    ClientFrame,
+    Publish,
+    StreamAppend,
+    StreamBeat,
+    StreamCancel,
+    StreamEnd,
+    StreamPut,
+    StreamStart,
+    requestOf,
+)
 from aerostack.protocol.codec import Reference, decode, echoed, reference
 from aerostack.protocol.frames import MessageId
 from aerostack.protocol.serverframes import Error
@@ -101,6 +112,12 @@ class Session(SessionLife):
             self._refuse(error, reference(payload))
             return
         self._handle(frame)
+
+    def giveBackFrame(self) -> None:
+        """
+        Give back to the client's rate a frame of which only the bytes count.
+        """
+        self._allowance.giveBackFrame()
 
     def allowFrame(self) -> bool:
         """
@@ -300,6 +317,7 @@ class Session(SessionLife):
                 topic=UNSET if topic is None else topic,
                 request=UNSET if request is None else request,
                 retryAfter=UNSET if error.retryAfter is None else error.retryAfter,
+                **error.details,
             )
         )
 
@@ -319,8 +337,14 @@ class Session(SessionLife):
         self.close(CLOSE_TOKEN, error.code)
 
 
+_IDENTIFIED = (
+    *(Publish, Chat, StreamStart, StreamAppend, StreamPut, StreamEnd, StreamBeat, StreamCancel),
+)
+"""The frames that may have an id."""
+
+
 def _referenceOf(frame: ClientFrame) -> Reference:
     """What a decoded frame is about."""
     topic = f"chat/{frame.roomId}" if isinstance(frame, Chat) else getattr(frame, "topic", None)
-    messageId = frame.id if isinstance(frame, (Publish, Chat)) else None
+    messageId = frame.id if isinstance(frame, _IDENTIFIED) else None
     return Reference(None if messageId is None else echoed(messageId), topic, requestOf(frame))

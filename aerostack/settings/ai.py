@@ -61,6 +61,45 @@ class ModelConfig:
 class AIConfig:
     """Token streams."""
 
+    textBytes: int = setting(
+        "How much one stream may have, text and values together; a larger one ends as aborted.",
+        Number("bytes", 4096, 67_108_864),
+        4_194_304,
+    )
+    memory: int = setting(
+        "How much all streams together may take.",
+        Number("bytes", 65_536, 1_099_511_627_776),
+        268_435_456,
+    )
+    topicStreams: int = setting(
+        "How many streams may run on one topic.", Number("streams", 1, 10_000), 32
+    )
+    projectStreams: int = setting(
+        "How many streams may run in one project.", Number("streams", 1, 1_000_000), 1000
+    )
+    parts: int = setting("How many parts one stream has.", Number("parts", 1, 100_000), 1000)
+    valueBytes: int = setting(
+        "The largest value of a part.", Number("bytes", 64, 16_777_216), 65_536
+    )
+    stalled: float = setting(
+        "How long a stream goes on whose producer is there and sends nothing.",
+        Number("seconds", 1, 86_400, False),
+        600.0,
+    )
+    maxAge: float = setting(
+        "How long any stream may run.", Number("seconds", 1, 604_800, False), 3600.0
+    )
+    linger: float = setting(
+        "How long the text of a stream that has ended stays in memory for clients that come back;"
+        " useful up to replay.age.",
+        Number("seconds", 0, 86_400, False),
+        300.0,
+    )
+    keepWait: float = setting(
+        "How long the end of a stream waits for the database before watchers get it.",
+        Number("seconds", 0, 600, False),
+        5.0,
+    )
     models: Mapping[str, ModelConfig] | None = setting(
         "The models that the daemon asks, by the names that clients use.", Named(ModelConfig), None
     )

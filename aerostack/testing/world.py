@@ -5,6 +5,7 @@ A whole daemon in memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 from weakref import WeakSet
 
@@ -43,6 +44,9 @@ from aerostack.sessions.shares import Shares
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.tables import TableConfig
+from aerostack.streams.checkpointing import Checkpointer
+from aerostack.streams.keeping import EndKeeper
+from aerostack.streams.streams import Streams
 from aerostack.testing.clients import MemoryClient
 from aerostack.testing.connections import MemoryConnection
 from aerostack.testing.delayed import DelayedLogs, Line, delayed
@@ -84,6 +88,7 @@ class World:
         depend on it.
     @ivar backbone: What exists once on a machine: it puts publications in order.
     @ivar hub: Subscriptions, publications and presence.
+    @ivar streams: The token streams.
     @ivar revocations: What the database keeps of revoked tokens.
     @ivar reachable: Whether clients of L{realtime} can connect.
     @ivar entrance: The parts of the daemon that the clients' connections need.
@@ -170,6 +175,16 @@ class World:
             ),
             IdempotencyCache(120.0, 1000, ownerOf),
         )
+        sequencer = self.backbone.sequencer
+        self.streams = Streams(
+            self.clock,
+            lambda: int(self.wall() * 1000),
+            sequencer.answers,
+            self.backbone.publisher,
+            lambda: f"s{next(self._ids)}",
+            EndKeeper(self.clock, self.history),
+            Checkpointer(self.history.answers, "world"),
+        )
         self.tracker = MemoryTracker(self._tables)
         self.authenticator = Authenticator(self.projects)
         for revocation in self.revocations.kept:
@@ -216,6 +231,7 @@ class World:
             self._query,
             NodeLine(self.clock, AloneNodes("world")),
             self.revocations,
+            self.streams,
         )
 
     def _query(self, sql: str, parameters: list[Any]) -> Deferred[dict[str, Any]]:
@@ -355,7 +371,8 @@ class World:
             seconds -= step
             for session in self.deadlines.expire(self.clock.seconds()):
                 session.due()  # type: ignore[attr-defined]
-            for _ in self.backbone.roster.sweep():
+            works = self.backbone.roster.sweep, self.streams.sweep, self.streams.checkpoints.sweep
+            for _ in chain(*(work() for work in (*works, self.backbone.sequencer.expire))):
                 pass
 
 

@@ -266,7 +266,11 @@ class Channel:
                 asker.callback(answer)
         elif kind is Refusal:
             if asker := self._asked.pop(message.number, None):
-                asker.errback(RealtimeError(message.code, message.message, message.retryAfter))
+                asker.errback(
+                    RealtimeError(
+                        message.code, message.message, message.retryAfter, message.details
+                    )
+                )
         else:
             try:
                 self._receiver.received(message)
@@ -289,7 +293,7 @@ class Channel:
     def _refuse(self, failure: Failure, number: int, question: Any) -> Refusal:
         error = failure.value
         if isinstance(error, RealtimeError):
-            return Refusal(number, error.code, error.message, error.retryAfter)
+            return Refusal(number, error.code, error.message, error.retryAfter, error.details)
         self._log.failure("a {kind} could not be answered", failure, kind=type(question).__name__)
         return Refusal(
             number, "internal_error", "The daemon failed. Its log has the details.", None

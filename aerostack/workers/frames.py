@@ -8,7 +8,7 @@ frames have no versions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -60,12 +60,14 @@ class Refusal(Struct, frozen=True, array_like=True, tag=2):
     @ivar code: One of L{aerostack.errors.ERRORS}.
     @ivar message: One sentence for a client.
     @ivar retryAfter: Milliseconds after which asking again may help; L{None} if it will not.
+    @ivar details: What else a client gets with the error; see L{RealtimeError}.
     """
 
     number: int
     code: str
     message: str
     retryAfter: int | None
+    details: Mapping[str, Any] = {}
 
 
 class Ready(Struct, frozen=True, array_like=True, tag=3):

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.outbox import Outbox, Verdict
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class Item:
     """
     An item with a size.
@@ -25,9 +25,76 @@ class Item:
     key: Hashable = None
     isReplaceable: bool = False
     holders: int = 0
+    topic: str | None = None
+    grows: bool = False
+    taken: int = 0
+
+    def absorb(self, item: Item) -> bool:
+        """
+        Take up a newer item that grows, too, unless a part of this one is taken.
+        """
+        if not item.grows or self.taken:
+            return False
+        self.size += item.size
+        return True
+
+    def portion(self, size: int) -> list[Item] | None:
+        """
+        Take out items of one byte.
+        """
+        if not self.grows:
+            return None
+        count = max(1, min(size, self.size - self.taken)) if self.taken < self.size else 0
+        self.taken += count
+        return [Item(self.number, 1) for _ in range(count)]
 
     def __len__(self) -> int:
         return self.size
+
+
+class GrowingTests(SynchronousTestCase):
+    """
+    Tests for items that stand for several, and take up newer ones.
+    """
+
+    def test_absorbed(self) -> None:
+        """
+        An item takes up newer ones of its topic, until another item of the topic stands behind
+        it.  Items of other topics do not matter.
+        """
+        outbox: Outbox[Item] = Outbox(None)
+        for item in (
+            Item(1, 2, topic="a", grows=True),
+            Item(2, 3, topic="b"),
+            Item(3, 4, topic="a", grows=True),
+            Item(4, 5, topic="a"),
+            Item(5, 6, topic="a", grows=True),
+        ):
+            outbox.add(item)
+        self.assertEqual([item.number for item in outbox], [1, 2, 4, 5])
+        self.assertEqual(outbox.waiting, 2 + 4 + 3 + 5 + 6)
+
+    def test_portions(self) -> None:
+        """
+        What an item stands for is taken in portions.  The item takes up nothing from the first
+        portion on, and counts until the last is taken.
+        """
+        outbox: Outbox[Item] = Outbox(None)
+        outbox.add(Item(1, 5, topic="a", grows=True))
+        self.assertEqual(len(outbox.take(3)), 3)
+        outbox.add(Item(2, 1, topic="a", grows=True))
+        self.assertEqual([item.number for item in outbox], [1, 2])
+        self.assertEqual([item.number for item in outbox.take(10)], [1, 1, 2])
+        self.assertEqual((len(outbox), outbox.waiting), (0, 0))
+
+    def test_nothingLeft(self) -> None:
+        """
+        An item of which nothing is left gives nothing, and is taken away.
+        """
+        outbox: Outbox[Item] = Outbox(None)
+        outbox.add(Item(1, 0, topic="a", grows=True))
+        self.assertEqual(outbox.take(10), [])
+        self.assertEqual(len(outbox), 0)
 
 
 items = st.lists(

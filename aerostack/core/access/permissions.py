@@ -34,9 +34,14 @@ class Action(Enum):
     SUBSCRIBE = "subscribe"
     PUBLISH = "publish"
     PRESENCE = "presence"
+    STREAM = "stream"
+    """To produce token streams.  Only a token that names the topic allows it, and the secret
+    key."""
 
 
-_ALL: Mapping[Action, Patterns] = MappingProxyType(dict.fromkeys(Action, EVERYTHING))
+_ALL: Mapping[Action, Patterns] = MappingProxyType(
+    {**dict.fromkeys(Action, EVERYTHING), Action.STREAM: Patterns(())}
+)
 
 
 @dataclass(frozen=True)
@@ -97,21 +102,28 @@ class Identity:
             raise RealtimeError(
                 "forbidden", "Only a server with the secret key may publish on a table's topic."
             )
-        if not self.allowed[action].match(topic.path):
-            raise RealtimeError(
-                "forbidden", f"The token does not allow {action.value} on {topic.path}."
+        if action is Action.STREAM and self.role is Role.SECRET:
+            return
+        if self.allowed[action].match(topic.path):
+            return
+        message = f"The token does not allow {action.value} on {topic.path}."
+        if action is Action.STREAM:
+            message = (
+                "Token streams take the secret key, or a token whose claim"
+                f" {CLAIM}.{action.value} has {topic.path}."
             )
+        raise RealtimeError("forbidden", message)
 
 
 CLAIM = "topics"
 """The claim of a token that narrows what it allows: an object with any of
-C{subscribe}, C{publish} and C{presence}, each a list of patterns."""
+C{subscribe}, C{publish}, C{presence} and C{stream}, each a list of patterns."""
 
 
 def allowedByClaims(claims: Mapping[str, Any]) -> Mapping[Action, Patterns]:
     """
-    Read what a token's claims allow.  Without the claim every action is allowed.  With it, only
-    the actions that it names are.
+    Read what a token's claims allow.  Without the claim every action but L{Action.STREAM} is
+    allowed.  With it, only the actions that it names are.
 
     @raise ValueError: The claim is malformed; the message says how.
     """

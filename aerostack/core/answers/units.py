@@ -11,7 +11,7 @@ def units(text: str) -> int:
     """
     Give the length of a text in UTF-16 code units.
     """
-    return len(text) if text.isascii() else len(text) + sum(c > "\uffff" for c in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def after(text: str, count: int) -> str | None:

@@ -147,6 +147,13 @@ class Allowance:
             bytes.tokens -= size
         return 0.0
 
+    def giveBackFrame(self) -> None:
+        """
+        Give back one frame, but not its bytes.
+        """
+        if self.frames is not None:
+            self.frames.tokens += 1
+
     def __str__(self) -> str:
         """The limits, as a refusal names them."""
         named = ((self.frames, "frames"), (self.bytes, "bytes"))

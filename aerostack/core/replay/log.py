@@ -46,7 +46,8 @@ class Entry:
     @ivar kept: Whether the database has the entry too, under that mark.
     @ivar frame: The encoded frame.
     @ivar source: The change of a table that the frame was made of, because clients with a filter
-        may need another frame; L{None} for a publication.
+        may need another frame; or the L{text<aerostack.core.answers.appended.Appended>} of a token
+        stream, in place of a frame; L{None} for another publication.
     @ivar at: When it was added, seconds of the clock.
     @ivar tag: See L{Position}.
     """
@@ -289,6 +290,21 @@ class TopicLog:
         while self._entries and self.size > size:
             self._drop()
 
+    def lose(self, offset: int) -> None:
+        """
+        Note that what an entry refers to is gone: no client can go on from a place before it.
+
+        @param offset: Of the entry.  If it has fallen out, so has what came before.
+        """
+        place = offset - 1 - self.head + len(self._entries)
+        if offset <= self._lostOffset or not 0 <= place < len(self._entries):
+            return
+        entry = self._entries[place]
+        self._lostOffset, self._lostMark = offset, entry.mark
+        if entry.kept:
+            # Clients that have this entry lack nothing.
+            self._lostMark = self._entries[place - 1].mark if place else self._base
+
     def clear(self) -> None:
         """
         Forget all entries.
@@ -308,7 +324,7 @@ class TopicLog:
             self._entries = _NOTHING
         self._count(-entry.size)
         self._base = entry.mark
-        if not entry.kept:
+        if not entry.kept and entry.offset > self._lostOffset:
             self._lostOffset = entry.offset
             self._lostMark = entry.mark
 
@@ -324,7 +340,7 @@ class TopicLog:
         if position.offset > self.head:
             return UNKNOWN
         missed = self.head - position.offset
-        if missed <= len(self._entries):
+        if missed <= len(self._entries) and position.offset >= self._lostOffset:
             return Plan(self._newestEntries(missed))
         if position.offset < self._lostOffset:
             return EXPIRED
@@ -351,6 +367,8 @@ class TopicLog:
             return None
         missed = self.head - position.offset
         if not 0 <= missed <= len(self._entries) or missed * OVERHEAD > size:
+            return None
+        if position.offset < self._lostOffset:
             return None
         entries = self._newestEntries(missed)
         return entries if sum(entry.size for entry in entries) <= size else None

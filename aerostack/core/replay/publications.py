@@ -12,6 +12,41 @@ PRESENCE = "presence"
 """A client gets it as an event, but it is state: it is no part of the topic's log."""
 
 
+StreamFields = tuple[str, str, str, int, str, str]
+"""The fields of a L{StreamMark}, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMark:
+    """
+    The place of a publication in a streamed answer (see L{aerostack.core.answers}).
+
+    @ivar stream: The answer's id.
+    @ivar part: The part's id; empty for the answer's beginning and end.
+    @ivar kind: The part's kind; empty for the answer's beginning and end.
+    @ivar at: Where the text begins in the part, UTF-16 units; -1 if the publication has a value.
+    @ivar text: The text.
+    @ivar state: The state in which the answer has ended; empty before its end.
+    """
+
+    stream: str
+    part: str = ""
+    kind: str = ""
+    at: int = -1
+    text: str = ""
+    state: str = ""
+
+    @property
+    def fields(self) -> StreamFields:
+        """All of it, for other processes."""
+        return self.stream, self.part, self.kind, self.at, self.text, self.state
+
+    @property
+    def isFirst(self) -> bool:
+        """Whether an answer can begin with it."""
+        return not self.state and (not self.part or self.at == 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """
@@ -20,10 +55,11 @@ class Publication:
     @ivar topic: The canonical topic.
     @ivar kind: L{EVENT}, L{CHAT_MESSAGE} or L{PRESENCE}.
     @ivar event: The event's name.
-    @ivar data: The event's data, as JSON.
+    @ivar data: The event's data, as JSON; empty if it is made of the text of C{stream}.
     @ivar userId: The user who published it; L{None} for a server, or a user without a name.
     @ivar timestamp: When it was published, milliseconds since the epoch.
     @ivar mark: Its C{createdAt} in the history, L{None} if it is not kept.
+    @ivar stream: Its place in a streamed answer; L{None} if it is no part of one.
     """
 
     topic: str
@@ -33,6 +69,21 @@ class Publication:
     userId: str | None
     timestamp: int
     mark: int | None = None
+    stream: StreamMark | None = None
+
+
+def markOf(fields: StreamFields | None) -> StreamMark | None:
+    """
+    The mark that has these fields.
+    """
+    return None if fields is None else StreamMark(*fields)
+
+
+def fieldsOf(publication: Publication) -> StreamFields | None:
+    """
+    The fields of a publication's mark.
+    """
+    return None if publication.stream is None else publication.stream.fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,28 @@ from __future__ import annotations
 import msgspec
 
 from aerostack.core.replay.positions import Position
-from aerostack.core.replay.publications import Publication
+from aerostack.core.replay.publications import Publication, StreamFields, fieldsOf, markOf
 from aerostack.core.replay.shared import SharedEntry
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[str, str, bytes, str | None, int, int | None])
+
+
+class _Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    All of a publication but its topic.
+    """
+
+    kind: str
+    event: str
+    data: bytes
+    userId: str | None
+    timestamp: int
+    mark: int | None
+    # Nodes that know no token streams do not write it.
+    stream: StreamFields | None = None
+
+
+_decoder = msgspec.msgpack.Decoder(_Body)
 
 
 class MalformedEntry(Exception):
@@ -28,13 +45,14 @@ def encodePublication(publication: Publication) -> bytes:
     The part of an entry that nodes write: all of a publication but its topic.
     """
     return _encoder.encode(
-        (
+        _Body(
             publication.kind,
             publication.event,
             publication.data,
             publication.userId,
             publication.timestamp,
             publication.mark,
+            fieldsOf(publication),
         )
     )
 
@@ -54,10 +72,19 @@ def decodeEntry(topic: str, entry: bytes) -> SharedEntry | Position:
         place = readPlace(epoch, offset, tag, mark, seen)
         if not body:
             return place
-        kind, event, data, userId, timestamp, kept = _decoder.decode(body)
+        read = _decoder.decode(body)
     except (ValueError, msgspec.DecodeError) as error:
         raise MalformedEntry(f"{topic}: {entry[:100]!r}") from error
-    publication = Publication(topic, kind, event, data, userId, timestamp, kept)
+    publication = Publication(
+        topic,
+        read.kind,
+        read.event,
+        read.data,
+        read.userId,
+        read.timestamp,
+        read.mark,
+        markOf(read.stream),
+    )
     return SharedEntry(place, "" if before == "-" else before, publication)
 
 

@@ -131,7 +131,7 @@ class JSONResource(Resource):
 
 
 def _errorAnswer(request: Request, error: RealtimeError) -> tuple[int, Any]:
-    body: dict[str, Any] = {"error": error.code, "message": error.message}
+    body: dict[str, Any] = {"error": error.code, "message": error.message, **error.details}
     if error.code == "upgrade_required":
         # RFC 9110, 15.5.22 and RFC 6455, 4.4.
         request.setHeader(b"upgrade", b"websocket")

@@ -86,7 +86,9 @@ class Relay:
         if publication.kind != PRESENCE:
             self.published += 1
         links = self._workers.links(publication.topic)
-        if publication.kind != PRESENCE and (links or self._sequencer.hasLog(publication.topic)):
+        if publication.stream is not None or (
+            publication.kind != PRESENCE and (links or self._sequencer.hasLog(publication.topic))
+        ):
             frame = self._sequencer.placePacked(publication, self._pack)
         elif links:
             # Presence is state: it is no part of the topic's log.

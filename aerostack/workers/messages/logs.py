@@ -7,7 +7,12 @@ from __future__ import annotations
 from msgspec import Struct, msgpack
 
 from aerostack.core.replay.positions import Position
-from aerostack.core.replay.publications import Publication
+from aerostack.core.replay.publications import (
+    Publication,
+    StreamFields,
+    fieldsOf,
+    markOf,
+)
 from aerostack.workers.frames import HEADER
 
 
@@ -16,6 +21,7 @@ class Published(Struct, frozen=True, array_like=True, gc=False, tag=16):
     The hub brings a publication of an attached topic; the fields are those of L{Publication}.
 
     @ivar seen: Whether the newest mark of the topic's log is a kept message's then.
+    @ivar stream: The fields of its place in a token stream.
     """
 
     topic: str
@@ -26,12 +32,20 @@ class Published(Struct, frozen=True, array_like=True, gc=False, tag=16):
     timestamp: int
     mark: int | None
     seen: bool
+    stream: StreamFields | None = None
 
     @property
     def publication(self) -> Publication:
         """The publication."""
         return Publication(
-            self.topic, self.kind, self.event, self.data, self.userId, self.timestamp, self.mark
+            self.topic,
+            self.kind,
+            self.event,
+            self.data,
+            self.userId,
+            self.timestamp,
+            self.mark,
+            markOf(self.stream),
         )
 
 
@@ -48,6 +62,7 @@ def published(publication: Publication, seen: bool) -> Published:
         publication.timestamp,
         publication.mark,
         seen,
+        fieldsOf(publication),
     )
 
 

@@ -7,7 +7,12 @@ from __future__ import annotations
 from msgspec import Struct
 
 from aerostack.core.replay.positions import Position
-from aerostack.core.replay.publications import Publication
+from aerostack.core.replay.publications import (
+    Publication,
+    StreamFields,
+    fieldsOf,
+    markOf,
+)
 from aerostack.core.replay.shared import SharedEntry
 
 
@@ -42,6 +47,7 @@ class Entered(Struct, frozen=True, array_like=True, gc=False, tag=136):
     @ivar place: As C{position} of L{SharedEntry}.
     @ivar before: As of L{SharedEntry}.
     @ivar topic: With the other fields, its L{Publication}.
+    @ivar stream: The fields of its place in a token stream.
     """
 
     place: Place
@@ -53,12 +59,20 @@ class Entered(Struct, frozen=True, array_like=True, gc=False, tag=136):
     userId: str | None
     timestamp: int
     mark: int | None
+    stream: StreamFields | None = None
 
     @property
     def entry(self) -> SharedEntry:
         """The entry."""
         publication = Publication(
-            self.topic, self.kind, self.event, self.data, self.userId, self.timestamp, self.mark
+            self.topic,
+            self.kind,
+            self.event,
+            self.data,
+            self.userId,
+            self.timestamp,
+            self.mark,
+            markOf(self.stream),
         )
         return SharedEntry(self.place.position, self.before, publication)
 
@@ -78,6 +92,7 @@ def entered(entry: SharedEntry) -> Entered:
         publication.userId,
         publication.timestamp,
         publication.mark,
+        fieldsOf(publication),
     )
 
 

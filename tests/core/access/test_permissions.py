@@ -37,9 +37,26 @@ class CheckTests(SynchronousTestCase):
         Every client may subscribe, publish and be present, unless a claim narrows it.
         """
         for role in Role:
-            for action in Action:
+            for action in (Action.SUBSCRIBE, Action.PUBLISH, Action.PRESENCE):
                 Identity("p", role).check(action, CHAT)
             Identity("p", role).check(Action.SUBSCRIBE, ORDERS)
+
+    def test_stream(self) -> None:
+        """
+        The secret key produces token streams on any topic, and a token on the topics that it names;
+        nobody else does.
+        """
+        for role in Role:
+            if role is Role.SECRET:
+                Identity("p", role).check(Action.STREAM, CHAT)
+            else:
+                error = self.refused(Identity("p", role), Action.STREAM, CHAT)
+                self.assertIn("topics.stream", error.message)
+        allowed = allowedByClaims({CLAIM: {"stream": ["chat/*"]}})
+        identity = Identity("p", Role.TOKEN, "ann", allowed=allowed)
+        identity.check(Action.STREAM, CHAT)
+        self.refused(identity, Action.STREAM, Topic("ai/1", "p"))
+        self.refused(identity, Action.PUBLISH, CHAT)
 
     def test_otherProject(self) -> None:
         """
@@ -97,11 +114,13 @@ class ClaimsTests(SynchronousTestCase):
 
     def test_absent(self) -> None:
         """
-        Without the claim, or with null in it, everything is allowed.
+        Without the claim, or with null in it, everything is allowed but to produce token streams.
         """
         for claims in ({}, {CLAIM: None}, {"sub": "ann"}):
             allowed = allowedByClaims(claims)
-            self.assertTrue(all(allowed[action].match("chat/x") for action in Action))
+            for action in Action:
+                isAllowed = allowed[action].match("chat/x")
+                self.assertEqual(isAllowed, action is not Action.STREAM)
 
     def test_empty(self) -> None:
         """

@@ -1,0 +1,237 @@
+"""
+One streamed answer, and what becomes of a part that a producer sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from aerostack.core.answers.part import Part
+from aerostack.core.answers.units import after, units
+
+STREAMING = "streaming"
+DONE = "done"
+FAILED = "failed"
+"""The producer says that it has failed."""
+CANCELLED = "cancelled"
+ABORTED = "aborted"
+"""The daemon ended it; the reason says why."""
+
+LEASE = "lease"
+STALLED = "stalled"
+RESTART = "restart"
+LIMIT = "limit"
+UPSTREAM = "upstream"
+"""The reasons of L{ABORTED}."""
+
+OWNER = "owner"
+PUBLISHERS = "publishers"
+NOBODY = "nobody"
+CANCELLERS = (OWNER, PUBLISHERS, NOBODY)
+"""The clients that may cancel an answer.  A server with the secret key always may."""
+
+OVERHEAD = 1500
+"""About how many bytes an answer takes beside its parts."""
+
+IMPLICIT = "0"
+"""The part of an answer that a server streams with C{socket.emit}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """
+    What the producer of an answer has said at its beginning.
+
+    @ivar owner: The user for whom the answer is; L{None} for nobody in particular.
+    @ivar cancel: One of L{CANCELLERS}.
+    @ivar lease: After how many seconds without a sign of the producer the answer ends.
+    @ivar persist: Whether the history keeps the answer when it ends.
+    @ivar meta: What the producer says of the answer, a JSON object.
+    @ivar implicit: Whether the answer began with an event of a server, and not with a start.
+    """
+
+    owner: str | None = None
+    cancel: str = OWNER
+    lease: float = 30.0
+    persist: bool = True
+    meta: bytes = b"{}"
+    implicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """
+    How an answer has ended.
+
+    @ivar state: L{DONE}, L{FAILED}, L{CANCELLED} or L{ABORTED}.
+    @ivar reason: For L{ABORTED} one of the reasons; else what the producer gave, or L{None}.
+    @ivar by: For L{CANCELLED} the user who cancelled it; L{None} if the user has no name, or a
+        server did.
+    @ivar usage: What the producer says that the answer has used, JSON; L{None} for nothing.
+    """
+
+    state: str
+    reason: str | None = None
+    by: str | None = None
+    usage: bytes | None = None
+
+
+class Verdict(Enum):
+    """
+    What becomes of text that a producer sends.
+    """
+
+    TAKEN = "taken"
+    KNOWN = "known"
+    """The same text came before."""
+    GAP = "gap"
+    """It begins behind the text that the daemon has."""
+    MISMATCH = "mismatch"
+    """Other text came before for the same place."""
+    KIND = "kind"
+    """The part is of another kind."""
+
+
+@dataclass(eq=False, slots=True)
+class Answer:
+    """
+    A streamed answer, as far as it was sent.
+
+    @ivar id: Its id, unique in its project while the answer is known.
+    @ivar record: The id under which the database knows it, unique for ever.
+    @ivar topic: The canonical topic.
+    @ivar terms: What holds for it.
+    @ivar producer: The present producer's own id; L{None} if it gave none.
+    @ivar epoch: The number of the present producer, from 1.
+    @ivar began: When it began, milliseconds since the epoch.
+    @ivar parts: Its parts by their ids, in the order in which they began.
+    @ivar end: How it has ended; L{None} while it goes on.
+    @ivar isShown: Whether its beginning has its place in the topic's log.
+    @ivar isOver: Whether its end has its place in the topic's log.
+    @ivar isReleased: Whether its text was forgotten, because it has ended a while ago.
+    @ivar head: What clients are told of its beginning, a JSON object; empty if its id says all.
+    @ivar last: The offset in the topic's log of its newest entry.
+    @ivar size: About how many bytes of memory it takes.
+    """
+
+    id: str
+    record: str
+    topic: str
+    terms: Terms
+    began: int
+    producer: str | None = None
+    epoch: int = 1
+    parts: dict[str, Part] = field(default_factory=dict)
+    end: End | None = None
+    isOver: bool = False
+    isReleased: bool = False
+    head: bytes = b""
+    last: int = 0
+    isShown: bool = False
+    size: int = OVERHEAD
+
+    @property
+    def state(self) -> str:
+        """L{STREAMING}, or the state in which it has ended."""
+        return STREAMING if self.end is None else self.end.state
+
+    @property
+    def isCut(self) -> bool:
+        """Whether no text of it is to be sent any more."""
+        return self.isReleased or self.state == CANCELLED
+
+    @property
+    def lengths(self) -> Mapping[str, int]:
+        """The length of each part's text, UTF-16 units."""
+        return {part.name: part.length for part in self.parts.values()}
+
+    @property
+    def length(self) -> int:
+        """The length of all text together, UTF-16 units."""
+        return sum(part.length for part in self.parts.values())
+
+    def part(self, name: str, kind: str) -> Part:
+        """
+        A part; a new one if there is none of that id.
+        """
+        part = self.parts.get(name)
+        if part is None:
+            part = self.parts[name] = Part(name, kind)
+            self.size += part.size
+        return part
+
+    def append(self, name: str, kind: str, text: str) -> Part:
+        """
+        Let the text of a part grow.
+        """
+        part = self.part(name, kind)
+        before = part.size
+        part.append(text)
+        self.size += part.size - before
+        return part
+
+    def put(self, name: str, kind: str, value: bytes) -> Part:
+        """
+        Give a part a value, in place of the one before.
+
+        @param value: JSON.
+        """
+        part = self.part(name, kind)
+        before = part.size
+        part.replace(value)
+        self.size += part.size - before
+        return part
+
+    def judge(self, name: str, kind: str, at: int, text: str) -> tuple[Verdict, str]:
+        """
+        Decide what becomes of text that the present producer sends.  Nothing changes yet.
+
+        @param name: The part's id.
+        @param at: Where the text begins in the part, UTF-16 units.
+        @return: The verdict, and the text to append: what is new of it.
+        """
+        part = self.parts.get(name)
+        if part is not None and part.kind != kind:
+            return Verdict.KIND, ""
+        length = 0 if part is None else part.length
+        if at == length:
+            return Verdict.TAKEN, text
+        if at > length or part is None:
+            return Verdict.GAP, ""
+        known = min(units(text), length - at)
+        # A place within a character would be another text.
+        if not part.isBoundary(at) or (rest := after(text, known)) is None:
+            return Verdict.MISMATCH, ""
+        if part.read(at, at + known) != text[: len(text) - len(rest)]:
+            return Verdict.MISMATCH, ""
+        return (Verdict.TAKEN, rest) if rest else (Verdict.KNOWN, "")
+
+    def show(self, name: str, kind: str, at: int, text: str) -> int | None:
+        """
+        Note that text has its place in the topic's log.
+
+        @return: Up to where the part's text has its place now; L{None} if this process lacks the
+            text before.
+        """
+        part = self.part(name, kind)
+        end = at + units(text)
+        if end > part.length:
+            if at != part.length:
+                return None
+            # Another process has judged it.
+            self.append(name, kind, text)
+            part.takeFresh()
+        part.shown = max(part.shown, end)
+        return part.shown
+
+    def release(self) -> None:
+        """
+        Forget the text.
+        """
+        self.isReleased = True
+        # The topic's log may still refer to the parts.
+        for part in self.parts.values():
+            part.clear()
+        self.parts = {}

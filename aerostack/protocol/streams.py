@@ -1,0 +1,249 @@
+"""
+Token streams as frames (see L{aerostack.core.answers}).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
+
+from aerostack.core.answers.answer import Answer
+from aerostack.core.answers.appended import Appended
+from aerostack.core.answers.part import DATA, REASONING, TEXT, TOOL, Block, Part
+from aerostack.protocol.codec import encodeValue
+from aerostack.protocol.encoding import wireFrame
+from aerostack.protocol.framing import Frame
+from aerostack.protocol.serverframes import Event
+
+START = "ai:start"
+TOKEN = "ai:token"
+DONE = "ai:done"
+
+EVENTS: Mapping[str, str] = {
+    TEXT: TOKEN,
+    REASONING: "ai:reasoning",
+    TOOL: "ai:tool",
+    DATA: "ai:data",
+}
+"""The event of each kind of part."""
+
+
+def textData(kind: str, part: str, text: str) -> dict[str, Any]:
+    """
+    The data of an event by which the text of a part grows.
+    """
+    return {"call": part, "args": text} if kind == TOOL else {"token": text}
+
+
+def headOf(answer: Answer) -> bytes:
+    """
+    The data of the event with which a stream begins, as JSON.
+    """
+    terms = answer.terms
+    return encodeValue(
+        {
+            "id": answer.id,
+            "owner": terms.owner,
+            "cancel": terms.cancel,
+            "meta": Raw(terms.meta),
+        }
+    )
+
+
+def valueData(kind: str, part: str, value: Mapping[str, bytes], before: bytes | None) -> bytes:
+    """
+    The data of an event that gives a part a value, as JSON.
+
+    @param value: JSON by the names of fields.
+    @param before: The data of the event before; L{None} for the first.  Of a tool's call, what
+        C{value} does not say stays.
+    """
+    fields: dict[str, Any] = {"call" if kind == TOOL else "id": part}
+    if kind == TOOL and before is not None:
+        fields |= _readFields(before) or {}
+    fields |= {name: Raw(each) for name, each in value.items()}
+    return encodeValue(fields)
+
+
+def tokenOf(data: bytes) -> str | None:
+    """
+    The token in the data of an event that a server has emitted; L{None} if it has none.
+
+    @param data: JSON.
+    """
+    try:
+        return _tokens.decode(data).token
+    except msgspec.ValidationError:
+        return None
+
+
+def doneData(answer: Answer, isKept: bool, stats: Mapping[str, Any]) -> bytes:
+    """
+    The data of the event with which a stream ends, as watchers get it, as JSON.
+
+    @param isKept: Whether the history has kept it.
+    """
+    return encodeValue({**_endData(answer), "kept": isKept, "stats": stats})
+
+
+def keptData(answer: Answer, emitted: bytes | None) -> bytes:
+    """
+    The data of the event with which a stream ends, as the history keeps it, as JSON.
+
+    @param emitted: What a server has emitted at the end, JSON; L{None} for nothing.
+    """
+    fields = _endData(answer)
+    fields |= {**_textFields(answer), "metadata": Raw(answer.terms.meta)}
+    own = None if emitted is None else _readFields(emitted)
+    return encodeValue({**fields, **(own or {})})
+
+
+def readData(answer: Answer) -> bytes:
+    """
+    A stream as C{ai.get} gives it, as JSON.
+    """
+    return encodeValue(
+        {
+            "stream": answer.id,
+            "topic": answer.topic,
+            "state": answer.state,
+            **_textFields(answer),
+            "epoch": answer.epoch,
+            "owner": answer.terms.owner,
+            "meta": Raw(answer.terms.meta),
+        }
+    )
+
+
+def _endData(answer: Answer) -> dict[str, Any]:
+    end = answer.end
+    assert end is not None, "the stream has ended"
+    fields: dict[str, Any] = {"id": answer.id, "state": end.state, "reason": end.reason}
+    if end.by is not None:
+        fields["by"] = end.by
+    return {**fields, "usage": None if end.usage is None else Raw(end.usage)}
+
+
+def _textFields(answer: Answer) -> dict[str, Any]:
+    parts = answer.parts.values()
+    return {
+        "text": "".join(part.read(0, part.length) for part in parts if part.kind == TEXT),
+        "parts": [_partData(part) for part in parts],
+    }
+
+
+def _partData(part: Part) -> dict[str, Any]:
+    fields: dict[str, Any] = {"part": part.name, "kind": part.kind}
+    if part.length:
+        fields["args" if part.kind == TOOL else "text"] = part.read(0, part.length)
+    return {**fields, **(_readFields(part.value or b"{}") or {})}
+
+
+def _readFields(data: bytes) -> dict[str, Raw] | None:
+    """Split a JSON object; L{None} for another value."""
+    try:
+        return _fields.decode(data)
+    except msgspec.ValidationError:
+        return None
+
+
+class _Token(msgspec.Struct):
+    token: str
+
+
+_tokens = msgspec.json.Decoder(_Token)
+_fields = msgspec.json.Decoder(dict[str, Raw])
+
+
+def appendFrame(appended: Appended, at: int, text: str, position: str | None) -> Frame:
+    """
+    Make the frame of a text that a client lacks.
+
+    @param appended: The newest text of the same part that the client lacks.
+    @param at: Where the text begins, UTF-16 units.
+    @param position: The place in the topic's log that the frame leads to; L{None} if another frame
+        of the same place follows.
+    """
+    answer, part = appended.answer, appended.part
+    event = Event(
+        topic=answer.topic,
+        event=EVENTS[part.kind],
+        data=textData(part.kind, part.name, text),
+        timestamp=appended.timestamp,
+        stream=answer.id,
+        part=part.name,
+        at=at,
+        pos=UNSET if position is None else position,
+    )
+    return wireFrame(event, answer.topic)
+
+
+def snapshotFrames(answers: Sequence[Answer], position: str) -> Iterator[Frame]:
+    """
+    Make the frames for a client that comes while answers run: what they are up to here.  Each is
+    made when it is asked for.  Whole blocks of text are made once for all clients.
+
+    @param position: The place in the topic's log that the frames lead to.  The last of them has it.
+    """
+    # What comes later is live.
+    places = [
+        (answer, [(part, part.shown, part.value) for part in answer.parts.values()])
+        for answer in answers
+    ]
+
+    def events() -> Iterator[tuple[Answer, Event, Block | None]]:
+        for answer, parts in places:
+            if answer.isCut:
+                continue
+            yield (
+                answer,
+                _event(answer, START, Raw(answer.head or encodeValue({"id": answer.id}))),
+                None,
+            )
+            for part, shown, value in parts:
+                for start, text, block in part.pieces(0, shown):
+                    if answer.isCut:
+                        break
+                    data = textData(part.kind, part.name, text)
+                    yield answer, _event(answer, EVENTS[part.kind], data, part, start), block
+                if value is not None:
+                    yield answer, _event(answer, EVENTS[part.kind], Raw(value), part), None
+
+    return _withPosition(events(), position)
+
+
+def _withPosition(
+    events: Iterator[tuple[Answer, Event, Block | None]], position: str
+) -> Iterator[Frame]:
+    ahead = next(events, None)
+    while ahead is not None:
+        (answer, event, block), ahead = ahead, next(events, None)
+        if answer.isCut:
+            continue
+        if ahead is None:
+            yield wireFrame(replace(event, pos=position), answer.topic)
+        elif block is None:
+            yield wireFrame(event, answer.topic)
+        else:
+            if block.frame is None:
+                block.frame = wireFrame(event, answer.topic)
+            yield block.frame
+
+
+def _event(
+    answer: Answer, event: str, data: Any, part: Part | None = None, start: int | None = None
+) -> Event:
+    return Event(
+        topic=answer.topic,
+        event=event,
+        data=data,
+        timestamp=answer.began,
+        stream=answer.id,
+        part=UNSET if part is None else part.name,
+        at=UNSET if start is None else start,
+        reset=UNSET if start != 0 else True,
+    )

@@ -1,0 +1,224 @@
+"""
+The methods of the RPC that produce and read token streams: C{ai.start}, C{ai.append}, C{ai.end},
+C{ai.beat}, C{ai.cancel} and C{ai.get}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Raw
+from twisted.internet.defer import Deferred
+
+from aerostack.core.access.permissions import Action, Identity
+from aerostack.core.answers.answer import DONE, FAILED, End
+from aerostack.core.answers.requests import (
+    Ended,
+    Operation,
+    Started,
+    checkError,
+    checkSize,
+    makeAppend,
+    makePut,
+    makeStart,
+)
+from aerostack.core.topics.topics import Topic
+from aerostack.errors import RealtimeError
+from aerostack.interfaces.streams import IStreams
+from aerostack.protocol.codec import encodeValue
+
+T = TypeVar("T")
+
+MAX_OPERATIONS = 1000
+"""How many texts and values one call has."""
+
+
+class StartOptions(msgspec.Struct, forbid_unknown_fields=True):
+    """
+    The options of C{ai.start}; see L{aerostack.protocol.clientframes.StreamStart}.
+    """
+
+    stream: str | None = None
+    producer: str | None = None
+    owner: str | None = None
+    cancel: str | None = None
+    lease: int | None = None
+    persist: bool | None = None
+    meta: dict[str, Raw] | None = None
+    takeover: bool | None = None
+
+
+class _Operation(msgspec.Struct, forbid_unknown_fields=True):
+    """
+    A text or a value in C{ai.append}.
+    """
+
+    part: str
+    kind: str | None = None
+    at: int | None = None
+    text: str | None = None
+    value: dict[str, Raw] | None = None
+
+
+class _EndOptions(msgspec.Struct, forbid_unknown_fields=True):
+    """
+    The options of C{ai.end}.
+    """
+
+    state: str = DONE
+    error: str | None = None
+    usage: dict[str, Raw] | None = None
+
+
+class StreamMethods:
+    """
+    Lets servers produce token streams.
+    """
+
+    def __init__(
+        self,
+        streams: IStreams,
+        parse: Callable[[str, Identity], Topic],
+        permit: Callable[[Identity, Action, Topic], object],
+    ) -> None:
+        """
+        @param parse: Reads the name of a topic in the project of an identity.
+        @param permit: See L{aerostack.tables.feed.TableFeed.permit}.
+        """
+        self._streams = streams
+        self._parse = parse
+        self._permit = permit
+        self.methods: Mapping[str, Callable[[Identity, list[Raw]], Deferred[Any]]] = {
+            "ai.start": self.start,
+            "ai.append": self.append,
+            "ai.end": self.end,
+            "ai.beat": self.beat,
+            "ai.cancel": self.cancel,
+            "ai.get": self.get,
+        }
+
+    def start(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
+        """
+        Begin a stream, or go on with one.
+
+        @raise RealtimeError: C{invalid_arguments}, or one of the errors of L{IStreams.start}.
+        """
+        _count("ai.start", args, 1, "[topic, options]", 2)
+        topic = self._parse(_read("ai.start", args[0], str), identity)
+        self._permit(identity, Action.STREAM, topic)
+        options = _read("ai.start", args[1], StartOptions) if len(args) > 1 else StartOptions()
+        request = startOf(options)
+        return self._streams.start(topic, request).addCallback(_startedFields)
+
+    def append(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
+        """
+        Let parts of a stream grow, or give them values.
+        """
+        _count("ai.append", args, 3, "[stream, epoch, [operation, ...]]")
+        stream, epoch = _read("ai.append", args[0], str), _read("ai.append", args[1], int)
+        read = _read("ai.append", args[2], list[_Operation])
+        if len(read) > MAX_OPERATIONS:
+            raise RealtimeError("too_large", f"ai.append takes {MAX_OPERATIONS} operations.")
+        operations = [_operationOf(each) for each in read]
+        appended: Deferred[Any] = self._streams.append(identity.project, stream, epoch, operations)
+        return appended.addCallback(
+            lambda length: {"stream": stream, "epoch": epoch, "length": length}
+        )
+
+    def end(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
+        """
+        End a stream.
+        """
+        _count("ai.end", args, 2, "[stream, epoch, options]", 3)
+        stream, epoch = _read("ai.end", args[0], str), _read("ai.end", args[1], int)
+        options = _read("ai.end", args[2], _EndOptions) if len(args) > 2 else _EndOptions()
+        if options.state not in (DONE, FAILED):
+            raise _invalid(f"The state of ai.end is {DONE} or {FAILED}.")
+        usage = None if options.usage is None else encodeValue(options.usage)
+        end = End(options.state, checkError(options.error), None, checkSize(usage, "usage"))
+        return self._streams.end(identity.project, stream, epoch, end).addCallback(_endedFields)
+
+    def beat(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
+        """
+        Note that the producer of a stream is there.
+        """
+        _count("ai.beat", args, 2, "[stream, epoch]")
+        stream, epoch = _read("ai.beat", args[0], str), _read("ai.beat", args[1], int)
+        return self._streams.beat(identity.project, stream, epoch).addCallback(_startedFields)
+
+    def cancel(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
+        """
+        Cancel a stream.
+        """
+        _count("ai.cancel", args, 1, "[stream]")
+        stream = _read("ai.cancel", args[0], str)
+        return self._streams.cancel(identity.project, stream, None).addCallback(_endedFields)
+
+    def get(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
+        """
+        Read a stream.
+        """
+        _count("ai.get", args, 1, "[stream]")
+        stream = _read("ai.get", args[0], str)
+        return self._streams.get(identity.project, stream).addCallback(Raw)
+
+
+def startOf(options: StartOptions) -> Any:
+    """
+    Check what a producer asks for at the beginning.
+
+    @return: An L{aerostack.core.answers.requests.StartRequest}.
+    @raise RealtimeError: C{invalid_arguments} or C{too_large}.
+    """
+    return makeStart(
+        options.stream,
+        options.producer,
+        options.owner,
+        options.cancel,
+        options.lease,
+        options.persist,
+        None if options.meta is None else encodeValue(options.meta),
+        options.takeover,
+    )
+
+
+def _operationOf(read: _Operation) -> Operation:
+    if read.value is not None:
+        if read.kind is None or read.text is not None or read.at is not None:
+            raise _invalid("An operation with a value has part, kind and value.")
+        return makePut(read.part, read.kind, {n: bytes(v) for n, v in read.value.items()})
+    if read.at is None or read.text is None:
+        raise _invalid("An operation has part, at and text; or part, kind and value.")
+    return makeAppend(read.part, read.kind, read.at, read.text)
+
+
+def _startedFields(started: Started) -> dict[str, Any]:
+    return {
+        "stream": started.stream,
+        "topic": started.topic,
+        "epoch": started.epoch,
+        "length": started.length,
+        "lease": started.lease,
+    }
+
+
+def _endedFields(ended: Ended) -> dict[str, Any]:
+    return {"stream": ended.stream, "state": ended.state, "kept": ended.kept}
+
+
+def _count(name: str, args: list[Raw], least: int, shape: str, most: int | None = None) -> None:
+    if not least <= len(args) <= (most or least):
+        raise _invalid(f"{name} takes {shape}.")
+
+
+def _read(name: str, encoded: Raw, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(encoded, type=kind)
+    except msgspec.ValidationError as error:
+        raise _invalid(f"{name}: {error}.") from None
+
+
+def _invalid(message: str) -> RealtimeError:
+    return RealtimeError("invalid_arguments", message)

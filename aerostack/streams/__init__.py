@@ -1,0 +1,10 @@
+"""
+Token streams: texts that a producer sends piece by piece, and that every watcher gets whole.
+
+L{aerostack.streams.streams} takes what producers send, and judges it by L{aerostack.core.answers}.
+L{aerostack.streams.ticking} decides when the watchers of a topic get what a stream has grown by.
+L{aerostack.streams.emitted} makes streams of events that servers emit.
+L{aerostack.streams.keeping} has ends kept in the history, and L{aerostack.streams.checkpointing}
+what is new of streams that run.  What watchers get is a publication like any other; see
+L{aerostack.hub.hub}.
+"""

@@ -1,0 +1,220 @@
+"""
+Has what is new of running token streams kept, so that a restart of the daemon loses little of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from aerostack.core.answers.answer import OWNER, Answer, Terms
+from aerostack.core.answers.checkpoints import (
+    VALUE,
+    AnswerRecord,
+    Checkpoint,
+    Piece,
+    StoredAnswer,
+)
+from aerostack.core.answers.part import Part
+from aerostack.errors import RealtimeError
+from aerostack.interfaces.answers import IAnswerStore
+from aerostack.protocol.streams import headOf
+
+MOST = 1_048_576
+"""How much text one checkpoint has at the most, UTF-16 units; but one piece at least."""
+
+
+class _About(msgspec.Struct):
+    """
+    What a restarted daemon needs beside the fields of a record.
+    """
+
+    began: int
+    cancel: str = OWNER
+    lease: float = 30.0
+    meta: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+@dataclass(slots=True)
+class _Written:
+    """
+    How much of a stream the database has.
+
+    @ivar record: Its record.
+    @ivar lengths: How much of the text of each part, UTF-16 units.
+    @ivar values: The value of each part.
+    """
+
+    record: AnswerRecord | None = None
+    lengths: dict[str, int] = field(default_factory=dict)
+    values: dict[str, bytes] = field(default_factory=dict)
+
+
+class Checkpointer:
+    """
+    Writes what is new of streams, each character once.
+    """
+
+    def __init__(self, store: IAnswerStore, node: str) -> None:
+        """
+        @param node: The name of this daemon, as L{AnswerRecord} has it.
+        """
+        self._store = store
+        self._node = node
+        self._changed: dict[Answer, None] = {}
+        self._written: dict[Answer, _Written] = {}
+        self._writing: Deferred[None] = succeed(None)
+
+    def changed(self, answer: Answer) -> None:
+        """
+        Note that a stream has something new.
+        """
+        if answer.terms.persist:
+            self._changed[answer] = None
+
+    def ended(self, answer: Answer) -> None:
+        """
+        Write no more of a stream: it has ended.
+        """
+        self._changed.pop(answer, None)
+        self._written.pop(answer, None)
+
+    def sweep(self) -> Iterator[None]:
+        """
+        Write what is new, if nothing is being written.
+        """
+        if self._changed and self._writing.called:
+            self.write()
+        yield
+
+    def write(self) -> Deferred[None]:
+        """
+        Write what is new.
+
+        @return: Fires when it is written, or could not be written now.
+        """
+        records: list[AnswerRecord] = []
+        pieces: list[Piece] = []
+        after: dict[Answer, _Written] = {}
+        left = MOST
+        for answer in tuple(self._changed):
+            if left <= 0:
+                break
+            del self._changed[answer]
+            before = self._written.get(answer) or _Written()
+            record = self._recordOf(answer)
+            if record != before.record:
+                records.append(record)
+            after[answer] = _Written(record, dict(before.lengths), dict(before.values))
+            for place, part in enumerate(tuple(answer.parts.values())):
+                new = list(_piecesOf(answer, place, part, after[answer]))
+                pieces += new
+                left -= sum(len(piece.text) for piece in new)
+
+        def done(_: None) -> None:
+            for answer, written in after.items():
+                if answer.end is None:
+                    self._written[answer] = written
+
+        def failed(failure: Failure) -> None:
+            failure.trap(RealtimeError)
+            # The store has said why.  The next checkpoint has it.
+            for answer in after:
+                if answer.end is None:
+                    self._changed[answer] = None
+
+        writing: Deferred[None] = self._store.write(Checkpoint(tuple(records), tuple(pieces)))
+        self._writing = writing.addCallbacks(done, failed)
+        return self._writing
+
+    def flushed(self) -> Deferred[None]:
+        """
+        Write everything that is new, before the daemon ends.
+        """
+        return Deferred.fromCoroutine(self._flush())
+
+    async def _flush(self) -> None:
+        await _settled(self._writing)
+        while self._changed:
+            before = len(self._changed)
+            await self.write()
+            if len(self._changed) >= before:
+                # The database does not take it.
+                return
+
+    def restore(self, stored: StoredAnswer) -> Answer:
+        """
+        Make the stream again that a daemon has left.
+
+        @raise ValueError: Another program has written it.
+        """
+        record = stored.record
+        about = msgspec.json.decode(record.about, type=_About)
+        terms = Terms(record.owner, about.cancel, about.lease, True, bytes(about.meta))
+        answer = Answer(
+            record.name, record.id, record.topic, terms, about.began, record.producer, record.epoch
+        )
+        answer.head = headOf(answer)
+        answer.isShown = True
+        written = self._written[answer] = _Written(record)
+        for each in stored.parts:
+            part = answer.append(each.name, each.kind, each.text)
+            part.takeFresh()
+            part.shown = part.length
+            written.lengths[each.name] = part.length
+            if each.value is not None:
+                value = each.value.encode()
+                answer.put(each.name, each.kind, value)
+                written.values[each.name] = value
+        return answer
+
+    def forget(self, answer: Answer) -> None:
+        """
+        Delete what the database has of a stream that ends without being kept.
+        """
+        self.ended(answer)
+        forgotten: Deferred[None] = self._store.forget((answer.record,))
+        # The store has said why.  The next start ends the stream.
+        forgotten.addErrback(lambda failure: failure.trap(RealtimeError))
+
+    def _recordOf(self, answer: Answer) -> AnswerRecord:
+        terms = answer.terms
+        about = _About(answer.began, terms.cancel, terms.lease, msgspec.Raw(terms.meta))
+        return AnswerRecord(
+            answer.record,
+            answer.id,
+            answer.topic,
+            self._node,
+            terms.owner,
+            answer.epoch,
+            answer.producer,
+            msgspec.json.encode(about),
+        )
+
+
+def _piecesOf(answer: Answer, place: int, part: Part, written: _Written) -> Iterator[Piece]:
+    """Give what is new of a part, and note that it is written."""
+    name, length = part.name, written.lengths.get(part.name, 0)
+    if part.length > length:
+        text = part.read(length, part.length)
+        yield Piece(answer.record, name, place, part.kind, length, text)
+        written.lengths[name] = part.length
+    if part.value is not None and part.value != written.values.get(name):
+        yield Piece(answer.record, name, place, part.kind, VALUE, part.value.decode())
+        written.values[name] = part.value
+
+
+def _settled(writing: Deferred[None]) -> Deferred[None]:
+    """Wait for another's result, without taking it."""
+    waited: Deferred[None] = Deferred()
+
+    def settled(result: None) -> None:
+        waited.callback(None)
+        return result
+
+    writing.addCallback(settled)
+    return waited

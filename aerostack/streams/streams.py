@@ -1,0 +1,569 @@
+"""
+Lets token streams begin, grow and end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from aerostack.core.answers.answer import (
+    ABORTED,
+    CANCELLED,
+    LEASE,
+    LIMIT,
+    STALLED,
+    Answer,
+    End,
+    Verdict,
+)
+from aerostack.core.answers.answers import Answers
+from aerostack.core.answers.checkpoints import StoredAnswer
+from aerostack.core.answers.part import Part
+from aerostack.core.answers.requests import (
+    Append,
+    Ended,
+    Facts,
+    Operation,
+    Put,
+    Started,
+    StartRequest,
+)
+from aerostack.core.replay.publications import EVENT, Message, Publication, Receipt, StreamMark
+from aerostack.core.topics.topics import Topic
+from aerostack.errors import RealtimeError
+from aerostack.hub.publishing import Publisher
+from aerostack.interfaces.streams import IStreams
+from aerostack.protocol.streams import (
+    DONE,
+    EVENTS,
+    START,
+    doneData,
+    headOf,
+    keptData,
+    readData,
+    valueData,
+)
+from aerostack.streams.checkpointing import Checkpointer
+from aerostack.streams.counting import Counting
+from aerostack.streams.emitted import Emitted
+from aerostack.streams.keeping import EndKeeper
+from aerostack.streams.run import Run, Stopped
+from aerostack.streams.ticking import Ticker
+
+RETRY = 1.0
+"""After how many seconds an end is published again that the engine did not take."""
+
+LEFT = 10.0
+"""For how many seconds a stream goes on whose producer's connection is gone, at the most."""
+
+
+@implementer(IStreams)
+class Streams:
+    """
+    The token streams that are judged here.
+
+    @ivar idle: After how many seconds without a text a stream ends although its producer is there.
+    @ivar maxAge: After how many seconds any stream ends.
+    @ivar counts: What is counted for the metrics.
+    @ivar ticker: Sends what streams have grown by.
+    @ivar checkpoints: Has what is new of streams kept.
+    @ivar keeper: Has ends kept.
+    """
+
+    log = Logger()
+    idle = 600.0
+    maxAge = 3600.0
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        now: Callable[[], int],
+        answers: Answers,
+        publisher: Publisher,
+        newId: Callable[[], str],
+        keeper: EndKeeper,
+        checkpoints: Checkpointer,
+    ) -> None:
+        """
+        @param now: The time of day, milliseconds since the epoch.
+        @param answers: The same that the sequencer of the publisher's publications has.
+        @param newId: Makes an id; each call of each run gives another.
+        """
+        self.counts = Counting()
+        self.keeper = keeper
+        self.checkpoints = checkpoints
+        self._clock = clock
+        self._now = now
+        self._answers = answers
+        self._publisher = publisher
+        self._newId = newId
+        self._runs: dict[Answer, Run] = {}
+        self.ticker = Ticker(clock, self._publish, publisher.isReady, publisher.whenSent)
+        self._emitted = Emitted(self, answers, publisher.publishStream, clock.seconds, newId)
+        publisher.streams = self._emitted
+
+    def flush(self, topic: str) -> None:
+        """
+        Publish at once what the streams of a topic have grown by.
+        """
+        self.ticker.flush(topic)
+
+    def runOf(self, answer: Answer) -> Run | None:
+        """
+        What is known of a stream that runs here, or has ended a while ago.
+        """
+        return self._runs.get(answer)
+
+    # Beginning
+
+    def start(
+        self, topic: Topic, request: StartRequest, stopped: Stopped | None = None
+    ) -> Deferred[Started]:
+        """
+        See L{IStreams.start}.
+        """
+        try:
+            return succeed(self._start(topic, request, stopped).started)
+        except RealtimeError as error:
+            return fail(error)
+
+    def _start(self, topic: Topic, request: StartRequest, stopped: Stopped | None) -> Run:
+        if topic.table is not None:
+            raise RealtimeError("invalid_arguments", "A table's topic has no token streams.")
+        name = request.stream or self._newId()
+        known = self._answers.get(topic.project, name)
+        if known is not None:
+            return self._goOn(known, topic, request, stopped)
+        self._answers.admit(topic.canonical)
+        answer = Answer(
+            name, self._newId(), topic.canonical, request.terms, self._now(), request.producer
+        )
+        answer.head = headOf(answer)
+        run = self.enter(answer, stopped)
+        self._send(answer, START, answer.head, StreamMark(name))
+        if request.terms.persist:
+            self.checkpoints.changed(answer)
+        return run
+
+    def enter(self, answer: Answer, stopped: Stopped | None = None) -> Run:
+        """
+        Let a stream run.
+        """
+        now = self._clock.seconds()
+        self._answers.enter(answer)
+        run = self._runs[answer] = Run(answer, now, now + answer.terms.lease, now, stopped)
+        return run
+
+    def _goOn(
+        self, answer: Answer, topic: Topic, request: StartRequest, stopped: Stopped | None
+    ) -> Run:
+        """Let a producer go on with a stream that has begun."""
+        run = self._runs.get(answer)
+        if answer.topic != topic.canonical:
+            raise RealtimeError("stream_mismatch", f"The stream {answer.id} is of another topic.")
+        if run is None or answer.end is not None:
+            raise _ended(answer)
+        now = self._clock.seconds()
+        isSame = request.producer is not None and request.producer == answer.producer
+        if not isSame:
+            if answer.terms.implicit or (not request.takeover and now < run.due):
+                wait = max(1, int((run.due - now) * 1000))
+                raise RealtimeError(
+                    "stream_busy",
+                    f"Another producer has the stream {answer.id}; wait, or start with takeover.",
+                    wait,
+                    {"stream": answer.id},
+                )
+            run.tell(answer.state)
+            answer.epoch += 1
+            answer.producer = request.producer
+            self.checkpoints.changed(answer)
+        run.stopped = stopped
+        run.renew(now)
+        return run
+
+    # Growing
+
+    def append(
+        self, project: str, stream: str, epoch: int, operations: Sequence[Operation]
+    ) -> Deferred[dict[str, int]]:
+        """
+        See L{IStreams.append}.
+        """
+        try:
+            run = self._producing(project, stream, epoch)
+            for operation in operations:
+                if isinstance(operation, Append):
+                    self._append(run, operation)
+                else:
+                    self._put(run, operation)
+            return succeed(dict(run.answer.lengths))
+        except RealtimeError as error:
+            return fail(error)
+
+    def _producing(self, project: str, stream: str, epoch: int) -> Run:
+        """
+        The stream of a producer, which has given a sign.
+
+        @raise RealtimeError: C{stream_unknown}, C{stream_ended} or C{stream_fenced}.
+        """
+        answer = self._answers.get(project, stream)
+        if answer is None:
+            raise _unknown(stream)
+        if answer.end is not None:
+            raise _ended(answer)
+        run = self._runs.get(answer)
+        if run is None or answer.terms.implicit:
+            raise _unknown(stream)
+        if epoch != answer.epoch:
+            raise RealtimeError(
+                "stream_fenced",
+                f"The stream {stream} has another producer, with the epoch {answer.epoch}.",
+                details={"stream": stream},
+            )
+        run.renew(self._clock.seconds())
+        return run
+
+    def _append(self, run: Run, operation: Append) -> None:
+        answer = run.answer
+        verdict, text = answer.judge(operation.part, operation.kind, operation.at, operation.text)
+        if verdict is Verdict.KNOWN:
+            return
+        if verdict is not Verdict.TAKEN:
+            raise _refused(answer, operation.part, operation.at, verdict)
+        self._checkPart(answer, operation.part)
+        self.grow(run, operation.part, operation.kind, text)
+        if run.appends == 1:
+            self.ticker.grown(answer)
+            self.ticker.flush(answer.topic)
+        else:
+            self.ticker.grown(answer)
+
+    def grow(self, run: Run, name: str, kind: str, text: str) -> Part:
+        """
+        Let the text of a part grow.
+
+        @raise RealtimeError: C{stream_ended}: the stream is too large, and has ended.
+        """
+        answer = run.answer
+        if answer.size + len(text) > self._answers.budget.text:
+            self.finish(run, End(ABORTED, LIMIT))
+            raise _ended(answer)
+        part = answer.append(name, kind, text)
+        self._answers.count(answer)
+        self._counted(run)
+        self.counts.characters += len(text)
+        if not answer.terms.implicit:
+            self.checkpoints.changed(answer)
+        return part
+
+    def _put(self, run: Run, operation: Put) -> None:
+        answer, name = run.answer, operation.part
+        part = answer.parts.get(name)
+        if part is not None and part.kind != operation.kind:
+            raise _refused(answer, name, 0, Verdict.KIND)
+        before = None if part is None else part.value
+        value = valueData(operation.kind, name, operation.value, before)
+        if value == before:
+            return
+        if len(value) > self._answers.budget.value:
+            raise RealtimeError(
+                "too_large", f"The value of a part has at most {self._answers.budget.value} bytes."
+            )
+        self._checkPart(answer, name)
+        self._publisher.checkBacklog(answer.topic)
+        if answer.size + len(value) > self._answers.budget.text:
+            self.finish(run, End(ABORTED, LIMIT))
+            raise _ended(answer)
+        answer.put(name, operation.kind, value)
+        self._answers.count(answer)
+        self._counted(run)
+        self.checkpoints.changed(answer)
+        self.ticker.flush(answer.topic)
+        self._send(
+            answer, EVENTS[operation.kind], value, StreamMark(answer.id, name, operation.kind)
+        )
+
+    def _checkPart(self, answer: Answer, name: str) -> None:
+        most = self._answers.budget.parts
+        if name not in answer.parts and len(answer.parts) >= most:
+            raise RealtimeError("too_large", f"A stream has at most {most} parts.")
+
+    def _counted(self, run: Run) -> None:
+        run.grown = self._clock.seconds()
+        run.appends += 1
+        self.counts.appends += 1
+        if run.first is None:
+            run.first = run.grown - run.began
+            self.counts.first.observe(run.first)
+
+    def _publish(self, answer: Answer) -> None:
+        """Publish what a stream has grown by."""
+        run = self._runs.get(answer)
+        if run is None or answer.end is not None:
+            return
+        if run.given:
+            # The engine has not taken the text before.
+            self.ticker.grown(answer)
+            return
+        for part in answer.parts.values():
+            if part.length > part.published:
+                at = part.published
+                mark = StreamMark(answer.id, part.name, part.kind, at, part.takeFresh())
+                self.counts.frames += 1
+                self._given(run, self._send(answer, EVENTS[part.kind], b"", mark))
+
+    def _given(self, run: Run, placed: Deferred[Any]) -> None:
+        run.given += 1
+        placed.addCallbacks(lambda _: self._placed(run), lambda failure: self._refuse(run, failure))
+
+    def _placed(self, run: Run) -> None:
+        run.given -= 1
+
+    def _refuse(self, run: Run, failure: Failure) -> None:
+        """Publish text again that the engine did not take."""
+        failure.trap(RealtimeError)
+        run.given -= 1
+        if run.answer.end is None:
+            for part in run.answer.parts.values():
+                part.giveBack()
+            self.ticker.grown(run.answer)
+
+    def _send(self, answer: Answer, event: str, data: bytes, mark: StreamMark) -> Deferred[Any]:
+        publication = Publication(answer.topic, EVENT, event, data, None, self._now(), None, mark)
+        return self._place(publication)
+
+    def _place(self, publication: Publication) -> Deferred[Any]:
+        placed = self._publisher.publishStream(publication)
+        if not placed.called:
+            # If there are no subscribers here, it does not come back.
+            placed.addCallback(lambda _: self._answers.take(publication, self._clock.seconds()))
+        return placed
+
+    # Signs of the producer
+
+    def beat(self, project: str, stream: str, epoch: int) -> Deferred[Started]:
+        """
+        See L{IStreams.beat}.
+        """
+        try:
+            return succeed(self._producing(project, stream, epoch).started)
+        except RealtimeError as error:
+            return fail(error)
+
+    def leave(self, project: str, stream: str, epoch: int) -> Deferred[None]:
+        """
+        See L{IStreams.leave}.
+        """
+        answer = self._answers.get(project, stream)
+        run = None if answer is None else self._runs.get(answer)
+        if run is not None and run.answer.epoch == epoch:
+            run.stopped = None
+            run.due = min(run.due, self._clock.seconds() + LEFT)
+        return succeed(None)
+
+    def sweep(self) -> Iterator[None]:
+        """
+        End the streams whose producers are gone, and those that are too old; one in each step.
+        """
+        now = self._clock.seconds()
+        for run in tuple(self._runs.values()):
+            answer = run.answer
+            if answer.isReleased:
+                del self._runs[answer]
+            elif answer.end is None and (reason := self._overdue(run, now)) is not None:
+                self.finish(run, End(ABORTED, reason))
+                yield
+
+    def _overdue(self, run: Run, now: float) -> str | None:
+        if now >= run.due:
+            return LEASE
+        if now >= run.grown + self.idle:
+            return STALLED
+        return LIMIT if now >= run.began + self.maxAge else None
+
+    # Ending
+
+    def end(self, project: str, stream: str, epoch: int, end: End) -> Deferred[Ended]:
+        """
+        See L{IStreams.end}.
+        """
+        answer = self._answers.get(project, stream)
+        run = None if answer is None else self._runs.get(answer)
+        if run is not None and run.isEndedBy(epoch, end.state):
+            return self._ended(run)
+        try:
+            run = self._producing(project, stream, epoch)
+        except RealtimeError as error:
+            return fail(error)
+        run.stopped = None
+        self.finish(run, end)
+        return self._ended(run)
+
+    def find(self, project: str, stream: str) -> Deferred[Facts]:
+        """
+        See L{IStreams.find}.
+        """
+        answer = self._answers.get(project, stream)
+        if answer is None:
+            return fail(_unknown(stream))
+        return succeed(Facts(answer.topic, answer.terms.owner, answer.terms.cancel))
+
+    def cancel(self, project: str, stream: str, by: str | None) -> Deferred[Ended]:
+        """
+        See L{IStreams.cancel}.
+        """
+        answer = self._answers.get(project, stream)
+        run = None if answer is None else self._runs.get(answer)
+        if answer is None or run is None:
+            return fail(_unknown(stream))
+        if answer.end is None:
+            self.counts.cancels += 1
+            self.finish(run, End(CANCELLED, None, by))
+        elif answer.state != CANCELLED:
+            return fail(_ended(answer))
+        return self._ended(run)
+
+    def get(self, project: str, stream: str) -> Deferred[bytes]:
+        """
+        See L{IStreams.get}.
+        """
+        answer = self._answers.get(project, stream)
+        return fail(_unknown(stream)) if answer is None else succeed(readData(answer))
+
+    def finish(
+        self, run: Run, end: End, data: bytes | None = None, persist: bool = False
+    ) -> Deferred[Receipt | None]:
+        """
+        End a stream that runs.
+
+        @param data: What a server has emitted at the end, JSON; L{None} if the stream is none of
+            emitted events.
+        @param persist: Whether the history is to keep it, whatever its terms are.
+        @return: Fires when its end has its place in the topic's order; after the commit, with the
+            receipt, if it is kept.
+        """
+        answer = run.answer
+        if end.state != CANCELLED:
+            self.flush(answer.topic)
+        self.ticker.forget(answer)
+        answer.end = end
+        self.counts.ended[end.state] += 1
+        self._emitted.over(answer)
+        run.tell(end.state, end.by, end.reason)
+        self._close(run, data, persist or answer.terms.persist)
+        return run.outcome.wait()
+
+    def _close(self, run: Run, data: bytes | None, persist: bool) -> None:
+        """Publish the end of a stream, and have it kept."""
+        answer = run.answer
+        self.checkpoints.ended(answer)
+        unkept = self._endOf(run, data, False)
+        if not persist:
+            self._publishEnd(run, unkept)
+            return
+        message = Message(
+            answer.record,
+            answer.topic,
+            EVENT,
+            DONE,
+            keptData(answer, data),
+            None,
+            self._publisher.nextMark(answer.topic),
+            isEnd=True,
+        )
+        closed = self._publisher.publishEnd(
+            self._endOf(run, data, True), unkept, self.keeper.keep(message)
+        )
+        closed.addCallbacks(run.outcome.settle, lambda failure: self._again(run, unkept, failure))
+
+    def _endOf(self, run: Run, data: bytes | None, isKept: bool) -> Publication:
+        answer, now = run.answer, self._now()
+        if data is None:
+            data = doneData(answer, isKept, run.stats(self._clock.seconds()))
+        mark = StreamMark(answer.id, state=answer.state)
+        return Publication(answer.topic, EVENT, DONE, data, None, now, None, mark)
+
+    def _publishEnd(self, run: Run, end: Publication) -> None:
+        """Publish an end that is not kept, or not yet."""
+        self._place(end).addCallbacks(
+            lambda _: run.outcome.settle(None), lambda failure: self._again(run, end, failure)
+        )
+
+    def _again(self, run: Run, end: Publication, failure: Failure) -> None:
+        """Publish an end again that the engine did not take, for watchers must get it."""
+        failure.trap(RealtimeError)
+        self._clock.callLater(RETRY, self._publishEnd, run, end)
+
+    def _ended(self, run: Run) -> Deferred[Ended]:
+        answer = run.answer
+        return run.outcome.wait().addCallback(
+            lambda receipt: Ended(answer.id, answer.state, receipt is not None)
+        )
+
+    # Starting and stopping the daemon
+
+    def restore(self, stored: Iterable[StoredAnswer]) -> None:
+        """
+        Let the streams go on that an earlier run of the daemon has left.  Their producers have
+        their leases to come back.
+        """
+        for each in stored:
+            try:
+                answer = self.checkpoints.restore(each)
+            except ValueError:
+                self.log.warn(
+                    "the stream {name!r} in the database is malformed", name=each.record.name
+                )
+                continue
+            self.enter(answer)
+
+    def stop(self) -> Deferred[None]:
+        """
+        Have everything kept that is new, because the daemon stops.
+
+        @return: Fires when it is kept, or cannot be kept now.
+        """
+        self.keeper.stop()
+        return self.checkpoints.flushed()
+
+
+def _unknown(stream: str) -> RealtimeError:
+    return RealtimeError(
+        "stream_unknown",
+        f"No stream {stream[:64]} runs here; start it first.",
+        details={"stream": stream[:64]},
+    )
+
+
+def _ended(answer: Answer) -> RealtimeError:
+    details = {"stream": answer.id, "state": answer.state}
+    if answer.end is not None and answer.end.by is not None:
+        details["by"] = answer.end.by
+    return RealtimeError(
+        "stream_ended", f"The stream {answer.id} has ended: {answer.state}.", details=details
+    )
+
+
+def _refused(answer: Answer, name: str, at: int, verdict: Verdict) -> RealtimeError:
+    """Make the error for a text that a stream does not take."""
+    part = answer.parts.get(name)
+    length = 0 if part is None else part.length
+    if verdict is Verdict.GAP:
+        return RealtimeError(
+            "stream_gap",
+            f"The part {name} has {length} UTF-16 units, and this text begins at {at}; go on from"
+            f" {length}.",
+            details={"stream": answer.id, "length": length},
+        )
+    message = f"The part {name} has other text at {at} already."
+    if part is not None and verdict is Verdict.KIND:
+        message = f"The part {name} is of the kind {part.kind}."
+    return RealtimeError("stream_mismatch", message, details={"stream": answer.id})

@@ -1,0 +1,96 @@
+"""
+Sends the texts of streams that have grown to their watchers, all of them at the same moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from aerostack.core.answers.answer import Answer
+from aerostack.core.answers.pace import pause
+from aerostack.core.diagnosis.histogram import Histogram
+
+
+class Ticker:
+    """
+    One tick sends what every stream has grown by.  It comes as often as the number of watchers
+    allows (see L{aerostack.core.answers.pace}).  Where nothing grows, there are no ticks.
+
+    @ivar took: How long ticks took.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        publish: Callable[[Answer], None],
+        isReady: Callable[[str], bool],
+        whenSent: Callable[[Iterable[str], Callable[[], object]], bool],
+    ) -> None:
+        """
+        @param publish: Publishes what a stream has grown by.
+        @param isReady: Whether text can be sent on a topic now.
+        @param whenSent: See L{aerostack.interfaces.publishing.IReceiver}.
+        """
+        self.took = Histogram()
+        self._clock = clock
+        self._publish = publish
+        self._isReady = isReady
+        self._whenSent = whenSent
+        # By topic, the streams that have grown.
+        self._grown: dict[str, dict[Answer, None]] = {}
+        self._scheduled = False
+        # When the next tick may come.
+        self._next = 0.0
+
+    def grown(self, answer: Answer) -> None:
+        """
+        Note that a stream has grown.
+        """
+        self._grown.setdefault(answer.topic, {})[answer] = None
+        if not self._scheduled:
+            self._scheduled = True
+            self._clock.callLater(max(0.0, self._next - self._clock.seconds()), self._tick)
+
+    def flush(self, topic: str) -> None:
+        """
+        Publish at once what the streams of a topic have grown by.
+        """
+        for answer in self._grown.pop(topic, ()):
+            try:
+                self._publish(answer)
+            except Exception:
+                # The other streams must still go on.
+                self.log.failure("a stream could not be published", Failure())
+
+    def forget(self, answer: Answer) -> None:
+        """
+        Publish no more of a stream.
+        """
+        grown = self._grown.get(answer.topic)
+        if grown is not None:
+            grown.pop(answer, None)
+            if not grown:
+                del self._grown[answer.topic]
+
+    def _tick(self) -> None:
+        began = self._clock.seconds()
+        topics = [topic for topic in self._grown if self._isReady(topic)]
+        for topic in topics:
+            self.flush(topic)
+        if not topics or not self._whenSent(topics, lambda: self._sent(began)):
+            self._sent(began)
+
+    def _sent(self, began: float) -> None:
+        """Decide when the next tick comes."""
+        took = self._clock.seconds() - began
+        self.took.observe(took)
+        self._next = began + pause(took)
+        self._scheduled = bool(self._grown)
+        if self._scheduled:
+            self._clock.callLater(max(0.0, self._next - self._clock.seconds()), self._tick)

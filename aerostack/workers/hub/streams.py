@@ -1,0 +1,169 @@
+"""
+Lets the clients of workers produce token streams at the hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from aerostack.core.answers.answers import Answers
+from aerostack.core.answers.requests import Ended, Facts, Stop
+from aerostack.core.topics.topics import topicOf
+from aerostack.interfaces.streams import IStreams
+from aerostack.workers.hub.links import Link
+from aerostack.workers.messages.streams import (
+    AppendStream,
+    BeatStream,
+    CancelStream,
+    ClearStreams,
+    EndStream,
+    FindStream,
+    GetStream,
+    LeaveStream,
+    RunningStream,
+    RunningText,
+    RunningValue,
+    StartStream,
+    StopStream,
+    StreamEnded,
+    StreamFacts,
+    StreamGrown,
+    StreamRead,
+    StreamStarted,
+    streamStarted,
+)
+
+
+class WorkerStreams:
+    """
+    Passes what workers ask of token streams on, in the order in which it comes.
+
+    @ivar handlers: See L{aerostack.workers.hub}.
+    """
+
+    def __init__(self, streams: IStreams, answers: Answers) -> None:
+        """
+        @param answers: The streams that run here.
+        """
+        self._streams = streams
+        self._answers = answers
+        # By link, the streams that its clients produce: their projects, ids and epochs.
+        self._produced: dict[Link, set[tuple[str, str, int]]] = {}
+        # By link, the topics of which it was sent streams when it attached them.
+        self._greeted: dict[Link, set[str]] = {}
+        self.handlers: Mapping[type, Callable[[Link, Any], Any]] = {
+            StartStream: self._start,
+            AppendStream: self._append,
+            EndStream: self._end,
+            BeatStream: self._beat,
+            LeaveStream: self._leave,
+            FindStream: self._find,
+            CancelStream: self._cancel,
+            GetStream: self._get,
+        }
+
+    def greet(self, link: Link, topic: str) -> None:
+        """
+        Send a worker the streams that run on a topic which the worker attaches.
+        """
+        running = self._answers.of(topic)
+        greeted = self._greeted.setdefault(link, set())
+        if topic in greeted:
+            link.send(ClearStreams(topic))
+            greeted.discard(topic)
+        if running:
+            greeted.add(topic)
+        for answer in running:
+            link.send(RunningStream(topic, answer.id, answer.began, answer.head))
+            for part in answer.parts.values():
+                for start, text, _ in part.pieces(0, part.shown):
+                    link.send(RunningText(topic, answer.id, part.name, part.kind, start, text))
+                if part.value is not None:
+                    link.send(RunningValue(topic, answer.id, part.name, part.kind, part.value))
+
+    def lost(self, link: Link) -> None:
+        """
+        Note that the connections of a worker's producers are gone.
+        """
+        self._greeted.pop(link, None)
+        for project, stream, epoch in self._produced.pop(link, ()):
+            self._streams.leave(project, stream, epoch)
+
+    def _start(self, link: Link, message: StartStream) -> Deferred[StreamStarted]:
+        topic = topicOf(message.topic)
+
+        def stopped(stop: Stop) -> None:
+            self._forget(link, topic.project, stop.stream, stop.epoch)
+            link.send(
+                StopStream(
+                    message.number,
+                    stop.stream,
+                    stop.topic,
+                    stop.epoch,
+                    stop.state,
+                    stop.by,
+                    stop.reason,
+                )
+            )
+
+        def started(answer: Any) -> StreamStarted:
+            if message.number:
+                produced = topic.project, answer.stream, answer.epoch
+                self._produced.setdefault(link, set()).add(produced)
+            return streamStarted(answer)
+
+        asked: Deferred[Any] = self._streams.start(
+            topic, message.request, stopped if message.number else None
+        )
+        return asked.addCallback(started)
+
+    def _forget(self, link: Link, project: str, stream: str, epoch: int) -> None:
+        produced = self._produced.get(link)
+        if produced is not None:
+            produced.discard((project, stream, epoch))
+            if not produced:
+                del self._produced[link]
+
+    def _append(self, link: Link, message: AppendStream) -> Deferred[StreamGrown]:
+        operations = [each.operation for each in message.operations]
+        asked: Deferred[Any] = self._streams.append(
+            message.project, message.stream, message.epoch, operations
+        )
+        return asked.addCallback(StreamGrown)
+
+    def _end(self, link: Link, message: EndStream) -> Deferred[StreamEnded]:
+        self._forget(link, message.project, message.stream, message.epoch)
+        asked: Deferred[Any] = self._streams.end(
+            message.project, message.stream, message.epoch, message.end
+        )
+        return asked.addCallback(_ended)
+
+    def _beat(self, link: Link, message: BeatStream) -> Deferred[StreamStarted]:
+        asked: Deferred[Any] = self._streams.beat(message.project, message.stream, message.epoch)
+        return asked.addCallback(streamStarted)
+
+    def _leave(self, link: Link, message: LeaveStream) -> None:
+        self._forget(link, message.project, message.stream, message.epoch)
+        self._streams.leave(message.project, message.stream, message.epoch)
+
+    def _find(self, link: Link, message: FindStream) -> Deferred[StreamFacts]:
+        def found(facts: Facts) -> StreamFacts:
+            return StreamFacts(facts.topic, facts.owner, facts.cancel)
+
+        asked: Deferred[Any] = self._streams.find(message.project, message.stream)
+        return asked.addCallback(found)
+
+    def _cancel(self, link: Link, message: CancelStream) -> Deferred[StreamEnded]:
+        asked: Deferred[Any] = self._streams.cancel(message.project, message.stream, message.by)
+        return asked.addCallback(_ended)
+
+    def _get(self, link: Link, message: GetStream) -> Deferred[StreamRead]:
+        asked: Deferred[Any] = self._streams.get(message.project, message.stream)
+        return asked.addCallback(StreamRead)
+
+
+def _ended(ended: Ended) -> StreamEnded:
+    return StreamEnded(ended.stream, ended.state, ended.kept)

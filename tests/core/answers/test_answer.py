@@ -1,0 +1,110 @@
+"""
+Tests for L{aerostack.core.answers.answer}.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.answers.answer import CANCELLED, STREAMING, Answer, End, Terms, Verdict
+from aerostack.core.answers.part import REASONING, TEXT
+from aerostack.core.answers.units import units
+
+texts = st.text(st.sampled_from("ab字😀"), max_size=8)
+
+
+def makeAnswer() -> Answer:
+    """
+    An answer without a part.
+    """
+    return Answer("a1", "r1", "ai/x/p", Terms(), 1000)
+
+
+class JudgeTests(SynchronousTestCase):
+    """
+    Tests for L{Answer.judge}.
+    """
+
+    @given(st.lists(texts), st.integers(0, 30), texts)
+    def test_model(self, appended: list[str], at: int, text: str) -> None:
+        """
+        Text is taken if it begins in the text that is there, or right behind it, and agrees with
+        it.  What is new of it is appended then.
+        """
+        answer = makeAnswer()
+        for each in appended:
+            answer.append("0", TEXT, each)
+        whole = "".join(appended)
+        known, sent = whole.encode("utf-16-le"), text.encode("utf-16-le")
+        verdict, rest = answer.judge("0", TEXT, at, text)
+        overlap = known[2 * at : 2 * at + len(sent)]
+        ends = {units(whole[:end]) for end in range(len(whole) + 1)}
+        if 2 * at > len(known):
+            self.assertIs(verdict, Verdict.GAP)
+        elif at in ends and sent.startswith(overlap):
+            self.assertEqual(rest.encode("utf-16-le"), sent[len(overlap) :])
+            isNew = 2 * at == len(known) or rest
+            self.assertIs(verdict, Verdict.TAKEN if isNew else Verdict.KNOWN)
+        else:
+            self.assertIs(verdict, Verdict.MISMATCH)
+
+    def test_kind(self) -> None:
+        """
+        A part does not change its kind.
+        """
+        answer = makeAnswer()
+        answer.append("0", TEXT, "a")
+        self.assertIs(answer.judge("0", REASONING, 1, "b")[0], Verdict.KIND)
+
+    def test_unknownPart(self) -> None:
+        """
+        The text of a new part begins at 0.
+        """
+        self.assertIs(makeAnswer().judge("0", TEXT, 1, "b")[0], Verdict.GAP)
+
+
+class AnswerTests(SynchronousTestCase):
+    """
+    Tests for L{Answer}.
+    """
+
+    def test_shown(self) -> None:
+        """
+        Text that was judged here is shown when it has its place; text of another process is
+        appended; text whose beginning is missing is not taken up.
+        """
+        answer = makeAnswer()
+        answer.append("0", TEXT, "abc")
+        self.assertEqual(answer.show("0", TEXT, 0, "ab"), 2)
+        self.assertEqual(answer.show("0", TEXT, 2, "c"), 3)
+        self.assertEqual(answer.show("0", TEXT, 3, "de"), 5)
+        self.assertIsNone(answer.show("0", TEXT, 6, "f"))
+        self.assertEqual(answer.parts["0"].read(0, 5), "abcde")
+
+    def test_size(self) -> None:
+        """
+        The size is the sum of the parts' sizes, and what every answer takes.
+        """
+        answer = makeAnswer()
+        empty = answer.size
+        answer.append("0", TEXT, "abc")
+        answer.append("0", TEXT, "😀")
+        answer.put("1", "data", b"{}")
+        self.assertEqual(answer.size - empty, sum(part.size for part in answer.parts.values()))
+
+    def test_cut(self) -> None:
+        """
+        No text of a cancelled answer is to be sent, nor of one that was released.
+        """
+        answer = makeAnswer()
+        self.assertEqual((answer.state, answer.isCut), (STREAMING, False))
+        answer.end = End(CANCELLED)
+        self.assertTrue(answer.isCut)
+        other = makeAnswer()
+        other.append("0", TEXT, "abc")
+        part = other.parts["0"]
+        other.release()
+        self.assertTrue(other.isCut)
+        self.assertEqual(list(part.pieces(0, 3)), [(0, "", None)])
