@@ -63,3 +63,19 @@ class IModel(Interface):
         @return: An L{IReply}.
         @raise RealtimeError: C{overloaded}: too many answers of this model run.
         """
+
+
+class IModels(Interface):
+    """
+    All models.
+    """
+
+    def find(project, name):
+        """
+        Find a model that a project may use.
+
+        @param project: The project's id.
+        @param name: The model's name for clients.
+        @return: An L{IModel}.
+        @raise RealtimeError: C{unknown_model}.
+        """

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from random import random
 from typing import Any
+from uuid import uuid4
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -14,6 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 
+from aerostack.ai.models import Models
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Identity
 from aerostack.core.access.tables import Access
@@ -23,6 +25,7 @@ from aerostack.core.topics.patterns import Patterns
 from aerostack.examples.server import Examples
 from aerostack.interfaces.messaging import IConnection
 from aerostack.interfaces.operating import IProcesses
+from aerostack.net.http.gateway import GatewayResource
 from aerostack.net.http.metrics import Measured, Timings
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
@@ -146,6 +149,8 @@ class Front(MultiService):
             processes,
         )
         self.console.setServiceParent(self)
+        self._models = Models(reactor, config.ai.models or {}, config.projects, wall)
+        self._models.setServiceParent(self)
         self._reports = reports
         self.site = self._makeSite()
         self._leaving = LeavingProjects(self.hub.sequencer)
@@ -196,6 +201,14 @@ class Front(MultiService):
             self._measure,
             {
                 **self.console.resources(),
+                "api/gateway": GatewayResource(
+                    self._reactor,
+                    self._wall,
+                    self.authenticator,
+                    self._node.shares,
+                    self._models,
+                    lambda: uuid4().hex,
+                ),
                 **(self._makeExamples() if self.config.server.examples else {}),
             },
         )
@@ -274,6 +287,7 @@ class Front(MultiService):
         self._gate.reload(Proxies(server.trustedProxies))
         self._drainPlan.reload(server.restartTime, server.reconnectSpread)
         self.console.reload(server.console, limits)
+        self._models.reload(config.projects)
         self.site.reload(limits)
 
     def _reloadRights(self, before: Config) -> None:

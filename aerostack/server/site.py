@@ -60,7 +60,7 @@ class SiteMap:
     ) -> None:
         """
         @param measure: Gives the numbers that C{/metrics} shows.
-        @param more: Resources of the console and the examples, by path.
+        @param more: Resources of the models, the console and the examples, by path.
         """
         self._history = HistoryResource(
             history,

@@ -26,11 +26,15 @@ class JSONResource(Resource):
 
     @cvar methods: The HTTP methods that are served.
     @cvar cors: Whether pages of a project's origins may read the answers.
+    @cvar corsHeaders: The headers that such a page may send.
+    @cvar corsExposed: The headers of an answer that such a page may read.
     """
 
     isLeaf = True
     methods: tuple[str, ...] = ("GET",)
     cors = False
+    corsHeaders: tuple[str, ...] = ("authorization", "content-type", "x-aerostack-key")
+    corsExposed: tuple[str, ...] = ()
     log = Logger()
 
     def answer(self, request: BoundedRequest) -> Any:
@@ -49,7 +53,7 @@ class JSONResource(Resource):
 
     def render(self, request: BoundedRequest) -> Any:
         if any(request.postpath or ()):
-            return self._respond(request, *_errorAnswer(request, nothingHere()))
+            return self._respond(request, *self._refuse(request, nothingHere()))
         if self.cors:
             self._allowOrigin(request)
         method = request.method.decode("latin-1")
@@ -59,7 +63,7 @@ class JSONResource(Resource):
         if method not in self.methods and not (method == "HEAD" and "GET" in self.methods):
             request.setHeader(b"allow", ", ".join(self.methods).encode())
             refusal = RealtimeError("method_not_allowed", f"Use {' or '.join(self.methods)} here.")
-            return self._respond(request, *_errorAnswer(request, refusal))
+            return self._respond(request, *self._refuse(request, refusal))
         try:
             if request.tooLarge:
                 raise RealtimeError(
@@ -89,11 +93,31 @@ class JSONResource(Resource):
 
     def _failed(self, failure: Failure, request: Request) -> tuple[int, Any]:
         if isinstance(failure.value, RealtimeError):
-            return _errorAnswer(request, failure.value)
+            return self._refuse(request, failure.value)
         self.log.failure("a request failed", failure, path=request.path)
-        return _errorAnswer(
+        return self._refuse(
             request, RealtimeError("internal_error", "The daemon failed; its log says how.")
         )
+
+    def errorBody(self, error: RealtimeError) -> Any:
+        """
+        Make the body of the answer to a request that is refused.
+        """
+        body: dict[str, Any] = {"error": error.code, "message": error.message, **error.details}
+        if error.retryAfter is not None:
+            body["retryAfter"] = error.retryAfter
+        return body
+
+    def _refuse(self, request: Request, error: RealtimeError) -> tuple[int, Any]:
+        if error.code == "upgrade_required":
+            # RFC 9110, 15.5.22 and RFC 6455, 4.4.
+            request.setHeader(b"upgrade", b"websocket")
+            request.setHeader(b"sec-websocket-version", b"13")
+        if error.retryAfter is not None:
+            request.setHeader(b"retry-after", str(-(-error.retryAfter // 1000)).encode())
+        if error.http == 401:
+            request.setHeader(b"www-authenticate", b"Bearer")
+        return error.http, self.errorBody(error)
 
     def encode(self, body: Any) -> tuple[bytes, bytes]:
         """
@@ -124,24 +148,12 @@ class JSONResource(Resource):
         if origin is not None and self.originAllowed(origin):
             request.setHeader(b"access-control-allow-origin", origin.encode("latin-1"))
             request.setHeader(b"access-control-allow-methods", ", ".join(self.methods).encode())
-            request.setHeader(
-                b"access-control-allow-headers", b"authorization, content-type, x-aerostack-key"
-            )
+            request.setHeader(b"access-control-allow-headers", ", ".join(self.corsHeaders).encode())
+            if self.corsExposed:
+                request.setHeader(
+                    b"access-control-expose-headers", ", ".join(self.corsExposed).encode()
+                )
             request.setHeader(b"access-control-max-age", b"600")
-
-
-def _errorAnswer(request: Request, error: RealtimeError) -> tuple[int, Any]:
-    body: dict[str, Any] = {"error": error.code, "message": error.message, **error.details}
-    if error.code == "upgrade_required":
-        # RFC 9110, 15.5.22 and RFC 6455, 4.4.
-        request.setHeader(b"upgrade", b"websocket")
-        request.setHeader(b"sec-websocket-version", b"13")
-    if error.retryAfter is not None:
-        body["retryAfter"] = error.retryAfter
-        request.setHeader(b"retry-after", str(-(-error.retryAfter // 1000)).encode())
-    if error.http == 401:
-        request.setHeader(b"www-authenticate", b"Bearer")
-    return error.http, body
 
 
 def nothingHere() -> RealtimeError:
@@ -168,7 +180,7 @@ class RefusalResource(JSONResource):
     def answer(self, request: BoundedRequest) -> Any:
         # A raised error refers to its frame, and the frame to this resource.  That circle would
         # stay in memory until the next garbage collection.
-        return _errorAnswer(request, self._error)
+        return self._refuse(request, self._error)
 
 
 class NotFoundResource(RefusalResource):

@@ -1,0 +1,235 @@
+"""
+The gateway to the models, for programs that speak to OpenAI or to those who follow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
+
+from aerostack.auth.authenticator import Authenticator, Credentials
+from aerostack.core.access.permissions import Identity
+from aerostack.core.answers.growth import Grown, Growth
+from aerostack.core.answers.outcome import Outcome
+from aerostack.errors import RealtimeError
+from aerostack.interfaces.models import IModel, IModels, IReply, IReplyReceiver
+from aerostack.interfaces.shares import IShares
+from aerostack.net.http.base import JSONResource, NotFoundResource
+from aerostack.net.http.eventstream import EventStream
+from aerostack.net.http.requests import BoundedRequest, bearerOf, headerOf
+from aerostack.protocol import sse
+from aerostack.protocol.chatrequests import ChatRequest, readChatRequest
+from aerostack.protocol.codec import encodeValue
+from aerostack.protocol.completions import CompletionWriter
+
+MOST = 4_194_304
+"""How many characters an answer has at the most, for a client that wants it whole."""
+
+_PATH = [b"v1", b"chat", b"completions"]
+
+
+# What OpenAI's own client sends from a browser.
+_OPENAI = (
+    *("user-agent", "openai-organization", "openai-project"),
+    *("x-stainless-arch", "x-stainless-async", "x-stainless-custom-poll-interval"),
+    *("x-stainless-helper-method", "x-stainless-lang", "x-stainless-os"),
+    *("x-stainless-package-version", "x-stainless-poll-helper", "x-stainless-retry-count"),
+    *("x-stainless-runtime", "x-stainless-runtime-version", "x-stainless-timeout"),
+)
+
+
+class GatewayResource(Resource):
+    """
+    Everything under C{/api/gateway}: for each model, its chat completions.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        authenticator: Authenticator,
+        shares: IShares,
+        models: IModels,
+        newId: Callable[[], str],
+    ) -> None:
+        """
+        @param wall: Gives the time of day, seconds since the epoch.
+        @param newId: Makes the id of an answer; each call gives another.
+        """
+        super().__init__()
+        self.clock = clock
+        self.wall = wall
+        self.authenticator = authenticator
+        self.shares = shares
+        self.models = models
+        self.newId = newId
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        if request.postpath != _PATH:
+            return NotFoundResource()
+        request.prepath += request.postpath  # type: ignore[operator]
+        request.postpath = []
+        return CompletionsResource(self, path.decode("utf-8", "replace"))
+
+    def render(self, request: BoundedRequest) -> Any:
+        return NotFoundResource().render(request)
+
+
+class CompletionsResource(JSONResource):
+    """
+    The chat completions of one model.
+    """
+
+    methods = ("POST",)
+    cors = True
+    corsHeaders = (*JSONResource.corsHeaders, "x-aerostack-project", *_OPENAI)
+
+    def __init__(self, gateway: GatewayResource, model: str) -> None:
+        """
+        @param model: The name of the model in the path.
+        """
+        super().__init__()
+        self._gateway = gateway
+        self._model = model
+
+    def originAllowed(self, origin: str) -> bool:
+        return self._gateway.authenticator.originAllowed(origin)
+
+    def errorBody(self, error: RealtimeError) -> Any:
+        return errorOf(error)
+
+    def answer(self, request: BoundedRequest) -> Any:
+        gateway = self._gateway
+        identity = self._identify(request)
+        body = request.content.read()
+        gateway.shares.spend(identity.project, len(body), gateway.clock.seconds())
+        model = gateway.models.find(identity.project, self._model)
+        asked = readChatRequest(body)
+        writer = CompletionWriter(f"chatcmpl-{gateway.newId()}", self._model, int(gateway.wall()))
+        if asked.stream:
+            return _Streamed(gateway.clock, request, writer, model, asked).done
+        return _Whole(request, writer, model, asked).done
+
+    def _identify(self, request: BoundedRequest) -> Identity:
+        gateway = self._gateway
+        bearer = bearerOf(request, gateway.authenticator) or Credentials()
+        project = headerOf(request, "x-aerostack-project")
+        key = headerOf(request, "x-aerostack-key") or bearer.key
+        if not (project or key or bearer.token):
+            raise RealtimeError(
+                "unauthorized", "Bring Authorization: Bearer and the project's key or a token."
+            )
+        return gateway.authenticator.identify(
+            Credentials(
+                projectId=project,
+                key=key,
+                token=bearer.token,
+                origin=headerOf(request, "origin"),
+            ),
+            gateway.wall(),
+        )
+
+
+@implementer(IReplyReceiver)
+class _Whole:
+    """
+    Collects an answer for a client that wants it whole.
+
+    @ivar done: Fires with the status and the body.
+    """
+
+    def __init__(
+        self, request: BoundedRequest, writer: CompletionWriter, model: IModel, asked: ChatRequest
+    ) -> None:
+        self.done: Deferred[tuple[int, Any]] = Deferred()
+        self._writer = writer
+        self._size = 0
+        self._reply: IReply = model.ask(asked, self)
+        request.notifyFinish().addErrback(lambda _: self._reply.cancel())
+
+    def grown(self, growths: Sequence[Growth]) -> None:
+        for growth in growths:
+            self._writer.write(growth)
+            self._size += len(growth.text) if isinstance(growth, Grown) else 0
+        if self._size > MOST:
+            self._reply.cancel()
+            self.done.errback(
+                RealtimeError("too_large", f"The answer has more than {MOST} characters.")
+            )
+
+    def ended(self, outcome: Outcome) -> None:
+        if outcome.error is None:
+            self.done.callback((200, self._writer.whole(outcome.reason, outcome.usage)))
+        else:
+            self.done.errback(outcome.error)
+
+
+@implementer(IReplyReceiver)
+class _Streamed:
+    """
+    Passes an answer on to a client, as fast as the client reads it.
+
+    @ivar done: Fires when the answer has begun.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        request: BoundedRequest,
+        writer: CompletionWriter,
+        model: IModel,
+        asked: ChatRequest,
+    ) -> None:
+        self.done: Deferred[int] = Deferred()
+        self._writer = writer
+        self._wantsUsage = asked.wantsUsage
+        self._reply: IReply = model.ask(asked, self)
+        reply = self._reply
+        # The client alone gets the answer: nobody needs the rest of it once the client is gone.
+        self._stream = EventStream(
+            clock, request, self._begin, reply.cancel, reply.pause, reply.resume
+        )
+
+    def _begin(self) -> None:
+        self.done.callback(NOT_DONE_YET)
+
+    def grown(self, growths: Sequence[Growth]) -> None:
+        self._send([chunk for growth in growths for chunk in self._writer.write(growth)])
+
+    def ended(self, outcome: Outcome) -> None:
+        error = outcome.error
+        if error is None:
+            self._send(self._writer.finish(outcome.reason, outcome.usage, self._wantsUsage))
+            self._stream.write(sse.writeEvent(sse.DONE.encode()))
+        elif not self._stream.hasBegun:
+            self._stream.abandon()
+            self.done.errback(error)
+            return
+        else:
+            # Without the last event the client knows that the answer is not whole.
+            self._send([errorOf(error)])
+        self._stream.finish()
+
+    def _send(self, values: Sequence[Any]) -> None:
+        self._stream.begin()
+        self._stream.write(b"".join(sse.writeEvent(encodeValue(value)) for value in values))
+
+
+def errorOf(error: RealtimeError) -> Any:
+    """
+    The body of an error as OpenAI's clients read it.
+    """
+    return {
+        "error": {
+            "message": error.message,
+            "type": error.code,
+            "param": None,
+            "code": error.code,
+        }
+    }
