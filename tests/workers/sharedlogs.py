@@ -4,6 +4,7 @@ Logs that nodes share, as a worker has them over a channel to its hub.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet import reactor
@@ -56,8 +57,8 @@ class End:
     One end of the channel.
     """
 
-    def __init__(self, pipe: Any) -> None:
-        self.channel = Channel(reactor, pipe, Codec(KINDS), self)
+    def __init__(self, pipe: Any, kinds: Sequence[Any] = KINDS) -> None:
+        self.channel = Channel(reactor, pipe, Codec(kinds), self)
         self.handlers: Any = {}
         self.isHub = False
 

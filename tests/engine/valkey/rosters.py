@@ -51,13 +51,19 @@ class RosterCase(ServerCase):
         roster.interval = 0.05
         link = self.links[node] = self.makeLink(name, SCRIPTS, roster)
         roster.begin(link)
-        roster.join(lambda topic: None, node.tell)
+        self.serve(node, roster)
         roster.start()
-        node.roster, node.members = roster, roster.rosters
         self.nodes.append(node)
         self.addCleanup(roster.stop)
         link.start()
         return node
+
+    def serve(self, node: RosterNode, roster: ValkeyRoster) -> None:
+        """
+        Let a node use a roster that is not started.
+        """
+        roster.join(lambda topic: None, node.tell)
+        node.roster, node.members = roster, roster.rosters
 
     async def relayed(self, grace: float = LONG) -> tuple[RosterNode, Relay]:
         """

@@ -180,3 +180,35 @@ class AttachTests(RosterCase):
         await node.members.compare()
         await self.until(lambda: node.names() == ["c2"])
         self.assertEqual([event for event, _, _ in node.events()], ["join", "join", "leave"])
+
+
+class LateTests(RosterCase):
+    """
+    Topics that have subscribers before their set is there.
+    """
+
+    async def test_told(self) -> None:
+        """
+        Subscribers are told of each member that comes, and of changes.
+        """
+        node, other = self.node(), self.node()
+        await other.roster.attach(TOPIC)
+        for number in range(3):
+            await other.track(f"c{number}")
+        await node.roster.attach(TOPIC, isLate=True)
+        other.roster.leave("c1")
+        await self.settle()
+        joins = [("join", f"c{number}", b"{}") for number in range(3)]
+        self.assertEqual(node.events(), [*joins, ("leave", "c1", b"{}")])
+
+    async def test_dropped(self) -> None:
+        """
+        Subscribers that were told of a member are told that it leaves if its set cannot be had.
+        """
+        self.server.kill()
+        node = self.node(patience=0.2)
+        attached = node.roster.attach(TOPIC, isLate=True)
+        node.members.have(TOPIC, Member("c1", "ann", b"{}", 1))
+        await self.assertFailure(attached, RealtimeError)
+        self.assertEqual(node.events(), [("join", "c1", b"{}"), ("leave", "c1", b"{}")])
+        self.server.start()
