@@ -133,6 +133,7 @@ class Front(MultiService):
             self.feeds,
             node.tracker,
             reports,
+            self._services.recovery,
         )
         self.console = Console(
             reactor,

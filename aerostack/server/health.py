@@ -15,6 +15,8 @@ from aerostack.hub.hub import Hub
 from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.net.http.metrics import Measured, Timings
 from aerostack.net.websocket.connections import Connections
+from aerostack.recovery.recovery import Recovery
+from aerostack.server.streams import streamValues
 from aerostack.tables.feed import TableFeed
 
 HELD = 10.0
@@ -66,10 +68,12 @@ class Health:
         feeds: TableFeed,
         tracker: IChangeTracker,
         node: NodeReports,
+        recovery: Recovery,
     ) -> None:
         """
         @param subscriptions: Gives the number of subscriptions.
         @param node: What the node says of itself.
+        @param recovery: Answers subscriptions.
         """
         self._connections = connections
         self._subscriptions = subscriptions
@@ -77,6 +81,7 @@ class Health:
         self._feeds = feeds
         self._tracker = tracker
         self._node = node
+        self._recovery = recovery
 
     def faults(self) -> Mapping[str, str | None]:
         """
@@ -153,6 +158,10 @@ class Health:
             "aerostack_nodes_silent": sum(each["state"] == "silent" for each in nodes),
             "aerostack_nodes_different": sum(bool(each.get("differences")) for each in nodes),
             "aerostack_healthy": int(not _isFailing(faults)),
+            # Those of the node replace these, where it is in this process.
+            **streamValues(None),
+            "aerostack_stream_late_joins_total": self._recovery.lateJoins,
+            "aerostack_stream_snapshot_bytes_total": self._recovery.snapshotBytes,
         }
 
 

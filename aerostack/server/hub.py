@@ -255,7 +255,7 @@ class HubDaemon(MultiService):
         figures = self._figures.join()
         measured = self.node.measure(figures.values, {})
         return DaemonFigures(
-            {**figures.values, **self._parts.values()},
+            {**measured.values, **self._parts.values()},
             {**figures.timings, **encodeTimings(measured.timings)},
             {
                 name: Load(

@@ -52,7 +52,7 @@ from aerostack.server.names import nameOf
 from aerostack.server.peers import Peers
 from aerostack.server.policies import makePolicies
 from aerostack.server.queries import Queries
-from aerostack.server.streams import makeStreams
+from aerostack.server.streams import makeStreams, streamTimings, streamValues
 from aerostack.sessions.services import NodeServices
 from aerostack.sessions.shares import Shares
 from aerostack.settings.settings import Config
@@ -284,7 +284,10 @@ class Node(MultiService):
 
     def measure(self, values: Mapping[str, float], timings: Timings) -> Measured:
         """See L{aerostack.server.health.NodeReports}."""
-        return Measured(values, {**timings, DATABASE_CALLS: self.pools.calls()})
+        return Measured(
+            {**values, **streamValues(self.streams)},
+            {**timings, **streamTimings(self.streams), DATABASE_CALLS: self.pools.calls()},
+        )
 
     # Starting and stopping
 

@@ -71,6 +71,7 @@ class Streams:
 
     @ivar idle: After how many seconds without a text a stream ends although its producer is there.
     @ivar maxAge: After how many seconds any stream ends.
+    @ivar answers: The streams that run, and those that have ended a while ago.
     @ivar counts: What is counted for the metrics.
     @ivar ticker: Sends what streams have grown by.
     @ivar checkpoints: Has what is new of streams kept.
@@ -101,7 +102,7 @@ class Streams:
         self.checkpoints = checkpoints
         self._clock = clock
         self._now = now
-        self._answers = answers
+        self.answers = answers
         self._publisher = publisher
         self._newId = newId
         self._runs: dict[Answer, Run] = {}
@@ -138,10 +139,10 @@ class Streams:
         if topic.table is not None:
             raise RealtimeError("invalid_arguments", "A table's topic has no token streams.")
         name = request.stream or self._newId()
-        known = self._answers.get(topic.project, name)
+        known = self.answers.get(topic.project, name)
         if known is not None:
             return self._goOn(known, topic, request, stopped)
-        self._answers.admit(topic.canonical)
+        self.answers.admit(topic.canonical)
         answer = Answer(
             name, self._newId(), topic.canonical, request.terms, self._now(), request.producer
         )
@@ -157,7 +158,7 @@ class Streams:
         Let a stream run.
         """
         now = self._clock.seconds()
-        self._answers.enter(answer)
+        self.answers.enter(answer)
         run = self._runs[answer] = Run(answer, now, now + answer.terms.lease, now, stopped)
         return run
 
@@ -214,7 +215,7 @@ class Streams:
 
         @raise RealtimeError: C{stream_unknown}, C{stream_ended} or C{stream_fenced}.
         """
-        answer = self._answers.get(project, stream)
+        answer = self.answers.get(project, stream)
         if answer is None:
             raise _unknown(stream)
         if answer.end is not None:
@@ -253,11 +254,11 @@ class Streams:
         @raise RealtimeError: C{stream_ended}: the stream is too large, and has ended.
         """
         answer = run.answer
-        if answer.size + len(text) > self._answers.budget.text:
+        if answer.size + len(text) > self.answers.budget.text:
             self.finish(run, End(ABORTED, LIMIT))
             raise _ended(answer)
         part = answer.append(name, kind, text)
-        self._answers.count(answer)
+        self.answers.count(answer)
         self._counted(run)
         self.counts.characters += len(text)
         if not answer.terms.implicit:
@@ -273,17 +274,17 @@ class Streams:
         value = valueData(operation.kind, name, operation.value, before)
         if value == before:
             return
-        if len(value) > self._answers.budget.value:
+        if len(value) > self.answers.budget.value:
             raise RealtimeError(
-                "too_large", f"The value of a part has at most {self._answers.budget.value} bytes."
+                "too_large", f"The value of a part has at most {self.answers.budget.value} bytes."
             )
         self._checkPart(answer, name)
         self._publisher.checkBacklog(answer.topic)
-        if answer.size + len(value) > self._answers.budget.text:
+        if answer.size + len(value) > self.answers.budget.text:
             self.finish(run, End(ABORTED, LIMIT))
             raise _ended(answer)
         answer.put(name, operation.kind, value)
-        self._answers.count(answer)
+        self.answers.count(answer)
         self._counted(run)
         self.checkpoints.changed(answer)
         self.ticker.flush(answer.topic)
@@ -292,7 +293,7 @@ class Streams:
         )
 
     def _checkPart(self, answer: Answer, name: str) -> None:
-        most = self._answers.budget.parts
+        most = self.answers.budget.parts
         if name not in answer.parts and len(answer.parts) >= most:
             raise RealtimeError("too_large", f"A stream has at most {most} parts.")
 
@@ -344,7 +345,7 @@ class Streams:
         placed = self._publisher.publishStream(publication)
         if not placed.called:
             # If there are no subscribers here, it does not come back.
-            placed.addCallback(lambda _: self._answers.take(publication, self._clock.seconds()))
+            placed.addCallback(lambda _: self.answers.take(publication, self._clock.seconds()))
         return placed
 
     # Signs of the producer
@@ -362,7 +363,7 @@ class Streams:
         """
         See L{IStreams.leave}.
         """
-        answer = self._answers.get(project, stream)
+        answer = self.answers.get(project, stream)
         run = None if answer is None else self._runs.get(answer)
         if run is not None and run.answer.epoch == epoch:
             run.stopped = None
@@ -395,7 +396,7 @@ class Streams:
         """
         See L{IStreams.end}.
         """
-        answer = self._answers.get(project, stream)
+        answer = self.answers.get(project, stream)
         run = None if answer is None else self._runs.get(answer)
         if run is not None and run.isEndedBy(epoch, end.state):
             return self._ended(run)
@@ -411,7 +412,7 @@ class Streams:
         """
         See L{IStreams.find}.
         """
-        answer = self._answers.get(project, stream)
+        answer = self.answers.get(project, stream)
         if answer is None:
             return fail(_unknown(stream))
         return succeed(Facts(answer.topic, answer.terms.owner, answer.terms.cancel))
@@ -420,7 +421,7 @@ class Streams:
         """
         See L{IStreams.cancel}.
         """
-        answer = self._answers.get(project, stream)
+        answer = self.answers.get(project, stream)
         run = None if answer is None else self._runs.get(answer)
         if answer is None or run is None:
             return fail(_unknown(stream))
@@ -435,7 +436,7 @@ class Streams:
         """
         See L{IStreams.get}.
         """
-        answer = self._answers.get(project, stream)
+        answer = self.answers.get(project, stream)
         return fail(_unknown(stream)) if answer is None else succeed(readData(answer))
 
     def finish(

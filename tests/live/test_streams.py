@@ -74,6 +74,8 @@ class StreamTests(DaemonTests):
         self.assertEqual(ended, {"stream": stream, "state": "done", "kept": True})
         self.assertEqual((await self.read(early))[0], "Grüße, 😀!")
         self.assertEqual((await self.read(late))[0], "!")
+        _, health, _ = await self.http("GET", "/health")
+        self.assertEqual(health["status"], "ok")
         _, history, _ = await self.http(
             "GET", f"/api/v1/public/realtime/history?room={TOPIC}/p", X_Aerostack_Key=SECRET_KEY
         )

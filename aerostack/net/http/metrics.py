@@ -113,6 +113,46 @@ METRICS = (
         "histogram",
         "Delay of a call that the event loop makes every 125 ms.",
     ),
+    Metric("aerostack_streams", "gauge", "Token streams that run."),
+    Metric("aerostack_streams_done_total", "counter", "Token streams that have ended as done."),
+    Metric("aerostack_streams_failed_total", "counter", "Token streams whose producers failed."),
+    Metric("aerostack_streams_cancelled_total", "counter", "Token streams that were cancelled."),
+    Metric("aerostack_streams_aborted_total", "counter", "Token streams that the daemon ended."),
+    Metric(
+        "aerostack_streams_unkept_total",
+        "counter",
+        "Ends of token streams that were sent before the database had kept them.",
+    ),
+    Metric("aerostack_streams_bytes", "gauge", "Memory that token streams take."),
+    Metric(
+        "aerostack_stream_appends_total", "counter", "Texts and values that producers have sent."
+    ),
+    Metric("aerostack_stream_characters_total", "counter", "Characters that producers have sent."),
+    Metric(
+        "aerostack_stream_frames_total",
+        "counter",
+        "Frames that brought text to watchers, each counted once for all watchers.",
+    ),
+    Metric(
+        "aerostack_stream_late_joins_total",
+        "counter",
+        "Subscriptions that began while a token stream was running.",
+    ),
+    Metric(
+        "aerostack_stream_snapshot_bytes_total",
+        "counter",
+        "Bytes that these subscriptions were sent at their beginnings.",
+    ),
+    Metric(
+        "aerostack_stream_first_token_seconds",
+        "histogram",
+        "Time from the start of a token stream until its first text.",
+    ),
+    Metric(
+        "aerostack_stream_tick_seconds",
+        "histogram",
+        "Time of a tick, until every subscriber's socket has what streams have grown by.",
+    ),
     Metric(
         DATABASE_CALLS,
         "histogram",
