@@ -45,13 +45,15 @@ class Models(Service):
         """
         self._projects = projects
 
-    def find(self, project: str, name: str) -> IModel:
+    def find(self, project: str, name: str | None) -> IModel:
         config = self._projects.get(project)
-        model = self._models.get(name)
-        if config is None or name not in config.models or model is None:
-            raise RealtimeError(
-                "unknown_model", f"The project {project} may use no model {name[:64]!r}."
-            )
+        allowed = () if config is None else config.models
+        if name is None and allowed:
+            name = allowed[0]
+        model = self._models.get(name or "") if name in allowed else None
+        if model is None:
+            which = "no model" if name is None else f"no model {name[:64]!r}"
+            raise RealtimeError("unknown_model", f"The project {project} may use {which}.")
         return model
 
     def stopService(self) -> Deferred[Any]:

@@ -75,7 +75,7 @@ class IModels(Interface):
         Find a model that a project may use.
 
         @param project: The project's id.
-        @param name: The model's name for clients.
+        @param name: The model's name for clients; L{None} for the first that the project names.
         @return: An L{IModel}.
         @raise RealtimeError: C{unknown_model}.
         """

@@ -75,7 +75,7 @@ def readChatRequest(body: bytes) -> ChatRequest:
     """
     try:
         body.decode()
-        fields = _fieldsDecoder.decode(body)
+        params = readParameters(body)
         asked = _bodyDecoder.decode(body)
     except msgspec.ValidationError as error:
         raise RealtimeError("invalid_arguments", f"The request does not fit: {error}.") from None
@@ -88,11 +88,19 @@ def readChatRequest(body: bytes) -> ChatRequest:
     options = asked.stream_options or _StreamOptions()
     return makeChatRequest(
         bytes(asked.messages),
-        {name: bytes(value) for name, value in fields.items() if name in PARAMETERS},
+        params,
         asked.model,
         bool(asked.stream),
         bool(options.include_usage),
     )
+
+
+def readParameters(body: bytes) -> Mapping[str, bytes]:
+    """
+    The parameters in the body of a request that is a JSON object.
+    """
+    fields = _fieldsDecoder.decode(body)
+    return {name: bytes(value) for name, value in fields.items() if name in PARAMETERS}
 
 
 def makeChatRequest(

@@ -25,8 +25,10 @@ from aerostack.core.topics.patterns import Patterns
 from aerostack.examples.server import Examples
 from aerostack.interfaces.messaging import IConnection
 from aerostack.interfaces.operating import IProcesses
+from aerostack.net.http.chat import ChatsResource
 from aerostack.net.http.gateway import GatewayResource
 from aerostack.net.http.metrics import Measured, Timings
+from aerostack.net.http.streams import StreamParts, StreamsResource
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
 from aerostack.process.lag import LagMonitor
@@ -44,6 +46,8 @@ from aerostack.sessions.services import ClientServices, NodeServices
 from aerostack.sessions.session import Session
 from aerostack.settings.addresses import Proxies
 from aerostack.settings.settings import Config
+from aerostack.streams.relaying import Relays
+from aerostack.streams.watching import Watches
 
 LEAVING = 0.5
 """Seconds for which a stop waits until the daemon has taken back what clients held."""
@@ -202,17 +206,36 @@ class Front(MultiService):
             self._measure,
             {
                 **self.console.resources(),
-                "api/gateway": GatewayResource(
-                    self._reactor,
-                    self._wall,
-                    self.authenticator,
-                    self._node.shares,
-                    self._models,
-                    lambda: uuid4().hex,
-                ),
+                **self._makeStreams(),
                 **(self._makeExamples() if self.config.server.examples else {}),
             },
         )
+
+    def _makeStreams(self) -> Mapping[str, Resource]:
+        """The resources of token streams and of models."""
+        streams, permit = self._node.streams, self.feeds.permit
+
+        def newId() -> str:
+            return uuid4().hex
+
+        self._streamParts = parts = StreamParts(
+            self._reactor,
+            self._wall,
+            self.authenticator,
+            self._node.shares,
+            permit,
+            streams,
+            Watches(self.hub, streams, permit),
+            self._models,
+            Relays(self._reactor, streams, newId),
+            self.config.limits,
+            newId,
+        )
+        return {
+            "api/gateway": GatewayResource(parts),
+            "api/ai/chat": ChatsResource(parts),
+            "api/v1/public/realtime/streams": StreamsResource(parts),
+        }
 
     def _makeExamples(self) -> Mapping[str, Resource]:
         """The pages of the examples, and the resources that these pages ask."""
@@ -289,6 +312,7 @@ class Front(MultiService):
         self._drainPlan.reload(server.restartTime, server.reconnectSpread)
         self.console.reload(server.console, limits)
         self._models.reload(config.projects)
+        self._streamParts.limits = limits
         self.site.reload(limits)
 
     def _reloadRights(self, before: Config) -> None:

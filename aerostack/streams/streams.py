@@ -142,6 +142,8 @@ class Streams:
         known = self.answers.get(topic.project, name)
         if known is not None:
             return self._goOn(known, topic, request, stopped)
+        if request.alone and self.answers.runs(topic.canonical):
+            raise RealtimeError("stream_busy", "Another stream of the topic goes on; wait.", 1000)
         self.answers.admit(topic.canonical)
         answer = Answer(
             name, self._newId(), topic.canonical, request.terms, self._now(), request.producer

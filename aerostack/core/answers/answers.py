@@ -81,6 +81,12 @@ class Answers:
         running = self._running.get(topic)
         return tuple(a for a in running.values() if a.isShown) if running else ()
 
+    def runs(self, topic: str) -> bool:
+        """
+        Whether an answer of a topic goes on.
+        """
+        return any(answer.end is None for answer in self._running.get(topic, {}).values())
+
     def admit(self, topic: str) -> None:
         """
         Make sure that one more answer may begin on a topic.

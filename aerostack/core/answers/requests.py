@@ -40,12 +40,14 @@ class StartRequest:
     @ivar stream: The stream's id; L{None} for a new one.
     @ivar producer: The producer's own name, or L{None}.
     @ivar takeover: Whether it takes the stream from another producer.
+    @ivar alone: Whether a new stream may not begin while another one of its topic goes on.
     """
 
     terms: Terms
     stream: str | None = None
     producer: str | None = None
     takeover: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

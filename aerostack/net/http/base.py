@@ -128,6 +128,9 @@ class JSONResource(Resource):
         return encodeValue(body), b"application/json"
 
     def _respond(self, request: Request, status: int, body: Any) -> bytes:
+        if status == HTTPStatus.NO_CONTENT:
+            request.setResponseCode(status)
+            return b""
         try:
             data, kind = self.encode(body)
         except Exception:

@@ -28,6 +28,7 @@ class EventStream:
     """
     A client that reads events.
 
+    @ivar headers: The headers of the answer.
     @ivar hasBegun: Whether the head of the answer is out.
     @ivar isOver: Whether the stream has ended, or the client is gone.
     @ivar isFull: Whether the client reads more slowly than events are written.
@@ -49,6 +50,7 @@ class EventStream:
         @param drained: Is called when there is room again.
         """
         self.hasBegun = self.isOver = self.isFull = False
+        self.headers = dict(HEADERS)
         self._clock = clock
         self._request = request
         self._begun = begun
@@ -65,7 +67,7 @@ class EventStream:
         if self.hasBegun or self.isOver:
             return
         self.hasBegun = True
-        for name, value in HEADERS.items():
+        for name, value in self.headers.items():
             self._request.setHeader(name.encode(), value.encode())
         self._begun()
         # What follows may be slow, and the client waits for the head.

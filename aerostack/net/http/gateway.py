@@ -4,7 +4,7 @@ The gateway to the models, for programs that speak to OpenAI or to those who fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,16 +13,18 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
-from aerostack.auth.authenticator import Authenticator, Credentials
-from aerostack.core.access.permissions import Identity
+from aerostack.core.access.permissions import Action, Identity
 from aerostack.core.answers.growth import Grown, Growth
 from aerostack.core.answers.outcome import Outcome
+from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
-from aerostack.interfaces.models import IModel, IModels, IReply, IReplyReceiver
-from aerostack.interfaces.shares import IShares
+from aerostack.interfaces.models import IModel, IReply, IReplyReceiver
 from aerostack.net.http.base import JSONResource, NotFoundResource
 from aerostack.net.http.eventstream import EventStream
-from aerostack.net.http.requests import BoundedRequest, bearerOf, headerOf
+from aerostack.net.http.formats import CompletionFormat, errorOf
+from aerostack.net.http.pump import Collector, Pump
+from aerostack.net.http.requests import BoundedRequest, headerOf
+from aerostack.net.http.streams import StreamParts, termsOf
 from aerostack.protocol import sse
 from aerostack.protocol.chatrequests import ChatRequest, readChatRequest
 from aerostack.protocol.codec import encodeValue
@@ -49,33 +51,16 @@ class GatewayResource(Resource):
     Everything under C{/api/gateway}: for each model, its chat completions.
     """
 
-    def __init__(
-        self,
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        authenticator: Authenticator,
-        shares: IShares,
-        models: IModels,
-        newId: Callable[[], str],
-    ) -> None:
-        """
-        @param wall: Gives the time of day, seconds since the epoch.
-        @param newId: Makes the id of an answer; each call gives another.
-        """
+    def __init__(self, parts: StreamParts) -> None:
         super().__init__()
-        self.clock = clock
-        self.wall = wall
-        self.authenticator = authenticator
-        self.shares = shares
-        self.models = models
-        self.newId = newId
+        self._parts = parts
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         if request.postpath != _PATH:
             return NotFoundResource()
         request.prepath += request.postpath  # type: ignore[operator]
         request.postpath = []
-        return CompletionsResource(self, path.decode("utf-8", "replace"))
+        return CompletionsResource(self._parts, path.decode("utf-8", "replace"))
 
     def render(self, request: BoundedRequest) -> Any:
         return NotFoundResource().render(request)
@@ -88,52 +73,70 @@ class CompletionsResource(JSONResource):
 
     methods = ("POST",)
     cors = True
-    corsHeaders = (*JSONResource.corsHeaders, "x-aerostack-project", *_OPENAI)
+    corsHeaders = (
+        *JSONResource.corsHeaders,
+        *("x-aerostack-project", "x-aerostack-topic"),
+        *_OPENAI,
+    )
+    corsExposed = ("x-aerostack-stream",)
 
-    def __init__(self, gateway: GatewayResource, model: str) -> None:
+    def __init__(self, parts: StreamParts, model: str) -> None:
         """
         @param model: The name of the model in the path.
         """
         super().__init__()
-        self._gateway = gateway
+        self._parts = parts
         self._model = model
 
     def originAllowed(self, origin: str) -> bool:
-        return self._gateway.authenticator.originAllowed(origin)
+        return self._parts.authenticator.originAllowed(origin)
 
     def errorBody(self, error: RealtimeError) -> Any:
         return errorOf(error)
 
     def answer(self, request: BoundedRequest) -> Any:
-        gateway = self._gateway
-        identity = self._identify(request)
+        parts = self._parts
         body = request.content.read()
-        gateway.shares.spend(identity.project, len(body), gateway.clock.seconds())
-        model = gateway.models.find(identity.project, self._model)
+        identity = parts.enter(request, len(body))
+        model = parts.models.find(identity.project, self._model)
         asked = readChatRequest(body)
-        writer = CompletionWriter(f"chatcmpl-{gateway.newId()}", self._model, int(gateway.wall()))
+        writer = CompletionWriter(f"chatcmpl-{parts.newId()}", self._model, int(parts.wall()))
+        name = headerOf(request, "x-aerostack-topic")
+        if name is not None:
+            topic = parts.topic(name, identity)
+            parts.permit(identity, Action.PUBLISH, topic)
+            reader: Pump | Collector
+            if asked.stream:
+                reader = Pump(parts.clock, request, CompletionFormat(writer, asked.wantsUsage))
+            else:
+                reader = Collector(request, writer)
+            return Deferred.fromCoroutine(self._publish(identity, topic, model, asked, reader))
         if asked.stream:
-            return _Streamed(gateway.clock, request, writer, model, asked).done
+            return _Streamed(parts.clock, request, writer, model, asked).done
         return _Whole(request, writer, model, asked).done
 
-    def _identify(self, request: BoundedRequest) -> Identity:
-        gateway = self._gateway
-        bearer = bearerOf(request, gateway.authenticator) or Credentials()
-        project = headerOf(request, "x-aerostack-project")
-        key = headerOf(request, "x-aerostack-key") or bearer.key
-        if not (project or key or bearer.token):
-            raise RealtimeError(
-                "unauthorized", "Bring Authorization: Bearer and the project's key or a token."
-            )
-        return gateway.authenticator.identify(
-            Credentials(
-                projectId=project,
-                key=key,
-                token=bearer.token,
-                origin=headerOf(request, "origin"),
-            ),
-            gateway.wall(),
-        )
+    async def _publish(
+        self,
+        identity: Identity,
+        topic: Topic,
+        model: IModel,
+        asked: ChatRequest,
+        reader: Pump | Collector,
+    ) -> Any:
+        """Let all subscribers of a topic get the answer, the requester as one of them."""
+        parts, following = self._parts, None
+        try:
+            following = await parts.watches.join(identity, topic, reader.changed)
+            terms = termsOf(identity, {"model": self._model})
+            started = await parts.relays.start(topic, terms, model, asked)
+            following.follow(started.stream)
+        except BaseException:
+            if following is not None:
+                following.leave()
+            reader.abandon()
+            raise
+        answered = reader.start(following, x_aerostack_stream=following.stream)
+        return await answered if isinstance(answered, Deferred) else answered
 
 
 @implementer(IReplyReceiver)
@@ -219,17 +222,3 @@ class _Streamed:
     def _send(self, values: Sequence[Any]) -> None:
         self._stream.begin()
         self._stream.write(b"".join(sse.writeEvent(encodeValue(value)) for value in values))
-
-
-def errorOf(error: RealtimeError) -> Any:
-    """
-    The body of an error as OpenAI's clients read it.
-    """
-    return {
-        "error": {
-            "message": error.message,
-            "type": error.code,
-            "param": None,
-            "code": error.code,
-        }
-    }

@@ -94,6 +94,30 @@ def serverOf(request: Request, authenticator: Authenticator, now: float) -> Iden
     return authenticator.identify(bearer, now)
 
 
+def callerOf(request: Request, authenticator: Authenticator, now: float) -> Identity:
+    """
+    Verify the credentials of a client: a key or a token in C{Authorization: Bearer}, the key in
+    C{X-Aerostack-Key} beside a token, or, for an anonymous client, only the name of its project in
+    C{X-Aerostack-Project} or in the URL.
+
+    @param now: The time in seconds.
+    @raise RealtimeError: As L{Authenticator.identify}.
+    """
+    bearer = bearerOf(request, authenticator) or Credentials()
+    project = headerOf(request, "x-aerostack-project") or queryOf(request).get("projectId")
+    key = headerOf(request, "x-aerostack-key") or bearer.key
+    if not (project or key or bearer.token):
+        raise RealtimeError(
+            "unauthorized", "Bring Authorization: Bearer and the project's key or a token."
+        )
+    return authenticator.identify(
+        Credentials(
+            projectId=project, key=key, token=bearer.token, origin=headerOf(request, "origin")
+        ),
+        now,
+    )
+
+
 def operatorOf(request: Request, authenticator: Authenticator, now: float, what: str) -> Identity:
     """
     Make sure that a request has a project's secret key.

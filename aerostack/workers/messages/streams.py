@@ -41,12 +41,13 @@ class StartStream(Struct, frozen=True, array_like=True, tag=150):
     lease: float
     persist: bool
     meta: bytes
+    alone: bool
 
     @property
     def request(self) -> StartRequest:
         """What the producer asks for."""
         terms = Terms(self.owner, self.cancel, self.lease, self.persist, self.meta)
-        return StartRequest(terms, self.stream, self.producer, self.takeover)
+        return StartRequest(terms, self.stream, self.producer, self.takeover, self.alone)
 
 
 def startStream(topic: str, number: int, request: StartRequest) -> StartStream:
@@ -65,6 +66,7 @@ def startStream(topic: str, number: int, request: StartRequest) -> StartStream:
         terms.lease,
         terms.persist,
         terms.meta,
+        request.alone,
     )
 
 

@@ -1,0 +1,182 @@
+"""
+Sends a watched stream to a client.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.server import NOT_DONE_YET
+
+from aerostack.core.answers.answer import DONE
+from aerostack.errors import RealtimeError
+from aerostack.net.http.eventstream import EventStream
+from aerostack.net.http.formats import Format, brokenOff
+from aerostack.net.http.requests import BoundedRequest
+from aerostack.protocol.codec import encodeValue
+from aerostack.protocol.completions import CompletionWriter
+from aerostack.streams.watching import Watch
+
+PIECE = 65_536
+"""How many characters are sent at once, about."""
+
+
+class Pump:
+    """
+    Takes a stream as fast as its client reads it.
+
+    A client that goes away, or that reads nothing, is no reason for a stream to end.
+    """
+
+    def __init__(self, clock: IReactorTime, request: BoundedRequest, format: Format) -> None:
+        self._format = format
+        self._watch: Watch | None = None
+        self._isWriting = self._hasBegun = self._isNew = False
+        self._stream = EventStream(clock, request, _nothing, self._leave, _nothing, self.changed)
+        self._stream.headers |= format.headers
+
+    @property
+    def isOver(self) -> bool:
+        """Whether the client has gone."""
+        return self._stream.isOver
+
+    def start(self, watch: Watch, **headers: str) -> Any:
+        """
+        Begin to send.
+
+        @param headers: More headers of the answer.
+        @return: L{NOT_DONE_YET}.
+        """
+        self._watch = watch
+        self._isNew = not watch.place
+        if self._stream.isOver:
+            self._leave()
+            return NOT_DONE_YET
+        self._stream.headers |= {name.replace("_", "-"): each for name, each in headers.items()}
+        self._stream.begin()
+        self.changed()
+        return NOT_DONE_YET
+
+    def abandon(self) -> None:
+        """
+        Let the request be answered in another way.
+        """
+        self._stream.abandon()
+        self._leave()
+
+    def changed(self) -> None:
+        """
+        Send what there is.
+        """
+        if self._watch is None or self._isWriting:
+            return
+        self._isWriting = True
+        try:
+            self._write(self._watch)
+        finally:
+            self._isWriting = False
+
+    def _write(self, watch: Watch) -> None:
+        stream = self._stream
+        while not stream.isFull and not stream.isOver:
+            try:
+                growths = watch.take(PIECE)
+            except RealtimeError as error:
+                stream.write(self._format.fail(error))
+                self._finish()
+                return
+            if not self._hasBegun and (growths or watch.head):
+                self._hasBegun = True
+                stream.write(self._format.begin(watch, self._isNew))
+            if not growths:
+                break
+            stream.write(self._format.write(growths, watch.place))
+        end = watch.end
+        if end is not None and not stream.isOver:
+            stream.write(self._format.end(end))
+            self._finish()
+
+    def _finish(self) -> None:
+        self._stream.finish()
+        self._leave()
+
+    def _leave(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.leave()
+
+
+class Collector:
+    """
+    Collects a stream for a client that wants it whole.
+    """
+
+    def __init__(self, request: BoundedRequest, writer: CompletionWriter) -> None:
+        self._request = request
+        self._writer = writer
+        self._watch: Watch | None = None
+        self._done: Deferred[tuple[int, Any]] = Deferred()
+        self._isGone = False
+        request.notifyFinish().addErrback(lambda _: self._lost())
+
+    def start(self, watch: Watch, **headers: str) -> Deferred[tuple[int, Any]]:
+        """
+        Begin to collect.
+
+        @param headers: More headers of the answer.
+        @return: The status and the body, once the stream has ended.
+        """
+        for name, value in headers.items():
+            self._request.setHeader(name.replace("_", "-").encode(), value.encode())
+        self._watch = watch
+        if self._isGone:
+            self._leave()
+        self.changed()
+        return self._done
+
+    def abandon(self) -> None:
+        """
+        Let the request be answered in another way.
+        """
+        self._leave()
+
+    def changed(self) -> None:
+        """
+        Take what there is.
+        """
+        watch = self._watch
+        if watch is None:
+            return
+        try:
+            while growths := watch.take(PIECE):
+                for growth in growths:
+                    self._writer.write(growth)
+        except RealtimeError as error:
+            self._leave()
+            self._done.errback(error)
+            return
+        end = watch.end
+        if end is None:
+            return
+        self._leave()
+        if end.state != DONE:
+            self._done.errback(brokenOff(end))
+            return
+        usage = end.data.get("usage")
+        encoded = None if usage is None else encodeValue(usage)
+        self._done.callback((200, self._writer.whole(end.reason, encoded)))
+
+    def _lost(self) -> None:
+        self._isGone = True
+        self._leave()
+
+    def _leave(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.leave()
+
+
+def _nothing() -> None:
+    """Nothing has to be done."""

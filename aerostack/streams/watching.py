@@ -1,0 +1,260 @@
+"""
+Watches token streams for requests over HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from aerostack.core.access.permissions import Action, Identity
+from aerostack.core.answers.answer import STREAMING, Answer
+from aerostack.core.answers.cursor import Cursor, growthOf
+from aerostack.core.answers.growth import Growth
+from aerostack.core.topics.topics import Topic, topicOf
+from aerostack.errors import RealtimeError
+from aerostack.hub.hub import Hub
+from aerostack.interfaces.messaging import ISubscriber
+from aerostack.interfaces.streams import IStreams
+from aerostack.protocol.framing import Frame, payloadOf
+from aerostack.protocol.streams import DONE
+
+_ABOUT_END = DONE.encode()
+
+
+class _EndEvent(msgspec.Struct):
+    event: str = ""
+    stream: str = ""
+    data: dict[str, Any] = {}
+
+
+_events = msgspec.json.Decoder(_EndEvent)
+_objects = msgspec.json.Decoder(dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedEnd:
+    """
+    How a watched stream has ended.
+
+    @ivar reason: A word or a sentence that says more; L{None} if there is none.
+    @ivar data: The data of the event with which it ended, as far as it is known.
+    """
+
+    state: str
+    reason: str | None
+    data: Mapping[str, Any]
+
+
+class Watch:
+    """
+    A stream that somebody watches.
+
+    @ivar stream: The stream's id.
+    @ivar head: The data of the event with which it began, as far as it is known.
+    """
+
+    stream: str
+    head: Mapping[str, Any]
+
+    @property
+    def end(self) -> WatchedEnd | None:
+        """How it has ended, once everything was taken; L{None} before."""
+        raise NotImplementedError
+
+    @property
+    def place(self) -> str:
+        """See L{Cursor.place}."""
+        return ""
+
+    def take(self, most: int) -> list[Growth]:
+        """
+        Take what the watcher lacks.
+
+        @param most: After how many characters to take no more.
+        @raise RealtimeError: C{stream_unknown}: the text is not here any more.
+        """
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """
+        Watch no longer.
+        """
+
+
+class Past(Watch):
+    """
+    A stream that has ended before.
+    """
+
+    def __init__(self, stream: str, found: Mapping[str, Any]) -> None:
+        self.stream = stream
+        self.head = {"id": stream, "meta": found.get("meta") or {}}
+        self._left = growthOf(found.get("parts") or [])
+        state, reason = str(found.get("state")), found.get("reason")
+        self._end = WatchedEnd(state, reason, {"id": stream, "state": state, "reason": reason})
+
+    @property
+    def end(self) -> WatchedEnd | None:
+        return None if self._left else self._end
+
+    def take(self, most: int) -> list[Growth]:
+        taken, self._left = self._left, []
+        return taken
+
+
+@implementer(ISubscriber)
+class Following(Watch):
+    """
+    A stream that runs, or is about to begin.
+    """
+
+    def __init__(
+        self, hub: Hub, topic: Topic, changed: Callable[[], object], place: str = ""
+    ) -> None:
+        """
+        @param place: See L{Cursor}.
+        @param changed: Is called when there may be more to take.
+        """
+        self.stream = ""
+        self.head = {}
+        self._hub = hub
+        self._topic = topic
+        self._place = place
+        self._changed = changed
+        self._answer: Answer | None = None
+        self._cursor: Cursor | None = None
+        self._data: Mapping[str, Any] | None = None
+        self._isHere = True
+
+    @property
+    def isHere(self) -> bool:
+        """Whether the stream has begun, as far as this process knows."""
+        return self._answer is not None
+
+    def follow(self, stream: str) -> None:
+        """
+        Follow a stream, as soon as this process knows of it.
+        """
+        self.stream = stream
+        self._look()
+
+    def followLast(self) -> None:
+        """
+        Follow the stream of the topic that has begun last, if one runs.
+        """
+        running = self._hub.sequencer.answers.of(self._topic.canonical)
+        if running:
+            self.follow(running[-1].id)
+
+    def _look(self) -> None:
+        if self._answer is None and self.stream:
+            answer = self._hub.sequencer.answers.get(self._topic.project, self.stream)
+            if answer is not None and not answer.isReleased and not answer.isOver:
+                self._answer = answer
+                self._cursor = Cursor(answer, self._place)
+                self.head = _objects.decode(answer.head) if answer.head else {"id": answer.id}
+
+    @property
+    def end(self) -> WatchedEnd | None:
+        answer, cursor = self._answer, self._cursor
+        if answer is None or cursor is None or answer.isReleased:
+            return None
+        if not answer.isOver or not cursor.isAtEnd:
+            return None
+        data = self._data or {"id": answer.id, "state": answer.state}
+        reason = data.get("reason", None if answer.end is None else answer.end.reason)
+        return WatchedEnd(answer.state, reason, data)
+
+    @property
+    def place(self) -> str:
+        return self._place if self._cursor is None else self._cursor.place
+
+    def take(self, most: int) -> list[Growth]:
+        if self._answer is None or self._cursor is None:
+            return []
+        if self._answer.isReleased:
+            raise RealtimeError("stream_unknown", "The stream is not here any more; ask again.")
+        return self._cursor.take(most)
+
+    def leave(self) -> None:
+        if self._isHere:
+            self._isHere = False
+            if self._hub.unsubscribe(self, self._topic):
+                self._hub.attachments.release(self._topic.canonical)
+
+    # ISubscriber
+
+    def deliver(self, frame: Frame) -> None:
+        self._look()
+        for part in frame.parts:
+            payload = payloadOf(part)
+            if _ABOUT_END in payload:
+                event = _events.decode(payload)
+                if event.event == DONE and event.stream == self.stream:
+                    self._data = event.data
+        self._changed()
+
+    def reauthorize(self, topic: str | None = None) -> None:
+        """A request over HTTP was allowed when it came."""
+
+
+class Watches:
+    """
+    Lets requests watch streams.
+    """
+
+    def __init__(
+        self, hub: Hub, streams: IStreams, permit: Callable[[Identity, Action, Topic], object]
+    ) -> None:
+        self._hub = hub
+        self._streams = streams
+        self._permit = permit
+
+    async def join(
+        self, identity: Identity, topic: Topic, changed: Callable[[], object], place: str = ""
+    ) -> Following:
+        """
+        Subscribe to a topic, to follow one of its streams.
+
+        @return: It is to L{Following.leave} in any case.
+        @raise RealtimeError: The client may not subscribe to the topic.
+        """
+        self._permit(identity, Action.SUBSCRIBE, topic)
+        attaching: Deferred[None] | None = self._hub.attachments.attach(topic.canonical)
+        if attaching is not None:
+            await attaching
+        following = Following(self._hub, topic, changed, place)
+        self._hub.subscribe(following, topic, None)
+        return following
+
+    async def open(
+        self, identity: Identity, stream: str, changed: Callable[[], object], place: str = ""
+    ) -> Watch:
+        """
+        Watch a stream that runs, or has ended a while ago.
+
+        @param place: See L{Cursor}.
+        @param changed: Is called when there may be more to take.
+        @raise RealtimeError: C{stream_unknown}, or the client may not subscribe to its topic.
+        """
+        facts = await self._streams.find(identity.project, stream)
+        following = await self.join(identity, topicOf(facts.topic), changed, place)
+        following.follow(stream)
+        if following.isHere:
+            return following
+        try:
+            found = _objects.decode(await self._streams.get(identity.project, stream))
+        except BaseException:
+            following.leave()
+            raise
+        if found.get("state") == STREAMING:
+            # It is about to come here.
+            return following
+        following.leave()
+        return Past(stream, found)

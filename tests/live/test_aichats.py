@@ -1,0 +1,79 @@
+"""
+The AI SDK's own C{useChat} with the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+
+from aerostack.testing import PUBLIC_KEY
+from aerostack.testing.models import CUT, DONE, ModelAnswer, chunk, words
+from tests.live.models import ModelTests
+
+SLOW = words("one ", "two ", "three", pause=0.3)
+
+CALL = ModelAnswer(
+    [
+        chunk({"content": "Let me see."}),
+        chunk({"tool_calls": [{"index": 0, "id": "call_1", "function": {"name": "weather"}}]}),
+        chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"city":"Bern"}'}}]}),
+        chunk(reason="tool_calls"),
+        DONE,
+    ]
+)
+
+BROKEN = ModelAnswer([chunk({"content": "Hal"})], ending=CUT)
+
+
+class AIChatTests(ModelTests):
+    """
+    Tests with the classes behind the hook, unchanged.
+    """
+
+    async def test_chats(self) -> None:
+        """
+        A chat is asked, joined in the middle, resumed after refreshes, left, stopped from
+        elsewhere, asked twice, goes on after a tool, and shows a break.
+        """
+        self.model.answers[:] = [
+            *(SLOW, SLOW, SLOW, SLOW),
+            *(CALL, words("Sunny.")),
+            *(BROKEN, words("Whole.")),
+        ]
+        written = await self.node("chats.js", f"http://127.0.0.1:{self.port}", PUBLIC_KEY)
+        results = json.loads(written)
+        whole = {
+            "role": "assistant",
+            "text": "one two three",
+            "kinds": ["step-start", "text"],
+            "status": "ready",
+            "errors": [],
+        }
+        first = results["first"]
+        self.assertEqual(first, {"id": first["id"], **whole})
+        # All tabs have the same message, once.
+        self.assertEqual(results["second"], first)
+        self.assertEqual(results["third"], {**first, "count": 2})
+        self.assertEqual(results["late"], {"count": 2, "status": "ready", "errors": []})
+        self.assertEqual(results["staying"]["text"], "one two three")
+        self.assertEqual(results["stop"]["status"], 200)
+        self.assertEqual(results["stop"]["body"]["state"], "cancelled")
+        self.assertEqual((results["stopped"]["text"], results["stopped"]["errors"]), ("one ", []))
+        self.assertEqual(results["again"], 204)
+        (busy,) = results["other"]
+        self.assertEqual(json.loads(busy)["error"], "stream_busy")
+        self.assertEqual(results["retried"], {"status": 200, "same": True})
+        self.assertEqual(results["call"]["state"], "input-available")
+        self.assertEqual(results["call"]["input"], {"city": "Bern"})
+        tools = results["tools"]
+        self.assertEqual((tools["id"], tools["count"]), (results["call"]["id"], 2))
+        self.assertEqual(tools["text"], "Let me see.Sunny.")
+        broken = results["broken"]
+        self.assertEqual((broken["text"], broken["status"]), ("Hal", "error"))
+        self.assertEqual(broken["errors"], ["The answer was broken off (upstream)."])
+        self.assertEqual(results["regenerated"]["text"], "Whole.")
+        # Of the requests on the busy chat, one came to the model.
+        self.assertEqual(len(self.model.asked), 8)
+        said = self.model.asked[5].body["messages"]
+        self.assertEqual([each["role"] for each in said], ["user", "assistant", "tool"])
+        self.assertEqual((said[1]["content"], said[2]["content"]), ("Let me see.", "sunny"))
