@@ -74,6 +74,8 @@ class HubParts:
             heads.start(self._relay)
         self._tables = TableRelay(clock, codec, services.tracker)
         self._shares = WorkerShares(clock, node.shares, node.config.projects)
+        if node.quotas is not None:
+            node.quotas.join(self._shares.lender)
         self._clients = WorkerClients(self._presence)
         self._line = WorkerLine(services.revocations, node.others)
         self._work = HubWork(

@@ -52,6 +52,7 @@ from aerostack.server.names import nameOf
 from aerostack.server.peers import Peers
 from aerostack.server.policies import makePolicies
 from aerostack.server.queries import Queries
+from aerostack.server.quotas import SharedQuotas
 from aerostack.server.streams import makeStreams, streamTimings, streamValues
 from aerostack.sessions.services import NodeServices
 from aerostack.sessions.shares import Shares
@@ -77,6 +78,7 @@ class Node(MultiService):
     @ivar backbone: Puts publications in order, and decides who is present.
     @ivar streams: The token streams.
     @ivar shares: What clients and projects use.
+    @ivar quotas: Keeps the limits of projects over all nodes; L{None} if this one is alone.
     """
 
     def __init__(
@@ -174,8 +176,13 @@ class Node(MultiService):
         limits = config.limits
         self.shares = Shares(reactor, config.projects, limits, Admission(limits, random))
         self._peers: Peers | None = None
+        self.quotas: SharedQuotas | None = None
         if self.engine is not None:
-            self._peers = Peers(reactor, config, self.engine.nodes, self.shares, run)
+            nodes = self.engine.nodes
+            self._peers = Peers(reactor, config, nodes, self.shares, run)
+            self.quotas = SharedQuotas(reactor, nodes.membership, self.engine.rates, self.shares)
+            self.quotas.setServiceParent(self)
+            nodes.changed = self._nodesChanged
         self._queries = Queries(self._backend, self.pools.query, limits, self.tracker.poke)
         works = (
             self.backbone.roster.sweep,
@@ -185,6 +192,12 @@ class Node(MultiService):
         )
         Sweeper(reactor, works).setServiceParent(self)
         HistoryMaintenance(reactor, self._now, self.history).setServiceParent(self)
+
+    def _nodesChanged(self) -> None:
+        """Go by what is known now of the other nodes."""
+        if self._peers is not None and self.quotas is not None:
+            self._peers.changed()
+            self.quotas.changed()
 
     def _now(self) -> int:
         return int(self._wall() * 1000)

@@ -55,7 +55,6 @@ class Peers:
         """
         self._database = database
         self.reload(self._config)
-        self._nodes.changed = self._changed
         self._nodes.start(self._report, lambda: self._encoded)
 
     def reload(self, config: Config) -> None:
@@ -83,8 +82,10 @@ class Peers:
             },
         )
 
-    def _changed(self) -> None:
-        """Say in the log in what a node differs that has come, or has another configuration."""
+    def changed(self) -> None:
+        """
+        Say in the log in what a node differs that has come, or has another configuration.
+        """
         said, self._said = self._said, {}
         for peer in self._nodes.membership.alive:
             found = self._said[peer.run] = self.differences(peer)

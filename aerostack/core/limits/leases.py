@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from aerostack.core.limits.quotas import BURST
+from aerostack.core.limits.quotas import BURST, resize
 from aerostack.core.limits.rates import TokenBucket
+from aerostack.core.limits.settling import Buckets, Spending
 from aerostack.settings.projects import ProjectConfig
 
 H = TypeVar("H")
@@ -101,13 +102,21 @@ class _Pool(Generic[H]):
         return [holder for holder, held in self.lent.items() if held > 0 and holder != but]
 
 
+_Pools = tuple[_Pool[H] | None, _Pool[H] | None]
+
+
 class Lender(Generic[H]):
     """
     Lends the tokens of all projects.
+
+    @ivar spending: Takes what projects spend; L{None} if there are no other nodes.
     """
+
+    spending: Spending | None = None
 
     def __init__(self, projects: Mapping[str, ProjectConfig]) -> None:
         self._edition = 0
+        self._part = 1.0
         # By project, the pool of frames and that of bytes; L{None} for no limit.
         self._pools: dict[str, tuple[_Pool[H] | None, _Pool[H] | None]] = {}
         # When borrowers were last asked to give back, by project.
@@ -158,6 +167,8 @@ class Lender(Generic[H]):
             waits.append(wait)
             if wait:
                 others.update(dict.fromkeys(pool.holders(holder)))
+        if edition in (0, self._edition):
+            self._note(project, pools, spent)
         wait = max(waits)
         if others and now - self._recalled.get(project, -LEASE) >= LEASE:
             self._recalled[project] = now
@@ -183,6 +194,30 @@ class Lender(Generic[H]):
             if pool is not None:
                 pool.spend(holder, used, now)
                 pool.lent[holder] -= amount
+        self._note(project, pools, spent)
+
+    def _note(self, project: str, pools: _Pools[H], spent: Tokens) -> None:
+        if self.spending is not None and pools != (None, None):
+            self.spending.note(project, spent.frames, spent.bytes)
+
+    def buckets(self, project: str) -> Buckets:
+        """
+        The buckets of a project's rates, with the tokens that are lent and not spent.
+        """
+        frames, size = self._pools.get(project, (None, None))
+        return (None if frames is None else frames.bucket, None if size is None else size.bucket)
+
+    def divide(self, part: float, now: float) -> None:
+        """
+        Lend by a part of each rate from now on.
+
+        @param now: The clock's time, seconds.
+        """
+        self._part = part
+        for project in self._pools:
+            found = self._projects.get(project)
+            if found is not None:
+                resize(self.buckets(project), found, part, now)
 
     def forget(self, holder: H) -> None:
         """
@@ -198,7 +233,9 @@ class Lender(Generic[H]):
         if pools is None:
             found = self._projects.get(project)
             rates = (None, None) if found is None else (found.framesPerSecond, found.bytesPerSecond)
-            frames, size = (None if rate is None else _Pool[H](rate, now) for rate in rates)
+            frames, size = (
+                None if rate is None else _Pool[H](rate * self._part, now) for rate in rates
+            )
             pools = self._pools[project] = frames, size
         return pools
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from math import ceil
 
 from aerostack.core.limits.rates import Allowance, TokenBucket
+from aerostack.core.limits.settling import Buckets, Others, Spending
 from aerostack.errors import RealtimeError
 from aerostack.settings.projects import ProjectConfig
 
@@ -72,7 +73,11 @@ class Quotas:
     @ivar connections: How many connections each project has.
     @ivar addresses: How many connections each address has.
     @ivar subscriptions: How many subscriptions each project has.
+    @ivar others: What other nodes use of the limits of projects.
+    @ivar spending: Takes what projects spend of their rates; L{None} if there are no other nodes.
     """
+
+    spending: Spending | None = None
 
     def __init__(
         self, projects: Mapping[str, ProjectConfig], connectionsPerAddress: int | None
@@ -80,6 +85,8 @@ class Quotas:
         self.connections = UsageCounts()
         self.addresses = UsageCounts()
         self.subscriptions = UsageCounts()
+        self.others = Others()
+        self._part = 1.0
         self._allowances: dict[str, Allowance | None] = {}
         self.reload(projects, connectionsPerAddress)
 
@@ -118,7 +125,8 @@ class Quotas:
         @raise RealtimeError: C{too_many_connections}.
         """
         most = self._projects[project].connections
-        if most is not None and self.connections[project] >= most:
+        elsewhere = self.others.connections(project)
+        if most is not None and not self.others.leaves(most, self.connections[project], elsewhere):
             raise RealtimeError(
                 "too_many_connections",
                 f"The project {project} has at most {most} connections.",
@@ -135,7 +143,10 @@ class Quotas:
         """
         found = self._projects.get(project)
         most = None if found is None else found.subscriptions
-        if most is not None and self.subscriptions[project] >= most:
+        elsewhere = self.others.subscriptions(project)
+        if most is not None and not self.others.leaves(
+            most, self.subscriptions[project], elsewhere
+        ):
             raise RealtimeError(
                 "too_many_subscriptions",
                 f"The project {project} has at most {most} subscriptions in all.",
@@ -155,16 +166,49 @@ class Quotas:
         if project not in self._allowances:
             self._allowances[project] = self._makeAllowance(project, now)
         allowance = self._allowances[project]
-        if allowance is not None and (wait := allowance.take(now, size)):
+        if allowance is None:
+            return
+        if wait := allowance.take(now, size):
             raise tooFast(f"All clients of the project {project} together", allowance, wait)
+        if self.spending is not None:
+            self.spending.note(project, 1.0, size)
+
+    def buckets(self, project: str) -> Buckets:
+        """
+        The buckets of a project's rates.
+        """
+        allowance = self._allowances.get(project)
+        return (None, None) if allowance is None else (allowance.frames, allowance.bytes)
+
+    def divide(self, part: float, now: float) -> None:
+        """
+        Go by a part of each rate from now on.
+
+        @param now: The time in seconds.
+        """
+        self._part = part
+        for project, allowance in self._allowances.items():
+            if allowance is not None:
+                resize((allowance.frames, allowance.bytes), self._projects[project], part, now)
 
     def _makeAllowance(self, project: str, now: float) -> Allowance | None:
         # A project that was taken out of the configuration may still have connections.
         found = self._projects.get(project)
         if found is None or (found.framesPerSecond is None and found.bytesPerSecond is None):
             return None
-        return Allowance(_bucket(found.framesPerSecond, now), _bucket(found.bytesPerSecond, now))
+        rates = found.framesPerSecond, found.bytesPerSecond
+        return Allowance(*(_bucket(rate, self._part, now) for rate in rates))
 
 
-def _bucket(rate: float | None, now: float) -> TokenBucket | None:
-    return None if rate is None else TokenBucket(rate, rate * BURST, now)
+def resize(buckets: Buckets, project: ProjectConfig, part: float, now: float) -> None:
+    """
+    Let the buckets of a project go by a part of its rates.
+    """
+    rates = project.framesPerSecond, project.bytesPerSecond
+    for bucket, rate in zip(buckets, rates, strict=True):
+        if bucket is not None and rate is not None:
+            bucket.resize(rate * part, rate * part * BURST, now)
+
+
+def _bucket(rate: float | None, part: float, now: float) -> TokenBucket | None:
+    return None if rate is None else TokenBucket(rate * part, rate * part * BURST, now)

@@ -50,6 +50,15 @@ class TokenBucket:
             self.tokens -= amount
         return wait
 
+    def resize(self, rate: float, burst: float, now: float) -> None:
+        """
+        Go by another rate and burst from now on.  What is more than the new burst is gone.
+        """
+        self.wait(now)
+        self.rate = rate
+        self.burst = burst
+        self.tokens = min(self.tokens, float(burst))
+
 
 class Patience:
     """

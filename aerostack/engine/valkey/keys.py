@@ -110,6 +110,12 @@ class Keys:
         """
         return b"%b:of:%b" % (self.presence, run.encode())
 
+    def rateOf(self, project: str) -> bytes:
+        """
+        The hash that has the buckets of a project's rates.
+        """
+        return b"%b:rate:%b" % (self._prefix, project.encode())
+
     def nodeChannelOf(self, run: str) -> bytes:
         """
         The channel on which a run of a node gets answers.

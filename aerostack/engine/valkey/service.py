@@ -13,13 +13,20 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from aerostack.core.replay.log import Depth
-from aerostack.engine.valkey import leasescripts, logscripts, nodescripts, rosterscripts
+from aerostack.engine.valkey import (
+    leasescripts,
+    logscripts,
+    nodescripts,
+    ratescripts,
+    rosterscripts,
+)
 from aerostack.engine.valkey.address import ValkeyAddress
 from aerostack.engine.valkey.endpoints import Endpoints
 from aerostack.engine.valkey.keys import Keys
 from aerostack.engine.valkey.link import Link, Login
 from aerostack.engine.valkey.log import ValkeyLog
 from aerostack.engine.valkey.nodes import ValkeyNodes
+from aerostack.engine.valkey.rates import ValkeyRates
 from aerostack.engine.valkey.roster import ValkeyRoster
 from aerostack.engine.valkey.scripts import Scripts
 from aerostack.engine.valkey.sentinel import Sentinels
@@ -31,6 +38,7 @@ SCRIPTS = {
     **rosterscripts.SCRIPTS,
     **leasescripts.SCRIPTS,
     **nodescripts.SCRIPTS,
+    **ratescripts.SCRIPTS,
 }
 
 
@@ -41,6 +49,7 @@ class ValkeyEngine:
     @ivar log: The logs that the nodes share.
     @ivar roster: Decides who is present, with the other nodes.
     @ivar nodes: Reaches the other nodes.
+    @ivar rates: The rates of projects that the nodes share.
     """
 
     def __init__(
@@ -75,6 +84,7 @@ class ValkeyEngine:
         self.log = ValkeyLog(reactor, history, depthOf, run, window, patience, keys)
         self.roster = ValkeyRoster(reactor, now, run, grace, patience=patience, keys=keys)
         self.nodes = ValkeyNodes(reactor, run, name, keys)
+        self.rates = ValkeyRates(keys)
         self._sentinels: Sentinels | None = None
         if address.master is not None:
             self._sentinels = Sentinels(
@@ -106,6 +116,7 @@ class ValkeyEngine:
         self.log.begin(self._link)
         self.roster.begin(self._link)
         self.nodes.begin(self._link)
+        self.rates.begin(self._link)
 
     @property
     def fault(self) -> str | None:

@@ -56,6 +56,7 @@ class WorkerShares:
     Counts what workers have, and lends them the rates of projects.
 
     @ivar handlers: See L{aerostack.workers.hub}.
+    @ivar lender: Lends the rates.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class WorkerShares:
         """
         self._clock = clock
         self._shares = shares
-        self._lender: Lender[Link] = Lender(projects)
+        self.lender: Lender[Link] = Lender(projects)
         self._links: dict[Link, _Held] = {}
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
         self.handlers: Mapping[type[Struct], Callable[[Link, Any], Any]] = {
@@ -84,7 +85,7 @@ class WorkerShares:
         """
         Lend by these rates from now on.
         """
-        self._lender.reload(projects)
+        self.lender.reload(projects)
 
     def joined(self, link: Link) -> None:
         """
@@ -97,7 +98,7 @@ class WorkerShares:
         Take back everything from a worker that is gone.
         """
         held = self._links.pop(link)
-        self._lender.forget(link)
+        self.lender.forget(link)
         self._cooperator.coiterate(self._giveBack(held))
 
     def _giveBack(self, held: _Held) -> Iterator[None]:
@@ -150,7 +151,7 @@ class WorkerShares:
     # Rates
 
     def _lend(self, link: Link, question: Borrow) -> Lent:
-        loan, others = self._lender.lend(
+        loan, others = self.lender.lend(
             question.project,
             link,
             question.edition,
@@ -164,7 +165,7 @@ class WorkerShares:
         return Lent(loan.edition, loan.tokens, loan.wait)
 
     def _takeBack(self, link: Link, message: Return) -> None:
-        self._lender.giveBack(
+        self.lender.giveBack(
             message.project,
             link,
             message.edition,

@@ -1,0 +1,116 @@
+"""
+Tests for L{aerostack.engine.valkey.rates}, against a real server.
+"""
+
+from __future__ import annotations
+
+from twisted.internet import reactor
+from twisted.internet.defer import succeed
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.trial.unittest import TestCase
+
+from aerostack.engine.valkey.keys import Keys
+from aerostack.engine.valkey.link import Link, Login
+from aerostack.engine.valkey.rates import PIECE, ValkeyRates
+from aerostack.engine.valkey.ratescripts import SCRIPTS
+from aerostack.engine.valkey.scripts import Scripts
+from aerostack.engine.valkey.users import LinkUsers
+from tests.engine.valkey.lines import until
+from tests.engine.valkey.server import sharedServer
+
+SLOW = 0.001
+"""A rate at which a bucket does not fill while a test runs, but for a hundredth."""
+
+
+class RatesTests(TestCase):
+    """
+    Tests for L{ValkeyRates} with two nodes.
+    """
+
+    timeout = 60
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.server = sharedServer(self)
+        self.nodes: list[ValkeyRates] = []
+        self.links: list[Link] = []
+        for name in ("n0", "n1"):
+            rates = ValkeyRates(Keys())
+            link = Link(
+                reactor,
+                lambda: succeed(UNIXClientEndpoint(reactor, self.server.path)),
+                Login(name, f"own:{name}".encode()),
+                Scripts(SCRIPTS, name),
+                LinkUsers(()),
+                lambda: 0.0,
+            )
+            rates.begin(link)
+            link.start()
+            self.addCleanup(link.stop)
+            self.nodes.append(rates)
+            self.links.append(link)
+        await until(lambda: all(link.isUp for link in self.links))
+
+    async def settle(
+        self, node: int, frames: float, size: float = 0.0, rate: float = SLOW
+    ) -> tuple[float, float]:
+        """
+        Settle what a node has spent of C{p}.
+
+        @return: What the buckets have.
+        """
+        found = await self.nodes[node].settle({"p": ((rate, rate * 100), (frames, size))})
+        return found["p"]
+
+    async def test_shared(self) -> None:
+        """The bucket begins full, and what one node spends the other one has no more."""
+        frames, size = await self.settle(0, 0.0015, 0.05)
+        self.assertApproximates(frames, 0.0005, SLOW / 50)
+        self.assertApproximates(size, 0.15, SLOW * 2)
+        frames, size = await self.settle(1, 0.001)
+        self.assertApproximates(frames, -0.0005, SLOW / 50)
+        self.assertApproximates(size, 0.15, SLOW * 2)
+
+    async def test_owed(self) -> None:
+        """No more than a burst is owed, and no bucket has more than a burst."""
+        frames, _ = await self.settle(0, 1000.0)
+        self.assertApproximates(frames, -0.002, SLOW / 50)
+        self.server.execute("HSET", "ar1:rate:p", "at", "0")
+        frames, _ = await self.settle(1, 0.0)
+        self.assertEqual(frames, 0.002)
+
+    async def test_time(self) -> None:
+        """Tokens come back by the server's clock."""
+        await self.settle(0, 200.0, 0.0, 100.0)
+        at = float(self.server.execute("HGET", "ar1:rate:p", "at"))
+        self.server.execute("HSET", "ar1:rate:p", "at", f"{at - 1.0:.6f}", "frames", "0")
+        frames, _ = await self.settle(1, 0.0, 0.0, 100.0)
+        self.assertGreaterEqual(frames, 100.0)
+        # A clock that was set back takes nothing away.
+        self.server.execute("HSET", "ar1:rate:p", "at", f"{at + 1000:.6f}", "frames", "7")
+        frames, _ = await self.settle(1, 0.0, 0.0, 100.0)
+        self.assertEqual(frames, 7.0)
+
+    async def test_many(self) -> None:
+        """Any number of projects is settled; those without a rate are there, too."""
+        asked = {f"p{n}": ((10.0, 0.0), (float(n % 7), 5.0)) for n in range(2 * PIECE + 1)}
+        found = await self.nodes[0].settle(asked)
+        self.assertEqual(found.keys(), asked.keys())
+        for n in range(2 * PIECE + 1):
+            self.assertApproximates(found[f"p{n}"][0], 20.0 - n % 7, 0.001)
+
+    async def test_forgotten(self) -> None:
+        """The server keeps nothing of a project for long."""
+        await self.settle(0, 1.0)
+        self.assertGreater(self.server.execute("PTTL", "ar1:rate:p"), 0)
+
+    async def test_away(self) -> None:
+        """While the server is away, nothing is settled; when it is empty, buckets begin full."""
+        await self.settle(0, 0.002)
+        self.server.kill()
+        await until(lambda: not self.links[0].isUp)
+        self.assertEqual(await self.nodes[0].settle({"p": ((1.0, 1.0), (1.0, 1.0))}), {})
+        self.server.start()
+        await until(lambda: self.links[0].isUp)
+        self.server.flush()
+        frames, _ = await self.settle(0, 0.0)
+        self.assertEqual(frames, 0.002)
