@@ -100,6 +100,16 @@ class NodesTests(DaemonTests):
         wire.tell({"type": "subscribe", "topic": topic, **fields})
         return wire, await wire.frame()
 
+    async def connect(self, number: int, token: str) -> Wire:
+        """
+        Connect to a daemon with a token.
+        """
+        self.at(number)
+        wire = await self.wire()
+        protocols = f"aerostack-token.{token}, aerostack-v1"
+        await wire.upgrade("/api/realtime?projectId=p", {"Sec-WebSocket-Protocol": protocols})
+        return wire
+
     async def say(self, wire: Wire, topic: str, data: Any, **fields: Any) -> Frame:
         """
         Publish an event, and wait for the answer.

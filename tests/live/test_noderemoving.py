@@ -5,6 +5,7 @@ Users that a server removes from two daemons.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 from aerostack.core.nodes.membership import UNKNOWN
@@ -13,7 +14,7 @@ from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.testing import TOKEN_SECRET, makeProject
 from tests.live.clients import makeToken
 from tests.live.nodes import NodesTests
-from tests.live.wire import Refused, Wire
+from tests.live.wire import Refused
 
 TOPIC = "chat/a"
 
@@ -27,16 +28,6 @@ class RemovingTests(NodesTests):
 
     def projects(self) -> dict[str, ProjectConfig]:
         return {"p": makeProject(jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET))}
-
-    async def connect(self, number: int, token: str) -> Wire:
-        """
-        Connect to a daemon with a token.
-        """
-        self.at(number)
-        wire = await self.wire()
-        protocols = f"aerostack-token.{token}, aerostack-v1"
-        await wire.upgrade("/api/realtime?projectId=p", {"Sec-WebSocket-Protocol": protocols})
-        return wire
 
     def removed(self, *connections: int | None, **more: Any) -> dict[str, Any]:
         """
@@ -53,6 +44,18 @@ class RemovingTests(NodesTests):
             **more,
         }
 
+    async def remove(self, method: str, *args: Any) -> tuple[int, Any]:
+        """
+        Remove a user.
+
+        @return: The status and the answer, with the sum of each daemon's workers.
+        """
+        status, answer = await self.rpc(method, *args)
+        nodes: Counter[str] = Counter()
+        for name, connections in answer["nodes"].items():
+            nodes[name.partition("/")[0]] += connections
+        return status, {**answer, "nodes": nodes}
+
     async def test_disconnect(self) -> None:
         """
         The user's clients of both daemons get the code and the reason, and the presence of all
@@ -65,7 +68,9 @@ class RemovingTests(NodesTests):
         wires[1].tell({"type": "track", "topic": TOPIC, "state": {}})
         self.assertEqual((await watcher.frame())["event"], "presence:join")
         self.at(0)
-        status, answer = await self.rpc("user.disconnect", "ann", {"reason": "Bye.", "code": 4242})
+        status, answer = await self.remove(
+            "user.disconnect", "ann", {"reason": "Bye.", "code": 4242}
+        )
         self.assertEqual((status, answer), (200, self.removed(1, 2)))
         for wire in wires:
             await wire.lost
@@ -81,7 +86,9 @@ class RemovingTests(NodesTests):
         old = makeToken("ann", iat=int(time.time()) - 10)
         wire = await self.connect(1, old)
         self.at(0)
-        status, answer = await self.rpc("user.revoke", "ann", {"seconds": 60, "reason": "stolen"})
+        status, answer = await self.remove(
+            "user.revoke", "ann", {"seconds": 60, "reason": "stolen"}
+        )
         self.assertEqual((status, answer), (200, self.removed(0, 1, until=answer["until"])))
         self.assertIn("(stolen)", (await wire.frame())["message"])
         await wire.lost
@@ -101,7 +108,7 @@ class RemovingTests(NodesTests):
         self.patch(nodes, "pushed", late.append)
         self.patch(users, "PATIENCE", 0.3)
         self.at(0)
-        status, answer = await self.rpc("user.disconnect", "ann")
+        status, answer = await self.remove("user.disconnect", "ann")
         self.assertEqual((status, answer), (200, self.removed(0, None)))
         for push in late:
             type(nodes).pushed(nodes, push)
@@ -118,7 +125,7 @@ class RemovingTests(NodesTests):
         self.server.kill()
         await self.until(lambda: all(each.node.faults()["engine"] for each in self.daemons))
         self.at(0)
-        status, answer = await self.rpc("user.revoke", "ann", {"seconds": 60})
+        status, answer = await self.remove("user.revoke", "ann", {"seconds": 60})
         self.assertEqual(status, 200)
         self.assertEqual((answer["nodes"], answer["unconfirmed"]), ({"n0": 0}, ["n1", UNKNOWN]))
         self.assertEqual(await wire.barrier(), [])
