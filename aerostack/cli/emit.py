@@ -5,6 +5,8 @@ C{emit}: send an event as a server does.
 from __future__ import annotations
 
 import argparse
+import codecs
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +22,8 @@ from aerostack.cli.options import (
     readJSON,
     sdkFor,
 )
-from aerostack.cli.output import Output
+from aerostack.cli.output import Output, say
+from aerostack.client.blockingstream import BlockingStream
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,22 +32,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.description = (
         "Sends an event to everybody who is subscribed to a topic, as a server"
-        " does, with the project's secret key."
+        " does, with the project's secret key. With --stream it sends what comes on its input as a"
+        " token stream, while it comes."
     )
-    addEvent(parser)
-    parser.add_argument("--user", help="whom it is said to come from")
+    addEvent(parser, required=False)
+    parser.add_argument("--user", help="whom it is said to come from; the owner of a stream")
+    parser.add_argument("--stream", action="store_true", help="stream the text of the input")
     addTimeout(parser)
     addJSON(parser)
     addAddress(parser, token=False)
     parser.set_defaults(run=_run)
 
 
-def addEvent(parser: argparse.ArgumentParser) -> None:
+def addEvent(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """
     Declare the options for an event.
+
+    @param required: Whether the command always sends one.
     """
     parser.add_argument("topic", metavar="TOPIC", help="orders, or chat/general")
-    parser.add_argument("event", metavar="EVENT", help="the event's name")
+    name = parser.add_argument("event", metavar="EVENT", help="the event's name")
+    if not required:
+        name.nargs = "?"
     parser.add_argument(
         "data",
         metavar="DATA",
@@ -94,6 +103,13 @@ def _read(options: argparse.Namespace, text: str, what: str) -> Any:
 
 def _run(options: argparse.Namespace) -> None:
     output = Output(options.json)
+    if options.stream:
+        if options.event is not None or options.text:
+            raise CommandError("--stream sends the text of the input: leave EVENT and DATA out")
+        _stream(options, output)
+        return
+    if options.event is None:
+        raise CommandError("EVENT is missing, the event's name; or give --stream")
     with sdkFor(options, secret=True) as sdk:
         for data in dataOf(options):
             answer = sdk.socket.emit(
@@ -104,3 +120,37 @@ def _run(options: argparse.Namespace) -> None:
                 output.line(f"sent {options.event} on {options.topic}{kept}")
             else:
                 output.line(formatJSON(answer))
+
+
+def _stream(options: argparse.Namespace, output: Output) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    length = 0
+    with sdkFor(options, secret=True, retry=True) as sdk:
+        kept = {"persist": True} if options.persist else {}
+        with sdk.ai.stream(options.topic, owner=options.user, **kept) as stream:
+            say(f"streaming on {options.topic} as {stream.id}")
+            while piece := os.read(sys.stdin.fileno(), _PIECE):
+                length += _write(stream, decoder, piece)
+            _write(stream, decoder, b"", True)
+            answer = stream.end()
+    if output.pretty:
+        state = "kept" if answer["kept"] else "not kept"
+        output.line(f"streamed {length} characters on {options.topic}, {state}")
+    else:
+        output.line(formatJSON(answer))
+
+
+def _write(
+    stream: BlockingStream, decoder: codecs.IncrementalDecoder, piece: bytes, final: bool = False
+) -> int:
+    try:
+        text = decoder.decode(piece, final)
+    except UnicodeDecodeError as error:
+        raise CommandError(f"the input is not UTF-8: {error.reason}") from None
+    if text:
+        stream.write(text)
+    return len(text)
+
+
+_PIECE = 65_536
+"""How many bytes of the input are read at once."""

@@ -123,11 +123,12 @@ def addressFor(options: argparse.Namespace, secret: bool = False) -> Address:
     return replace(address, key=key or address.key, token=token)
 
 
-def sdkFor(options: argparse.Namespace, secret: bool = False) -> BlockingSDK:
+def sdkFor(options: argparse.Namespace, secret: bool = False, retry: bool = False) -> BlockingSDK:
     """
-    Make the SDK that sends each HTTP request once, within the command's time-out.
+    Make the SDK that sends each HTTP request within the command's time-out.
 
     @param secret: See L{addressFor}.
+    @param retry: Whether to send one again that the daemon has not acted on.
     """
     address = addressFor(options, secret)
     return BlockingSDK(
@@ -136,7 +137,7 @@ def sdkFor(options: argparse.Namespace, secret: bool = False) -> BlockingSDK:
         projectId=address.projectId,
         token=address.token,
         timeout=options.timeout,
-        retry=False,
+        retry=retry,
     )
 
 

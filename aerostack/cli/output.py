@@ -32,10 +32,16 @@ class Output:
         """
         Write a line, at once.
         """
+        self.write(f"{text}\n")
+
+    def write(self, text: str) -> None:
+        """
+        Write a part of a line, at once.
+        """
         if self.closed:
             return
         try:
-            print(text, file=self._stream, flush=True)
+            print(text, end="", file=self._stream, flush=True)
         except BrokenPipeError:
             self.closed = True
             # Otherwise the interpreter would flush the stream at its end, and report an error.

@@ -12,9 +12,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from aerostack.cli.formats import Frame, formatFrame, formatJSON, formatRow
+from aerostack.cli.growing import GrowingLines
 from aerostack.cli.options import CommandError, addAddress, addJSON, addressFor, readJSON
 from aerostack.cli.output import Output, say
 from aerostack.cli.talk import talk
+from aerostack.client.answers import STREAMING, Answer
 from aerostack.client.connection import DISCONNECTED
 from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
@@ -32,9 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     Declare the options of the command.
     """
     parser.description = (
-        "Shows what happens on tables and topics: readable on a terminal, one JSON"
-        " frame a line in a pipe. When the daemon restarts it comes back by itself, and shows"
-        " what it missed."
+        "Shows what happens on tables and topics: readable on a terminal, where a token stream is a"
+        " line that grows; one JSON frame a line in a pipe. When the daemon restarts it comes back"
+        " by itself, and shows what it missed."
     )
     parser.add_argument("topics", nargs="+", metavar="TOPIC", help="orders, or chat/general")
     parser.add_argument("--filter", metavar="JSON", help="which rows of the tables")
@@ -88,6 +90,7 @@ class Tail:
         self._left = count
         self._client: RealtimeClient | None = None
         self._said = ""
+        self._growing = GrowingLines()
         self._done: Deferred[None] = Deferred()
 
     async def follow(self, reactor: Any, client: RealtimeClient) -> None:
@@ -105,6 +108,8 @@ class Tail:
             channel = client.channel(topic)
             channel.on("*", self._received).on("snapshot", self._received)
             channel.onSubscribed(self._subscribed)
+            if self._output.pretty:
+                channel.answers.onChange(partial(self._grown, topic))
             channel.onGap(partial(self._missed, topic))
             channel.onError(partial(self._refused, topic))
             channel.onFeedChange(partial(self._feed, topic))
@@ -116,15 +121,29 @@ class Tail:
         for line in self._lines(frame):
             if self._done.called:
                 return
+            self._output.write(self._growing.interrupt())
             self._output.line(line)
-            if self._left is not None:
-                self._left -= 1
-            if self._output.closed or self._left == 0:
-                self._done.callback(None)
+            self._count()
+
+    def _grown(self, topic: str, answer: Answer) -> None:
+        if self._done.called:
+            return
+        self._output.write(self._growing.grow(topic, answer))
+        if answer.state != STREAMING:
+            self._count()
+
+    def _count(self) -> None:
+        """Count a line; end the command where it was the last."""
+        if self._left is not None:
+            self._left -= 1
+        if self._output.closed or self._left == 0:
+            self._done.callback(None)
 
     def _lines(self, frame: Frame) -> list[str]:
         if not self._output.pretty:
             return [formatJSON(frame)]
+        if "stream" in frame:
+            return []
         if frame["type"] == "snapshot":
             return [formatRow(frame["topic"], row) for row in frame.get("rows", [])]
         line = formatFrame(frame)
