@@ -242,10 +242,15 @@ class Answers:
             self._end(id, str(frame.get("state") or fields.get("state")), fields)
         elif event == "ai:start":
             started = self._open(id)
+            if started.state == UNKNOWN:
+                started.state = STREAMING
             started.fields.update({name: fields[name] for name in fields if name not in _OWN})
             self._changed(id)
         elif event in _KINDS:
             growing = self._open(id)
+            if growing.state == UNKNOWN:
+                # It goes on after all.
+                growing.state = STREAMING
             # What comes after the end was under way before it.
             if growing.state == STREAMING:
                 if not growing.grow(frame, fields):

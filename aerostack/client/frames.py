@@ -15,7 +15,10 @@ from aerostack.client.errors import excerpt
 Frame = dict[str, Any]
 """A frame, as the application gets it."""
 
-ANSWERS = ("ack", "error", "pong", "reconnect", "status", "subscribed", "synced", "unsubscribed")
+ANSWERS = (
+    *("ack", "error", "pong", "reconnect", "status", "stream_ack", "subscribed", "synced"),
+    "unsubscribed",
+)
 """The types of the frames that the client can use even if it cannot read all of their fields."""
 
 

@@ -119,7 +119,8 @@ def readAnswer(request: Request, status: int, retryAfter: str | None, body: byte
         answer = None
     # A daemon that is not healthy answers with 503 and the same fields.
     if isinstance(answer, dict) and request.expects in answer:
-        return answer
+        if status == 200 or "error" not in answer:
+            return answer
     if status != 200:
         raise refusal(status, retryAfter, body)
     raise ClientError("bad_answer", f"The server is no aerostack-rt daemon: {excerpt(body)}")

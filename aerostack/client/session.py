@@ -273,7 +273,7 @@ class Session:
             self._fail(error)
 
     def received(self, head: Head, frame: Frame) -> None:
-        if head.type == "ack":
+        if head.type in ("ack", "stream_ack"):
             self._outbox.acknowledge(head.id)
         elif head.type == "error":
             self._refused(head)

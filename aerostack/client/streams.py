@@ -113,7 +113,8 @@ class StreamCalls(Generic[T]):
 
     def _call(self, method: str, *args: Any) -> T:
         encoded = [Raw(encodeGiven(each, method)) for each in args]
-        return self._send(replace(rpc(self._address, method, encoded), repeatable=True))
+        request = rpc(self._address, method, encoded)
+        return self._send(replace(request, expects="stream", repeatable=True))
 
 
 def endOptions(

@@ -332,7 +332,7 @@ class Error(ServerFrame, frozen=True, tag="error"):
         or its first 64 characters.  Missing where something ended by itself.
     @ivar stream: string; optional, added.  The token stream that the error is about.  Missing
         where it is about none.
-    @ivar length: integer; optional, added.  Up to where the daemon has the text of the part, in
+    @ivar length: object; optional, added.  Up to where the daemon has the text of each part, in
         UTF-16 code units.  Only with C{stream_gap}.
     @ivar state: string; optional, added.  The state in which the token stream has ended.  Only
         with C{stream_ended}.
@@ -347,6 +347,6 @@ class Error(ServerFrame, frozen=True, tag="error"):
     retryAfter: int | UnsetType = UNSET
     request: str | UnsetType = UNSET
     stream: str | UnsetType = UNSET
-    length: int | UnsetType = UNSET
+    length: dict[str, int] | UnsetType = UNSET
     state: str | UnsetType = UNSET
     by: str | UnsetType = UNSET

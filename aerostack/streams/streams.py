@@ -564,7 +564,7 @@ def _refused(answer: Answer, name: str, at: int, verdict: Verdict) -> RealtimeEr
             "stream_gap",
             f"The part {name} has {length} UTF-16 units, and this text begins at {at}; go on from"
             f" {length}.",
-            details={"stream": answer.id, "length": length},
+            details={"stream": answer.id, "length": dict(answer.lengths)},
         )
     message = f"The part {name} has other text at {at} already."
     if part is not None and verdict is Verdict.KIND:

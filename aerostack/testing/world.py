@@ -152,6 +152,8 @@ class World:
         self.tracker.forgotten = before.forgotten
         self.tracker.position = before.changes[-1].seq if before.changes else 0
         self.tracker.reading = before.reading
+        # In memory, the answers are there at once.
+        self.history.answers.load(None).addCallback(self.streams.restore)
         sequencer = self.backbone.sequencer
         sequencer.floor = self.hub.now()
         for kept in self.history.messages:

@@ -178,6 +178,9 @@ class AnswersTests(SynchronousTestCase):
         self.take(start())
         self.answers.settled()
         self.assertEqual([each.state for each in self.answers.list], ["unknown", "streaming"])
+        # It goes on after all.
+        self.take(frame("ai:token", {"token": "a"}, "old", part="0", at=0))
+        self.assertEqual([each.state for each in self.answers.list], ["streaming"] * 2)
 
     def test_strange(self) -> None:
         """

@@ -214,7 +214,7 @@ class AppendTests(StreamCase):
         self.append("abc")
         for at in (5, 7, 9):
             error = self.refused("de", at=at)
-            self.assertEqual((error["code"], error["length"]), ("stream_gap", 3))
+            self.assertEqual((error["code"], error["length"]), ("stream_gap", {"0": 3}))
         self.append("d", at=3, id=1)
         self.assertEqual(self.answer()["length"], {"0": 4})
 

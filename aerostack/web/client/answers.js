@@ -49,8 +49,14 @@ class Answer {
 
   /** Its first frame came; it comes again to a client that joins late. */
   start({ owner = null, meta = {} }) {
-    this.#view = null;
+    this.goOn();
     Object.assign(this.#fields, { owner, meta });
+  }
+
+  /** A frame of it came: if its end is not known, there was none. */
+  goOn() {
+    this.#view = null;
+    if (this.#fields.state === "unknown") this.#fields.state = "streaming";
   }
 
   /** Take a frame of a part; return whether the frames before it are here. */
@@ -138,6 +144,7 @@ export class Answers {
       this.#change();
     } else if (KINDS[event] !== undefined) {
       const answer = this.#open(id);
+      answer.goOn();
       // What comes after the end was under way before it.
       if (!answer.isStreaming) return;
       if (answer.grow(frame)) this.#change();

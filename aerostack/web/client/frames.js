@@ -27,6 +27,7 @@ const SHAPES = new Map([
   ["unsubscribed", ofTopic],
   ["synced", ofTopic],
   ["ack", anything],
+  ["stream_ack", anything],
   ["pong", anything],
   ["reconnect", anything],
   ["commit", ofTopic],

@@ -15,6 +15,7 @@ import { Pacer } from "./pacing.js";
 import { Topic } from "./topic.js";
 
 const PUBLICATIONS = new Set(["publish", "chat", "stream_cancel"]);
+const ACKNOWLEDGEMENTS = new Set(["ack", "stream_ack"]);
 // The daemon's errors for a frame that it cannot read.
 const UNREADABLE = new Set(["invalid_json", "invalid_frame", "too_deep", "too_large"]);
 
@@ -201,7 +202,7 @@ export class Session {
   #received(frame) {
     // A daemon that sends either of these fields says in each error which frame it refuses.
     if (frame.sync === true || frame.request !== undefined) this.#isExact = true;
-    if (frame.type === "ack") this.#outbox.settle(frame.id);
+    if (ACKNOWLEDGEMENTS.has(frame.type)) this.#outbox.settle(frame.id);
     else if (frame.type === "error") this.#refused(frame);
     else this.#topics.get(frame.topic)?.received(frame);
   }

@@ -104,6 +104,17 @@ test("an answer that ended while the client was away does not stream for ever", 
   assert.equal(newest().state, "streaming");
 });
 
+test("an answer whose end is not known goes on when more of it comes", async (t) => {
+  const { say, newest, start, token, socket, topic, world } = await watched(t);
+  await say(start(), token(0, "Hel"));
+  await socket.end();
+  await world.comeBack();
+  await say({ type: "subscribed", topic, recovered: false, pos: "9" });
+  assert.equal(newest().state, "unknown");
+  await say(token(3, "lo"));
+  assert.deepEqual([newest().text, newest().state], ["Hello", "streaming"]);
+});
+
 test("an answer goes on where a resumed subscription goes on", async (t) => {
   const { say, newest, start, token, done, socket, topic, world } = await watched(t);
   await say(start(), token(0, "Hel", { pos: "2" }));
@@ -163,7 +174,7 @@ test("a cancel is sent until the daemon has answered it", async (t) => {
   await world.comeBack();
   const again = world.socket.take().find(({ type }) => type === "stream_cancel");
   assert.equal(again.id, sent.id);
-  await say({ type: "ack", id: again.id });
+  await say({ type: "stream_ack", id: again.id, stream: "s", topic, state: "cancelled" });
   await cancelled;
 });
 
