@@ -118,9 +118,9 @@ def readAnswer(request: Request, status: int, retryAfter: str | None, body: byte
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = None
     # A daemon that is not healthy answers with 503 and the same fields.
-    if isinstance(answer, dict) and request.expects in answer:
-        if status == 200 or "error" not in answer:
-            return answer
+    isGood = status == 200 or (isinstance(answer, dict) and "error" not in answer)
+    if isGood and isinstance(answer, dict) and request.expects in answer:
+        return answer
     if status != 200:
         raise refusal(status, retryAfter, body)
     raise ClientError("bad_answer", f"The server is no aerostack-rt daemon: {excerpt(body)}")

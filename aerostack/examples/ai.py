@@ -5,9 +5,7 @@ An answer that many clients watch while it is being written.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -15,6 +13,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aerostack.client.draft import StreamEnded
 from aerostack.errors import RealtimeError
 from aerostack.examples.validation import Given, text
 
@@ -26,7 +25,7 @@ You asked: “{question}”
 
 I am no model, and I know nothing. The words that you read are written in \
 aerostack/examples/ai.py, and come one by one, as a model's tokens do. In your application, this \
-is where you ask yours: for each token that it gives, you emit an event, and every client that \
+is where you ask yours: you write each token that it gives to a stream, and every client that \
 watches this topic gets it, in the same order, over the connection that is open anyway.
 
 A page that is opened in the middle gets what was written so far, and reads on with the others. \
@@ -35,91 +34,64 @@ Ask again, from any page: all of them watch."""
 _NAME = re.compile("[a-z0-9-]+")
 
 
-@dataclass
-class Answer:
-    """
-    An answer, as far as it is written.
-    """
-
-    id: str
-    question: str
-    tokens: list[str] = field(default_factory=list)
-    done: bool = False
-
-
 class Assistant:
     """
     Answers questions, one at a time on each topic.
 
-    @cvar most: How many answers there are at the most, in all topics.
+    @cvar most: How many answers are being written at the most, on all topics.
     """
 
     log = Logger()
     most = 20
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, model: str | None) -> None:
+        """
+        @param model: The model that the daemon asks; L{None} to write the example's own words.
+        """
         self._clock = clock
-        self._answers: dict[str, Answer] = {}
-        self._running: set[Deferred[None]] = set()
-
-    async def look(self, sdk: Any, given: Given) -> Any:
-        """
-        Give the last answer on a topic, as far as it is written.
-        """
-        return {"answer": self._answers.get(_streamOf(given))}
+        self._model = model
+        self._running: dict[str, Deferred[None]] = {}
 
     async def ask(self, sdk: Any, given: Given) -> Any:
         """
         Begin to answer a question.
         """
         name, question = _streamOf(given), text(given, "question", 200)
-        if name in self._answers and not self._answers[name].done:
-            raise RealtimeError("overloaded", "Wait for the end of the answer.", 1000)
-        self._makeRoom()
-        answer = self._answers[name] = Answer(uuid4().hex, question)
-        running = Deferred.fromCoroutine(self._stream(sdk, f"ai/{name}", answer))
-        self._running.add(running)
-        running.addErrback(self._failed).addBoth(lambda _: self._running.discard(running))
+        topic = f"ai/{name}"
+        if self._model is not None:
+            messages = [{"role": "user", "content": question}]
+            # Any user who may publish on the topic may stop it.
+            options = {"model": self._model, "cancel": "publishers"}
+            return await sdk.ai.relay(topic, {"messages": messages}, **options)
+        if topic in self._running:
+            raise RealtimeError("overloaded", "Wait for the end of the answer, or stop it.", 1000)
+        if len(self._running) >= self.most:
+            raise RealtimeError("overloaded", "Too many answers are being given.", 1000)
+        running = Deferred.fromCoroutine(self._stream(sdk, topic, question))
+        self._running[topic] = running
+        running.addErrback(self._failed).addBoth(lambda _: self._running.pop(topic))
         return {}
 
     # [stream]
-    async def _stream(self, sdk: Any, topic: str, answer: Answer) -> None:
-        try:
-            await sdk.socket.emit("start", answer, topic)
+    async def _stream(self, sdk: Any, topic: str, question: str) -> None:
+        async with await sdk.ai.start(topic, cancel="publishers") as stream:
             # Your model's tokens go here.
-            for token in re.findall(r"\S+\s*", TEXT.format(question=answer.question)):
+            for token in re.findall(r"\S+\s*", TEXT.format(question=question)):
                 await deferLater(self._clock, PAUSE)
-                said = {"id": answer.id, "index": len(answer.tokens), "token": token}
-                answer.tokens.append(token)
-                await sdk.socket.emit("token", said, topic)
-        finally:
-            answer.done = True
-        await sdk.socket.emit("end", {"id": answer.id}, topic)
+                await stream.write(token)
 
     # [/stream]
 
-    def _makeRoom(self) -> None:
-        """
-        Forget the oldest finished answer, if there are many.
-
-        @raise RealtimeError: C{overloaded}: all answers are still being written.
-        """
-        if len(self._answers) < self.most:
-            return
-        old = next((name for name, each in self._answers.items() if each.done), None)
-        if old is None:
-            raise RealtimeError("overloaded", "Too many answers are being given.", 1000)
-        del self._answers[old]
-
     def _failed(self, failure: Failure) -> None:
-        if failure.check(CancelledError) is None:
+        # A user has stopped it, or the daemon stops.
+        if failure.check(StreamEnded, CancelledError) is None:
             self.log.failure("an answer failed", failure)
 
     def stop(self) -> None:
         """
         Stop all answers.
         """
-        for running in tuple(self._running):
+        for running in tuple(self._running.values()):
             running.cancel()
 
 

@@ -40,9 +40,11 @@ class Examples(Service):
         authenticator: Authenticator,
         shares: IShares,
         projectId: str,
+        model: str | None,
     ) -> None:
         """
         @param projectId: The project that they live in.
+        @param model: The model that answers questions; L{None} if there is none.
         """
         self._clock = clock
         self._wall = wall
@@ -50,7 +52,7 @@ class Examples(Service):
         self._authenticator = authenticator
         self._shares = shares
         self._projectId = projectId
-        self._assistant = Assistant(clock)
+        self._assistant = Assistant(clock, model)
 
     def resources(self) -> dict[str, Resource]:
         """
@@ -63,7 +65,6 @@ class Examples(Service):
             "auction/look": auction.look,
             "auction/bid": auction.bid,
             "ai/ask": self._assistant.ask,
-            "ai/look": self._assistant.look,
         }
         found = exampleFiles(self._projectId)
         for name, action in actions.items():
@@ -75,7 +76,7 @@ class Examples(Service):
 
     def _act(self, action: Action, project: str, given: Given) -> Deferred[Any]:
         async def act() -> Any:
-            return await action(InsideSDK(self._rpc, project), given)
+            return await action(InsideSDK(self._clock, self._rpc, project), given)
 
         return Deferred.fromCoroutine(act())
 

@@ -239,13 +239,16 @@ class Front(MultiService):
 
     def _makeExamples(self) -> Mapping[str, Resource]:
         """The pages of the examples, and the resources that these pages ask."""
+        project = openProject(self.config)
+        models = self.config.projects[project].models
         examples = Examples(
             self._reactor,
             self._wall,
             self.rpc,
             self.authenticator,
             self._node.shares,
-            openProject(self.config),
+            project,
+            models[0] if models else None,
         )
         examples.setServiceParent(self)
         return examples.resources()

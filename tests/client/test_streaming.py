@@ -125,7 +125,7 @@ class StreamingTests(WorldTestCase):
 
     def test_cancel(self) -> None:
         """
-        The owner stops the stream; the watcher and the publisher learn by whom, and no text follows.
+        The owner stops the stream: watcher and publisher learn by whom, and no text follows.
         """
         channel = self.watch()
         stream = self.start(owner=ANN)

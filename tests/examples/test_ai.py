@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.errors import RealtimeError
-from aerostack.examples.ai import PAUSE, Assistant
+from aerostack.examples.ai import PAUSE, TEXT, Assistant
 from aerostack.examples.localsdk import InsideSDK
 from aerostack.testing import World
 
@@ -22,8 +22,13 @@ class AssistantTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.world = World()
-        self.sdk: Any = InsideSDK(self.world.rpc, "p")
-        self.assistant = Assistant(self.world.clock)
+        self.sdk: Any = InsideSDK(self.world.clock, self.world.rpc, "p")
+        self.assistant = Assistant(self.world.clock, None)
+        client = self.world.realtime(userId="ann")
+        client.startService()
+        self.channel: Any = client.channel("ai/a")
+        self.channel.subscribe()
+        self.world.turn()
 
     def ask(self, stream: Any = "a", question: Any = "why?") -> Any:
         """
@@ -31,7 +36,9 @@ class AssistantTests(SynchronousTestCase):
         """
         given = {"stream": stream, "question": question}
         asked = Deferred.fromCoroutine(self.assistant.ask(self.sdk, given))
-        return self.successResultOf(asked)
+        answer = self.successResultOf(asked)
+        self.world.turn()
+        return answer
 
     def refused(self, stream: Any = "a", question: Any = "why?") -> str:
         """
@@ -44,48 +51,63 @@ class AssistantTests(SynchronousTestCase):
         code: str = self.failureResultOf(asked, RealtimeError).value.code
         return code
 
-    def look(self, stream: str = "a") -> Any:
+    def go(self, seconds: float) -> None:
         """
-        The last answer.
+        Let time pass.
         """
-        looked = Deferred.fromCoroutine(self.assistant.look(self.sdk, {"stream": stream}))
-        return self.successResultOf(looked)["answer"]
+        for _ in range(round(seconds / PAUSE)):
+            self.world.advance(PAUSE)
 
-    def finish(self) -> None:
+    def shown(self) -> tuple[str, str]:
         """
-        Let all answers end.
+        The text and the state of the newest answer, as a page has them.
         """
-        while self.world.clock.getDelayedCalls():
-            self.world.clock.advance(PAUSE)
+        return self.channel.answers.newest.text, self.channel.answers.newest.state
+
+    def test_whole(self) -> None:
+        """
+        All who watch get the whole answer, which then has ended.
+        """
+        self.ask()
+        self.go(1)
+        text, state = self.shown()
+        self.assertTrue(text.startswith("You asked: “why?”"))
+        self.assertEqual(state, "streaming")
+        self.go(20)
+        self.assertEqual(self.shown(), (TEXT.format(question="why?"), "done"))
 
     def test_oneAtATime(self) -> None:
         """
         A question waits for the end of the answer before it on its topic, and for no other.
         """
-        self.assertIsNone(self.look())
         self.ask()
-        self.world.clock.advance(PAUSE)
-        self.assertEqual(self.look().tokens, ["You "])
         self.assertEqual(self.refused(), "overloaded")
         self.ask("b")
-        self.finish()
-        self.assertTrue(self.look().done)
-        self.assertTrue("".join(self.look().tokens).startswith("You asked: “why?”\n\nI am no"))
+        self.go(20)
         self.ask()
-        self.finish()
+
+    def test_cancelled(self) -> None:
+        """
+        A user who watches stops the answer, and the next question is answered.
+        """
+        self.ask()
+        self.go(1)
+        self.channel.answers.newest.cancel()
+        self.go(1)
+        self.assertEqual(self.shown()[1], "cancelled")
+        self.ask()
+        self.go(20)
+        self.assertEqual(self.shown()[1], "done")
 
     def test_bounded(self) -> None:
         """
-        The number of answers is bounded, and the oldest are forgotten first.
+        The number of answers that are being written is bounded.
         """
         for n in range(Assistant.most):
             self.ask(f"s{n}")
         self.assertEqual(self.refused("one-more"), "overloaded")
-        self.finish()
+        self.go(20)
         self.ask("one-more")
-        self.assertIsNone(self.look("s0"))
-        self.assertIsNotNone(self.look("s1"))
-        self.finish()
 
     def test_invalid(self) -> None:
         """
@@ -107,19 +129,39 @@ class AssistantTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """
-        After the stop no answer goes on.
+        When the daemon stops, the answers end.
         """
         self.ask()
-        self.world.clock.advance(PAUSE)
+        self.go(1)
         self.assistant.stop()
-        self.assertEqual(self.world.clock.getDelayedCalls(), [])
-        self.assertTrue(self.look().done)
+        self.go(1)
+        self.assertEqual(self.shown()[1], "failed")
+        self.ask()
 
     def test_fails(self) -> None:
         """
         An answer that cannot be sent is logged, and the next question is answered.
         """
-        self.patch(self.sdk.socket, "emit", lambda *args: fail(RuntimeError("no")))
+        start = self.sdk.ai.start
+        self.patch(self.sdk.ai, "start", lambda *args, **options: fail(RuntimeError("no")))
         self.ask()
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-        self.assertTrue(self.look().done)
+        self.patch(self.sdk.ai, "start", start)
+        self.ask()
+
+    def test_model(self) -> None:
+        """
+        Where a model is configured, the daemon asks it.
+        """
+        asked: list[Any] = []
+
+        def relay(*args: Any, **options: Any) -> Deferred[Any]:
+            asked.append((args, options))
+            return succeed({"stream": "s"})
+
+        self.patch(self.sdk.ai, "relay", relay)
+        self.assistant = Assistant(self.world.clock, "default")
+        self.assertEqual(self.ask(), {"stream": "s"})
+        messages = {"messages": [{"role": "user", "content": "why?"}]}
+        options = {"model": "default", "cancel": "publishers"}
+        self.assertEqual(asked, [(("ai/a", messages), options)])

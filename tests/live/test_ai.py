@@ -89,7 +89,31 @@ class StreamTests(ExampleTests):
         await pages[1].click("#send:enabled")
         for page in pages:
             await self.whole(page, "<b>{0}</b>")
-        await self.whole(await self.open("ai/"), "<b>{0}</b>")
+        self.assertEqual(await pages[0].complaints(), [])
+
+    async def test_stop(self) -> None:
+        """
+        A user stops the answer of another user, and nothing more of it comes to anybody.
+        """
+        pages = [await self.open(f"ai/?name={name}") for name in ("Sarah", "Tom")]
+        rest = self.holding(20)
+        await pages[0].click("#send")
+        for page in pages:
+            await self.begun(page, 60)
+            await page.until("return document.getElementById('tokens').textContent !== ''")
+        await pages[1].click("#stop")
+        for page in pages:
+            await page.reads("#end", "Stopped.")
+            await page.until(BUSY, "false")
+        rest.callback(None)
+        texts = [await page.run(ANSWER) for page in pages]
+        self.assertEqual(texts[0], texts[1])
+        self.assertNotIn("Ask again", texts[0])
+        # The next question is answered.
+        await pages[0].click("#send:enabled")
+        for page in pages:
+            await self.whole(page, "How do a thousand people read along?")
+            await page.reads("#end", "")
         self.assertEqual(await pages[0].complaints(), [])
 
     async def test_networkCut(self) -> None:
@@ -110,14 +134,13 @@ class StreamTests(ExampleTests):
 
     async def test_anybodysData(self) -> None:
         """
-        Malformed tokens do no harm.
+        Events that others publish on the topic do no harm to the answer.
         """
         page = await self.open("ai/")
         await self.post("ask", stream="demo", question="why?")
         await self.begun(page, 30)
-        _, found = await self.post("look", stream="demo")
-        for data in ({}, {"id": found["answer"]["id"], "index": 4_000_000_000, "token": "x"}):
-            await self.emit("token", data, "ai/demo")
-            await self.emit("start", data, "ai/demo")
+        for event in ("ai:start", "ai:token", "ai:done"):
+            for data in ({}, {"token": "x"}, None, "x"):
+                await self.emit(event, data, "ai/demo")
         await self.whole(page, "why?")
         await page.reads("#trouble", "")

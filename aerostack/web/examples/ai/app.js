@@ -3,60 +3,63 @@
  */
 
 import { at } from "/shared/dom.js";
-import { ask, connect, me, parameter, showPeople } from "../shared.js";
+import { ask, complain, connect, me, parameter, showPeople } from "../shared.js";
 
 const stream = parameter("stream", "demo");
 const realtime = connect();
 
-// The answer as far as it has come: its id, the question, its tokens, and whether it is done.
-let answer = null;
-
 // [watch]
 const channel = realtime.channel(`ai/${stream}`);
-channel
-  .on("start", ({ data }) => take(data))
-  .on("token", ({ data: { id, index, token } }) => {
-    // The page has missed an earlier token: the server has it.
-    if (answer?.id !== id || !(index <= answer.tokens.length)) look();
-    else answer.tokens[index] = token;
-    draw();
-  })
-  .on("end", look)
-  .onStateChange((state) => {
-    if (state === "subscribed") look();
-  });
+channel.answers.onChange(draw);
 channel.presence.onChange((members) => showPeople(members, "watching"));
 channel.track({ name: me.name, hue: me.hue });
 channel.subscribe();
 // [/watch]
 
-// [late]
-/** Ask for the answer so far, after coming late or after a gap. */
-async function look() {
-  const now = await ask("ai/look", { stream });
-  if (now === null) return;
-  if (now.answer) take(now.answer);
-  else if (answer && !answer.done) answer = { ...answer, done: true, brokenOff: true };
-  draw();
-}
+// [stop]
+at("stop").onclick = async () => {
+  try {
+    await channel.answers.newest.cancel();
+  } catch (error) {
+    complain(error.message);
+  }
+};
+// [/stop]
 
-/** Merge the tokens that came with those of the server; each token has its place. */
-function take(known) {
-  if (!Array.isArray(known?.tokens)) return;
-  const tokens = known.id === answer?.id ? [...answer.tokens] : [];
-  known.tokens.forEach((token, index) => (tokens[index] = token));
-  answer = { ...known, tokens };
-  draw();
+const ENDS = {
+  streaming: "",
+  done: "",
+  cancelled: "Stopped.",
+  failed: "The program that wrote it has failed.",
+  aborted: "The program that wrote it is gone.",
+  unknown: "It ended while you were away.",
+};
+
+// The answer that the page shows, and when the page saw it begin, in milliseconds; `NaN` for one that
+// had begun before.
+let shown = { id: "", begun: NaN };
+
+/** How fast an answer comes. The example's tokens are words; a model says how many it has used. */
+function speed({ text, usage }) {
+  const tokens = usage?.completion_tokens ?? text.split(/\s+/).filter(Boolean).length;
+  const seconds = (performance.now() - shown.begun) / 1000;
+  const rate = seconds > 0.5 ? `, ${Math.round(tokens / seconds)} a second` : "";
+  return `${tokens} tokens${rate}`;
 }
-// [/late]
 
 function draw() {
-  if (!answer) return;
-  const text = answer.tokens.join("");
-  at("answer").textContent = answer.brokenOff ? `${text}… (the daemon was restarted)` : text;
-  at("answer").ariaBusy = String(!answer.done);
-  at("tokens").textContent = `${answer.tokens.length} tokens`;
-  at("send").disabled = !answer.done;
+  const { newest } = channel.answers;
+  if (newest === null) return;
+  const { id, text, state, reason } = newest;
+  const isStreaming = state === "streaming";
+  const wasStreaming = shown.id !== id || at("answer").ariaBusy === "true";
+  if (shown.id !== id) shown = { id, begun: text === "" ? performance.now() : NaN };
+  at("answer").textContent = text;
+  at("answer").ariaBusy = String(isStreaming);
+  at("end").textContent = [ENDS[state] ?? state, reason && `(${reason})`].filter(Boolean).join(" ");
+  if (wasStreaming) at("tokens").textContent = speed(newest);
+  at("send").disabled = isStreaming;
+  at("stop").hidden = !isStreaming;
 }
 
 at("ask").onsubmit = (submitted) => {
