@@ -30,6 +30,8 @@ ROOM = "/api/v1/public/realtime/history?room=chat/a"
 SMALL_KEY, SMALL_SECRET = "pk_of_small_89abcdef", "sk_of_small_89abcdef"
 
 EMIT = {"method": "socket.emit", "args": ["e", 1, "chat/a", {"persist": True}]}
+TEXT = {"part": "0", "kind": "text", "at": 0, "text": "Hello"}
+VALUE = {"part": "d", "kind": "data", "value": {"name": "n", "value": 1}}
 QUERY = {"method": "db.query", "args": ["SELECT 1 AS one, ? AS two, 3 AS three", ["x"]]}
 
 
@@ -55,6 +57,7 @@ class DocumentTests(SynchronousTestCase):
             ("Forbidden", {403}),
             ("NotFound", {404}),
             ("ConsoleOff", {404}),
+            ("Conflict", {409}),
             ("TooMany", {429}),
             ("Unavailable", {503}),
             ("Failed", {500}),
@@ -229,6 +232,13 @@ class AnswerTests(DaemonTests):
             await call({"method": "socket.emit", "args": ["e", "x" * 5000, "chat/a"]}),
             await call(EMIT, SMALL_SECRET),
             await call(EMIT, SMALL_SECRET),
+            await call({"method": "ai.start", "args": ["ai/a", {"stream": "s", "owner": "ann"}]}),
+            await call({"method": "ai.append", "args": ["s", 1, [TEXT, VALUE]]}),
+            await call({"method": "ai.append", "args": ["s", 1, [{**TEXT, "at": 7}]]}),
+            await call({"method": "ai.beat", "args": ["s", 1]}),
+            await call({"method": "ai.get", "args": ["s"]}),
+            await call({"method": "ai.end", "args": ["s", 1]}),
+            await call({"method": "ai.cancel", "args": ["s"]}),
         }
         with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
