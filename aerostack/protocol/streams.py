@@ -106,6 +106,7 @@ def readData(answer: Answer) -> bytes:
     """
     A stream as C{ai.get} gives it, as JSON.
     """
+    ended = {} if answer.end is None else _endData(answer)
     return encodeValue(
         {
             "stream": answer.id,
@@ -115,6 +116,7 @@ def readData(answer: Answer) -> bytes:
             "epoch": answer.epoch,
             "owner": answer.terms.owner,
             "meta": Raw(answer.terms.meta),
+            **{name: value for name, value in ended.items() if name != "id"},
         }
     )
 

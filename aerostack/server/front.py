@@ -42,12 +42,13 @@ from aerostack.server.reload import LeavingProjects, changesRights, reauthorizeA
 from aerostack.server.runs import ConnectionIds
 from aerostack.server.site import SiteMap, openProject
 from aerostack.sessions.draining import drain
+from aerostack.sessions.relaycalls import RelayMethods
 from aerostack.sessions.services import ClientServices, NodeServices
 from aerostack.sessions.session import Session
 from aerostack.settings.addresses import Proxies
 from aerostack.settings.settings import Config
+from aerostack.streams.following import Watches
 from aerostack.streams.relaying import Relays
-from aerostack.streams.watching import Watches
 
 LEAVING = 0.5
 """Seconds for which a stop waits until the daemon has taken back what clients held."""
@@ -231,6 +232,7 @@ class Front(MultiService):
             self.config.limits,
             newId,
         )
+        self.rpc.add(RelayMethods(parts.relays, self._models, self.rpc.parse, permit).methods)
         return {
             "api/gateway": GatewayResource(parts),
             "api/ai/chat": ChatsResource(parts),

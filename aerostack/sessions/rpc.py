@@ -5,7 +5,7 @@ C{user.revoke} and the methods of token streams.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Raw
@@ -56,8 +56,16 @@ class RPC:
             "db.query": self._dbQuery,
             "user.disconnect": _decoding(users.disconnect),
             "user.revoke": _decoding(users.revoke),
-            **StreamMethods(streams, self._parse, permit).methods,
+            **StreamMethods(streams, self.parse, permit).methods,
         }
+
+    def add(self, methods: Mapping[str, Callable[[Identity, list[Raw]], Deferred[Any]]]) -> None:
+        """
+        Carry out more methods.
+
+        @param methods: What carries out each, by its name.
+        """
+        self._methods.update(methods)
 
     def reload(self, limits: LimitsConfig) -> None:
         """
@@ -100,7 +108,12 @@ class RPC:
             raise RealtimeError("invalid_arguments", "args must be a list.")
         return method(identity, args)
 
-    def _parse(self, name: str, identity: Identity) -> Topic:
+    def parse(self, name: str, identity: Identity) -> Topic:
+        """
+        Read the name of a topic in the project of an identity.
+
+        @raise RealtimeError: It is malformed, or of another project.
+        """
         return parseTopic(
             name, identity.project, self._authenticator.projects, self._limits.topicLength
         )
@@ -116,7 +129,7 @@ class RPC:
         options = {} if given is None else given
         _checkOptions(options)
         checkEvent(event, self._limits.eventLength)
-        topic = self._parse(name, identity)
+        topic = self.parse(name, identity)
         self._permit(identity, Action.PUBLISH, topic)
         encoded = bytes(args[1])
         if len(encoded) > self._limits.messageBytes:

@@ -105,20 +105,25 @@ class StreamMethods:
 
         @raise RealtimeError: C{invalid_arguments}, or one of the errors of L{IStreams.start}.
         """
-        _count("ai.start", args, 1, "[topic, options]", 2)
-        topic = self._parse(_read("ai.start", args[0], str), identity)
+        checkCount("ai.start", args, 1, "[topic, options]", 2)
+        topic = self._parse(readArgument("ai.start", args[0], str), identity)
         self._permit(identity, Action.STREAM, topic)
-        options = _read("ai.start", args[1], StartOptions) if len(args) > 1 else StartOptions()
+        options = (
+            readArgument("ai.start", args[1], StartOptions) if len(args) > 1 else StartOptions()
+        )
         request = startOf(options)
-        return self._streams.start(topic, request).addCallback(_startedFields)
+        return self._streams.start(topic, request).addCallback(startedFields)
 
     def append(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
         """
         Let parts of a stream grow, or give them values.
         """
-        _count("ai.append", args, 3, "[stream, epoch, [operation, ...]]")
-        stream, epoch = _read("ai.append", args[0], str), _read("ai.append", args[1], int)
-        read = _read("ai.append", args[2], list[_Operation])
+        checkCount("ai.append", args, 3, "[stream, epoch, [operation, ...]]")
+        stream, epoch = (
+            readArgument("ai.append", args[0], str),
+            readArgument("ai.append", args[1], int),
+        )
+        read = readArgument("ai.append", args[2], list[_Operation])
         if len(read) > MAX_OPERATIONS:
             raise RealtimeError("too_large", f"ai.append takes {MAX_OPERATIONS} operations.")
         operations = [_operationOf(each) for each in read]
@@ -131,9 +136,9 @@ class StreamMethods:
         """
         End a stream.
         """
-        _count("ai.end", args, 2, "[stream, epoch, options]", 3)
-        stream, epoch = _read("ai.end", args[0], str), _read("ai.end", args[1], int)
-        options = _read("ai.end", args[2], _EndOptions) if len(args) > 2 else _EndOptions()
+        checkCount("ai.end", args, 2, "[stream, epoch, options]", 3)
+        stream, epoch = readArgument("ai.end", args[0], str), readArgument("ai.end", args[1], int)
+        options = readArgument("ai.end", args[2], _EndOptions) if len(args) > 2 else _EndOptions()
         if options.state not in (DONE, FAILED):
             raise _invalid(f"The state of ai.end is {DONE} or {FAILED}.")
         usage = None if options.usage is None else encodeValue(options.usage)
@@ -144,24 +149,24 @@ class StreamMethods:
         """
         Note that the producer of a stream is there.
         """
-        _count("ai.beat", args, 2, "[stream, epoch]")
-        stream, epoch = _read("ai.beat", args[0], str), _read("ai.beat", args[1], int)
-        return self._streams.beat(identity.project, stream, epoch).addCallback(_startedFields)
+        checkCount("ai.beat", args, 2, "[stream, epoch]")
+        stream, epoch = readArgument("ai.beat", args[0], str), readArgument("ai.beat", args[1], int)
+        return self._streams.beat(identity.project, stream, epoch).addCallback(startedFields)
 
     def cancel(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
         """
         Cancel a stream.
         """
-        _count("ai.cancel", args, 1, "[stream]")
-        stream = _read("ai.cancel", args[0], str)
+        checkCount("ai.cancel", args, 1, "[stream]")
+        stream = readArgument("ai.cancel", args[0], str)
         return self._streams.cancel(identity.project, stream, None).addCallback(_endedFields)
 
     def get(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
         """
         Read a stream.
         """
-        _count("ai.get", args, 1, "[stream]")
-        stream = _read("ai.get", args[0], str)
+        checkCount("ai.get", args, 1, "[stream]")
+        stream = readArgument("ai.get", args[0], str)
         return self._streams.get(identity.project, stream).addCallback(Raw)
 
 
@@ -194,7 +199,10 @@ def _operationOf(read: _Operation) -> Operation:
     return makeAppend(read.part, read.kind, read.at, read.text)
 
 
-def _startedFields(started: Started) -> dict[str, Any]:
+def startedFields(started: Started) -> dict[str, Any]:
+    """
+    What a producer is answered that may send.
+    """
     return {
         "stream": started.stream,
         "topic": started.topic,
@@ -208,12 +216,25 @@ def _endedFields(ended: Ended) -> dict[str, Any]:
     return {"stream": ended.stream, "state": ended.state, "kept": ended.kept}
 
 
-def _count(name: str, args: list[Raw], least: int, shape: str, most: int | None = None) -> None:
+def checkCount(name: str, args: list[Raw], least: int, shape: str, most: int | None = None) -> None:
+    """
+    Check how many arguments a call has.
+
+    @param shape: The arguments, for the message.
+    @param most: How many it has at the most; L{None} for C{least}.
+    @raise RealtimeError: C{invalid_arguments}.
+    """
     if not least <= len(args) <= (most or least):
         raise _invalid(f"{name} takes {shape}.")
 
 
-def _read(name: str, encoded: Raw, kind: type[T]) -> T:
+def readArgument(name: str, encoded: Raw, kind: type[T]) -> T:
+    """
+    Decode an argument of a call.
+
+    @param name: The method.
+    @raise RealtimeError: C{invalid_arguments}; the message names the field.
+    """
     try:
         return msgspec.json.decode(encoded, type=kind)
     except msgspec.ValidationError as error:

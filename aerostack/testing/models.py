@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -98,29 +98,52 @@ class ModelServer(Resource):
         for name, value in answer.headers.items():
             request.setHeader(name, value)
         self.open += 1
-        gone: list[Any] = []
+        sending = _Sending(self._clock, request, answer)
 
-        def left(result: Any) -> None:
-            gone.append(result)
+        def left(_: Any) -> None:
+            sending.stop()
             self.open -= 1
 
         request.notifyFinish().addBoth(left)
-        self._send(request, list(answer.pieces), answer.ending, gone)
+        sending.go()
         return NOT_DONE_YET
 
-    def _send(
-        self, request: Request, pieces: list[bytes | float], ending: str, gone: list[Any]
-    ) -> None:
-        while pieces and not gone:
-            piece = pieces.pop(0)
+
+class _Sending:
+    """
+    Sends one answer.
+    """
+
+    def __init__(self, clock: IReactorTime, request: Request, answer: ModelAnswer) -> None:
+        self._clock = clock
+        self._request = request
+        self._pieces = list(answer.pieces)
+        self._ending = answer.ending
+        self._isOver = False
+        self._pause: IDelayedCall | None = None
+
+    def stop(self) -> None:
+        """
+        Send no more: the answer is out, or nobody reads it.
+        """
+        self._isOver = True
+        if self._pause is not None and self._pause.active():
+            self._pause.cancel()
+
+    def go(self) -> None:
+        """
+        Send up to the next pause, or to the end.
+        """
+        while self._pieces and not self._isOver:
+            piece = self._pieces.pop(0)
             if isinstance(piece, bytes):
-                request.write(piece)
+                self._request.write(piece)
             elif piece:
-                self._clock.callLater(piece, self._send, request, pieces, ending, gone)
+                self._pause = self._clock.callLater(piece, self.go)
                 return
-        if gone or ending == HANG:
+        if self._isOver or self._ending == HANG:
             return
-        if ending == CUT:
-            request.loseConnection()
+        if self._ending == CUT:
+            self._request.loseConnection()
         else:
-            request.finish()
+            self._request.finish()

@@ -14,7 +14,7 @@ from aerostack.core.answers.answer import Answer
 from aerostack.core.answers.growth import Grown, Growth, Valued
 from aerostack.core.answers.units import units
 
-_PLACE = re.compile(r"\d{1,9}(\.\d{1,9})*")
+_PLACE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
 
 MAX_PLACE = 8192
 """How many characters a place has at the most."""

@@ -23,7 +23,7 @@ from aerostack.net.http.streams import StreamParts, termsOf
 from aerostack.protocol.chatrequests import ChatRequest, makeChatRequest, readParameters
 from aerostack.protocol.uimessages import UIRequest, makeMessages, readUIRequest
 from aerostack.sessions.producing import mayCancel
-from aerostack.streams.watching import Following
+from aerostack.streams.following import Following
 
 _TOPIC = "ai-chat/"
 """The beginning of the topic of a chat."""

@@ -14,7 +14,7 @@ from aerostack.protocol import sse
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.completions import CompletionWriter
 from aerostack.protocol.uichunks import HEADER, ChunkWriter
-from aerostack.streams.watching import Watch, WatchedEnd
+from aerostack.streams.following import Watch, WatchedEnd
 
 EVENTS = {TEXT: "ai:token", REASONING: "ai:reasoning", TOOL: "ai:tool", DATA: "ai:data"}
 

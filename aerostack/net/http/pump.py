@@ -17,7 +17,7 @@ from aerostack.net.http.formats import Format, brokenOff
 from aerostack.net.http.requests import BoundedRequest
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.completions import CompletionWriter
-from aerostack.streams.watching import Watch
+from aerostack.streams.following import Watch
 
 PIECE = 65_536
 """How many characters are sent at once, about."""

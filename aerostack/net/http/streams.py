@@ -28,8 +28,8 @@ from aerostack.net.http.requests import BoundedRequest, callerOf, headerOf, quer
 from aerostack.protocol import sse
 from aerostack.protocol.codec import encodeValue
 from aerostack.settings.limits import LimitsConfig
+from aerostack.streams.following import Watches
 from aerostack.streams.relaying import Relays
-from aerostack.streams.watching import Watches
 
 
 @dataclass

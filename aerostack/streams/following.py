@@ -33,6 +33,9 @@ class _EndEvent(msgspec.Struct):
     data: dict[str, Any] = {}
 
 
+_END = ("state", "reason", "by", "usage")
+"""The fields of a stream that say how it has ended."""
+
 _events = msgspec.json.Decoder(_EndEvent)
 _objects = msgspec.json.Decoder(dict[str, Any])
 
@@ -96,8 +99,8 @@ class Past(Watch):
         self.stream = stream
         self.head = {"id": stream, "meta": found.get("meta") or {}}
         self._left = growthOf(found.get("parts") or [])
-        state, reason = str(found.get("state")), found.get("reason")
-        self._end = WatchedEnd(state, reason, {"id": stream, "state": state, "reason": reason})
+        data = {"id": stream, **{name: found[name] for name in _END if name in found}}
+        self._end = WatchedEnd(str(found.get("state")), found.get("reason"), data)
 
     @property
     def end(self) -> WatchedEnd | None:

@@ -1,0 +1,389 @@
+"""
+Token streams over HTTP, and models whose answers are streams of a topic.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jwt
+import treq
+from twisted.internet.defer import Deferred
+from twisted.web.client import Agent
+
+from aerostack.protocol.sse import EventReader, ServerSentEvent
+from aerostack.settings.projects import JWTConfig, ProjectConfig
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
+from aerostack.testing.models import CUT, HANG, ModelAnswer, chunk, words
+from tests.live.daemon import ORIGIN
+from tests.live.models import GATEWAY, HELLO, ModelTests
+from tests.live.wire import Wire
+
+STREAMS = "/api/v1/public/realtime/streams"
+TOPIC = "ai-chat/7"
+
+SLOW = words("one ", "two ", "three", pause=0.2)
+
+
+class Reader:
+    """
+    Reads an answer that is a stream of events.
+
+    @ivar events: The events that came.
+    """
+
+    def __init__(self, response: Any) -> None:
+        self.response = response
+        self.events: list[ServerSentEvent] = []
+        self._reader = EventReader()
+        self.done = treq.collect(response, self._take)
+
+    def _take(self, data: bytes) -> None:
+        self.events += self._reader.feed(data)
+
+    def drop(self) -> None:
+        """
+        Go away.
+        """
+        self.done.addErrback(lambda _: None)
+        self.response.original._transport.loseConnection()
+
+    @property
+    def values(self) -> list[Any]:
+        """
+        The data of the events, but for the last one of OpenAI's.
+        """
+        return [json.loads(event.data) for event in self.events if event.data != "[DONE]"]
+
+    @property
+    def text(self) -> str:
+        """
+        The tokens of the stream's own events.
+        """
+        tokens = [event for event in self.events if event.event == "ai:token"]
+        return "".join(json.loads(event.data)["token"] for event in tokens)
+
+    @property
+    def place(self) -> str:
+        """
+        The last id, as a browser sends it when it comes back.
+        """
+        return self.events[-1].id if self.events else ""
+
+
+class StreamFaceTests(ModelTests):
+    """
+    Tests with a watcher on the WebSocket beside.
+    """
+
+    def projects(self) -> dict[str, ProjectConfig]:
+        return {
+            "p": makeProject(
+                origins=(ORIGIN,),
+                models=("default",),
+                jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET),
+            ),
+            "bare": makeProject(id="bare", publicKey="pk_of_bare_89abcdef", secretKey=None),
+        }
+
+    async def open(
+        self, method: str, path: str, body: Any = None, key: str = PUBLIC_KEY, **headers: str
+    ) -> Any:
+        """
+        Begin to read an answer.
+        """
+        response = await treq.request(
+            method,
+            f"http://127.0.0.1:{self.port}{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "Authorization": f"Bearer {key}",
+                **{name.replace("_", "-"): value for name, value in headers.items()},
+            },
+            agent=Agent(self.reactor, pool=self.pool),
+            unbuffered=True,
+        )
+        return response
+
+    async def ask(self, stream: bool = True, key: str = PUBLIC_KEY) -> Any:
+        """
+        Ask the model through the gateway, for all subscribers of the topic.
+        """
+        body = {"messages": HELLO, "stream": stream, "stream_options": {"include_usage": True}}
+        return await self.open("POST", GATEWAY, body, key, X_Aerostack_Topic=TOPIC)
+
+    async def events(self, stream: str, **headers: str) -> Reader:
+        """
+        Watch a stream.
+        """
+        path = f"{STREAMS}/{stream}"
+        return Reader(await self.open("GET", path, Accept="text/event-stream", **headers))
+
+    async def heard(self, wire: Wire) -> tuple[str, dict[str, Any]]:
+        """
+        Read frames until the stream has ended.
+
+        @return: The text by plain concatenation, and the data of the end.
+        """
+        text = ""
+        while True:
+            frame = await wire.frame()
+            if frame.get("event") == "ai:token":
+                text += frame["data"]["token"]
+            if frame.get("event") == "ai:done":
+                return text, frame["data"]
+
+    async def test_gateway(self) -> None:
+        """
+        The answer goes to the one who asked and to all subscribers, and is kept.
+        """
+        wire = await self.subscribed(TOPIC)
+        self.model.answers[:] = [SLOW]
+        response = await self.ask()
+        (stream,) = response.headers.getRawHeaders("x-aerostack-stream")
+        reader = Reader(response)
+        text, end = await self.heard(wire)
+        self.assertEqual((text, end["id"], end["state"]), ("one two three", stream, "done"))
+        self.assertEqual(end["usage"], {"prompt_tokens": 1, "completion_tokens": 3})
+        await reader.done
+        self.assertEqual(reader.events[-1].data, "[DONE]")
+        chunks = [c["choices"][0]["delta"] for c in reader.values if c["choices"]]
+        self.assertEqual("".join(d.get("content") or "" for d in chunks), "one two three")
+        self.assertEqual(reader.values[-1]["usage"]["completion_tokens"], 3)
+        _, page, _ = await self.http(
+            "GET", f"/api/v1/public/realtime/history?room={TOPIC}", X_Aerostack_Key=PUBLIC_KEY
+        )
+        (message,) = page["messages"]
+        self.assertEqual((message["event"], message["data"]["text"]), ("ai:done", "one two three"))
+
+    async def test_wholeAnswer(self) -> None:
+        """
+        One who asked for no stream gets the whole answer, and subscribers get it as it comes.
+        """
+        wire = await self.subscribed(TOPIC)
+        response = await self.ask(stream=False)
+        text, _ = await self.heard(wire)
+        body = json.loads(await response.content())
+        self.assertEqual(text, body["choices"][0]["message"]["content"])
+        self.assertTrue(response.headers.hasHeader("x-aerostack-stream"))
+
+    async def test_leaves(self) -> None:
+        """
+        Subscribers get the whole answer although the one who asked has gone.
+        """
+        wire = await self.subscribed(TOPIC)
+        self.model.answers[:] = [SLOW]
+        reader = Reader(await self.ask())
+        await self.until(lambda: reader.events)
+        reader.drop()
+        text, end = await self.heard(wire)
+        self.assertEqual((text, end["state"]), ("one two three", "done"))
+
+    async def test_cancel(self) -> None:
+        """
+        A cancel lets the model go at once, and the one who asked learns that the answer is not
+        whole.
+        """
+        begun = ModelAnswer([chunk({"content": "one "})], ending=HANG)
+        self.model.answers[:] = [begun, begun]
+        for stream in (True, False):
+            wire = await self.subscribed(TOPIC)
+            wire.tell({"type": "subscribe", "topic": TOPIC})
+            asking = self.ask(stream)
+            reader = Reader(await asking) if stream else None
+            waiting = None if stream else Deferred.fromCoroutine(asking)
+            while True:
+                frame = await wire.frame()
+                if frame.get("event") == "ai:token":
+                    break
+            status, ended = await self.rpc("ai.cancel", frame["stream"])
+            self.assertEqual((status, ended["state"]), (200, "cancelled"))
+            await self.until(lambda: not self.model.open)
+            if reader is not None:
+                await reader.done
+                self.assertEqual(reader.values[-1]["error"]["code"], "model_failed")
+                self.assertNotIn("[DONE]", [event.data for event in reader.events])
+            else:
+                assert waiting is not None
+                response = await waiting
+                self.assertEqual(response.code, 502)
+            wire.drop()
+
+    async def test_brokenOff(self) -> None:
+        """
+        If the model breaks off, the stream is aborted, and the text until then is kept.
+        """
+        wire = await self.subscribed(TOPIC)
+        self.model.answers[:] = [ModelAnswer([chunk({"content": "Hal"})], ending=CUT)]
+        reader = Reader(await self.ask())
+        text, end = await self.heard(wire)
+        self.assertEqual((text, end["state"], end["reason"]), ("Hal", "aborted", "upstream"))
+        await reader.done
+        self.assertEqual(reader.values[-1]["error"]["code"], "model_failed")
+        _, found = await self.rpc("ai.get", end["id"])
+        self.assertEqual((found["text"], found["state"]), ("Hal", "aborted"))
+
+    async def test_relay(self) -> None:
+        """
+        A server has a model answer on a topic, for a user who may stop it.
+        """
+        wire = await self.subscribed(TOPIC)
+        request = {"messages": HELLO, "temperature": 0.5}
+        status, started = await self.rpc(
+            "ai.relay", TOPIC, request, {"model": "default", "owner": "ann", "meta": {"n": 1}}
+        )
+        self.assertEqual((status, started["topic"]), (200, f"{TOPIC}/p"))
+        frame = await wire.frame()
+        self.assertEqual(frame["event"], "ai:start")
+        self.assertEqual((frame["data"]["owner"], frame["data"]["meta"]), ("ann", {"n": 1}))
+        text, end = await self.heard(wire)
+        self.assertEqual((text, end["id"]), ("Hello world", started["stream"]))
+        self.assertEqual(self.model.asked[0].body["temperature"], 0.5)
+        for status, code, args in (
+            (404, "unknown_model", (TOPIC, request, {"model": "other"})),
+            (400, "invalid_arguments", (TOPIC, {"messages": []})),
+            (400, "invalid_arguments", (TOPIC, request, {"lease": 1})),
+            (400, "invalid_arguments", (TOPIC,)),
+            (400, "invalid_arguments", ("orders", request)),
+        ):
+            answered, body = await self.rpc("ai.relay", *args)
+            self.assertEqual((answered, body["error"]), (status, code), args)
+        self.assertEqual(len(self.model.asked), 1)
+
+    async def test_events(self) -> None:
+        """
+        A stream is read as events from its beginning; one who comes back with the last id gets the
+        rest, and nothing twice.
+        """
+        self.model.answers[:] = [words(*(f"{n} " for n in range(30)), pause=0.05)]
+        _, started = await self.rpc("ai.relay", TOPIC, {"messages": HELLO})
+        stream = started["stream"]
+        whole = await self.events(stream)
+        text, place = "", ""
+        for _ in range(3):
+            reader = await self.events(stream, Last_Event_ID=place)
+            before = len(text)
+            await self.until(lambda r=reader: len(r.text) > 8)
+            reader.drop()
+            text, place = text + reader.text, reader.place
+            self.assertEqual(reader.events[0].event == "ai:start", before == 0)
+        reader = await self.events(stream, Last_Event_ID=place)
+        await reader.done
+        await whole.done
+        expected = "".join(f"{n} " for n in range(30))
+        self.assertEqual((text + reader.text, whole.text), (expected, expected))
+        self.assertEqual([e.event for e in whole.events][:1], ["ai:start"])
+        self.assertEqual(whole.events[-1].event, "ai:done")
+        self.assertEqual(json.loads(whole.events[-1].data)["state"], "done")
+        # It is there for a while after its end.
+        late = await self.events(stream)
+        await late.done
+        self.assertEqual((late.text, late.events[-1].event), (expected, "ai:done"))
+
+    async def test_read(self) -> None:
+        """
+        A stream is read as JSON while it runs, and after its end; C{as=ui} gives the AI SDK's
+        chunks.
+        """
+        self.model.answers[:] = [ModelAnswer([chunk({"content": "one"})], ending=HANG)]
+        _, started = await self.rpc("ai.relay", TOPIC, {"messages": HELLO})
+        path = f"{STREAMS}/{started['stream']}"
+
+        async def read() -> Any:
+            _, body, _ = await self.http("GET", path, X_Aerostack_Key=PUBLIC_KEY)
+            return body
+
+        while not (await read())["text"]:
+            await self.sleep(0.01)
+        found = await read()
+        self.assertEqual((found["state"], found["text"]), ("streaming", "one"))
+        ui = Reader(await self.open("GET", f"{path}?as=ui", Accept="text/event-stream"))
+        await self.until(lambda: len(ui.events) >= 4)
+        await self.rpc("ai.cancel", started["stream"])
+        await ui.done
+        self.assertEqual(
+            [value["type"] for value in ui.values],
+            ["start", "start-step", "text-start", "text-delta", "text-end", "abort"],
+        )
+        self.assertEqual(ui.response.headers.getRawHeaders("x-vercel-ai-ui-message-stream"), ["v1"])
+        self.assertEqual((await read())["state"], "cancelled")
+
+    async def test_refused(self) -> None:
+        """
+        A stream is for those who may subscribe to its topic.
+        """
+        self.model.answers[:] = [ModelAnswer(ending=HANG)]
+        _, started = await self.rpc("ai.relay", TOPIC, {"messages": HELLO})
+        path = f"{STREAMS}/{started['stream']}"
+        token = jwt.encode(
+            {"sub": "bob", "projectId": "p", "topics": {"subscribe": ["chat/*"]}},
+            TOKEN_SECRET,
+            "HS256",
+        )
+        for accept in ("application/json", "text/event-stream"):
+            for status, code, answered in (
+                (401, "unauthorized", await self.http("GET", path, Accept=accept)),
+                (
+                    403,
+                    "forbidden",
+                    await self.http("GET", path, Accept=accept, Authorization=f"Bearer {token}"),
+                ),
+                (
+                    404,
+                    "stream_unknown",
+                    await self.http(
+                        "GET", path, Accept=accept, X_Aerostack_Key="pk_of_bare_89abcdef"
+                    ),
+                ),
+                (
+                    404,
+                    "stream_unknown",
+                    await self.http(
+                        "GET", f"{STREAMS}/other", Accept=accept, X_Aerostack_Key=PUBLIC_KEY
+                    ),
+                ),
+                (
+                    400,
+                    "invalid_arguments",
+                    await self.http(
+                        "GET", f"{path}?as=x", Accept=accept, X_Aerostack_Key=PUBLIC_KEY
+                    ),
+                ),
+            ):
+                self.assertEqual((answered[0], answered[1]["error"]), (status, code))
+
+    async def test_chatRefused(self) -> None:
+        """
+        A user who may not publish in a chat cannot ask there, and only the owner of an answer can
+        stop it; the one who is refused learns it.
+        """
+
+        def token(**claims: Any) -> str:
+            return jwt.encode({"projectId": "p", **claims}, TOKEN_SECRET, "HS256")
+
+        message = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}
+        body = {"id": "c1", "messages": [message]}
+        reader = token(sub="bob", topics={"subscribe": ["ai-chat/*"]})
+        response = await self.open("POST", "/api/ai/chat", body, reader)
+        self.assertEqual(response.code, 403)
+        self.model.answers[:] = [ModelAnswer([chunk({"content": "one"})], ending=HANG)]
+        asked = Reader(await self.open("POST", "/api/ai/chat", body, token(sub="ann")))
+        await self.until(lambda: len(asked.events) >= 4)
+        for key in (reader, token(sub="bob"), PUBLIC_KEY):
+            response = await self.open("POST", "/api/ai/chat/c1/stop", None, key)
+            self.assertEqual(response.code, 403)
+        for other in ({"stream": "another"}, {"messageId": "another"}):
+            response = await self.open("POST", "/api/ai/chat/c1/stop", other, token(sub="ann"))
+            self.assertEqual(response.code, 204)
+        self.assertEqual(self.model.open, 1)
+        response = await self.open("POST", "/api/ai/chat/c1/stop", [], token(sub="ann"))
+        self.assertEqual(response.code, 400)
+        response = await self.open("POST", "/api/ai/chat/c1/stop", None, token(sub="ann"))
+        self.assertEqual(response.code, 200)
+        await asked.done
+        self.assertEqual(asked.values[-1]["type"], "abort")
+        await self.until(lambda: not self.model.open)
+        for path in ("/api/ai/chat/c1", "/api/ai/chat/c1/more", "/api/ai/chat/"):
+            response = await self.open("GET", path, None, SECRET_KEY)
+            self.assertEqual(response.code, 404)

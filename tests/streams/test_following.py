@@ -1,0 +1,178 @@
+"""
+Tests for L{aerostack.streams.following}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from aerostack.core.access.permissions import Identity, Role
+from aerostack.core.answers.growth import Grown
+from aerostack.core.topics.topics import topicOf
+from aerostack.errors import RealtimeError
+from aerostack.streams.following import Following, Watch, Watches
+from tests.streams.watching import CANONICAL, StreamCase
+
+PUBLIC = Identity("p", Role.PUBLIC)
+
+
+class FollowingTests(StreamCase):
+    """
+    Tests for L{Watches}.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.changes = 0
+        self.watches = Watches(self.world.hub, self.world.streams, self.world.feeds.permit)
+
+    def changed(self) -> None:
+        self.changes += 1
+
+    def open(self, stream: str = "a1", place: str = "") -> Watch:
+        """
+        Watch a stream.
+        """
+        opening = self.watches.open(PUBLIC, stream, self.changed, place)
+        return self.successResultOf(Deferred.fromCoroutine(opening))
+
+    def join(self) -> Following:
+        """
+        Follow what comes on the topic.
+        """
+        joining = self.watches.join(PUBLIC, topicOf(CANONICAL), self.changed)
+        return self.successResultOf(Deferred.fromCoroutine(joining))
+
+    def text(self, watch: Watch) -> str:
+        """
+        Take everything.
+        """
+        return "".join(each.text for each in watch.take(1000) if isinstance(each, Grown))
+
+    def subscribers(self) -> int:
+        """
+        How many subscribers the topic has.
+        """
+        return len(self.world.hub.registry.subscribers(CANONICAL))
+
+    def test_running(self) -> None:
+        """
+        A stream that runs is followed from its beginning to its end, which says what watchers get.
+        """
+        self.start(meta={"n": 1})
+        self.append("Hel")
+        self.world.advance(1)
+        watch = self.open()
+        self.assertEqual(watch.head["meta"], {"n": 1})
+        self.assertEqual((self.text(watch), watch.end), ("Hel", None))
+        before = self.changes
+        self.append("lo")
+        self.world.advance(1)
+        self.assertGreater(self.changes, before)
+        self.producer.send(
+            type="stream_end", stream="a1", epoch=1, state="done", usage={"total_tokens": 2}
+        )
+        self.world.advance(1)
+        # The end comes behind the text.
+        self.assertIsNone(watch.end)
+        self.assertEqual(self.text(watch), "lo")
+        end: Any = watch.end
+        self.assertEqual((end.state, end.reason), ("done", None))
+        self.assertEqual((end.data["usage"], end.data["kept"]), ({"total_tokens": 2}, True))
+        watch.leave()
+        watch.leave()
+        self.assertEqual(self.subscribers(), 1)
+
+    def test_places(self) -> None:
+        """
+        A watcher that comes back with its place gets the rest.
+        """
+        self.start()
+        self.append("Hel")
+        self.world.advance(1)
+        watch = self.open()
+        self.text(watch)
+        place = watch.place
+        watch.leave()
+        self.append("lo")
+        self.world.advance(1)
+        self.assertEqual(self.text(self.open(place=place)), "lo")
+
+    def test_past(self) -> None:
+        """
+        A stream that has ended a while ago is whole at once.
+        """
+        self.start()
+        self.append("Hello")
+        self.producer.send(type="stream_end", stream="a1", epoch=1, state="failed", error="No.")
+        self.world.advance(1)
+        watch = self.open()
+        self.assertEqual(self.subscribers(), 1)
+        self.assertEqual(self.text(watch), "Hello")
+        end: Any = watch.end
+        self.assertEqual((end.state, end.reason), ("failed", "No."))
+
+    def test_unknown(self) -> None:
+        """
+        A stream that never was, or of another project, is unknown; nothing stays subscribed.
+        """
+        self.start()
+        for identity in (PUBLIC, Identity("q", Role.PUBLIC)):
+            opening = self.watches.open(identity, "a2", self.changed)
+            error = self.failureResultOf(Deferred.fromCoroutine(opening), RealtimeError).value
+            self.assertEqual(error.code, "stream_unknown")
+        self.assertEqual(self.subscribers(), 1)
+
+    def test_cancelled(self) -> None:
+        """
+        A watcher that is behind gets no text of a stream that was cancelled meanwhile.
+        """
+        self.start()
+        self.append("Hello")
+        self.world.advance(1)
+        watch = self.open()
+        self.world.streams.cancel("p", "a1", "ann")
+        self.world.advance(1)
+        self.assertEqual(self.text(watch), "")
+        end: Any = watch.end
+        self.assertEqual((end.state, end.data["by"]), ("cancelled", "ann"))
+
+    def test_aboutToBegin(self) -> None:
+        """
+        A watcher who is there before the stream gets it from its first token.
+        """
+        following = self.join()
+        following.followLast()
+        self.assertFalse(following.isHere)
+        following.follow("a1")
+        self.assertEqual((following.take(10), following.end, following.place), ([], None, ""))
+        self.start()
+        self.append("Hi")
+        self.world.advance(1)
+        self.assertTrue(following.isHere)
+        self.assertEqual(self.text(following), "Hi")
+
+    def test_last(self) -> None:
+        """
+        Of several streams of a topic, the one that has begun last is followed.
+        """
+        self.start("a1")
+        self.start("a2")
+        following = self.join()
+        following.followLast()
+        self.assertEqual(following.stream, "a2")
+
+    def test_forgotten(self) -> None:
+        """
+        A watcher that reads nothing until the text is gone gets an error, not half of it as all.
+        """
+        self.start()
+        self.append("Hello")
+        self.world.advance(1)
+        watch = self.open()
+        self.producer.send(type="stream_end", stream="a1", epoch=1, state="done")
+        self.wait(400)
+        error = self.assertRaises(RealtimeError, watch.take, 10)
+        self.assertEqual((error.code, watch.end), ("stream_unknown", None))
