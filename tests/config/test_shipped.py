@@ -46,6 +46,30 @@ class ShippedTests(LoadCase):
             self.assertRegex(origin, r"\Ahttp://(127\.0\.0\.1|localhost):\*\Z")
         self.assertNotRegex((ETC / "rt.toml").read_text(), "(sk|pk)_[A-Za-z0-9]")
 
+    def test_nodes(self) -> None:
+        """The configuration of several daemons loads on every machine, with the same keys."""
+        path = self.shipped("rt.nodes.toml")
+        credentials = self.base / "credentials"
+        credentials.mkdir()
+        values = {
+            "public_key": OTHER_KEY,
+            "secret_key": KEY,
+            "jwt_key": "s" * 32,
+            "database_password": "d4tabase",
+            "valkey_password": "v4lkey",
+        }
+        for name, value in values.items():
+            (credentials / name).write_text(value)
+            (credentials / name).chmod(0o400)
+        config = load(path, {"CREDENTIALS_DIRECTORY": str(credentials)})
+        engine = config.engine
+        self.assertEqual((engine.password, config.database.password), ("v4lkey", "d4tabase"))
+        self.assertTrue(str(engine.url).startswith("valkeys://"))
+        self.assertEqual(config.projects["shop"].secretKey, KEY)
+        self.assertEqual((config.server.name, config.server.workers), (None, "auto"))
+        unit = (ETC.parent / "systemd" / "aerostack-rt.service").read_text()
+        self.assertEqual([name for name in values if f"LoadCredential={name}:" not in unit], [])
+
     def test_complete(self) -> None:
         """The example explains every key, and shows the default of each that has one."""
         section, mentioned = "", {}

@@ -303,13 +303,22 @@ class UnitTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.directory = Path(self.mktemp()).absolute()
         self.directory.mkdir()
-        service = (UNITS / "aerostack-rt.service").read_text()
+        self.service = self.place("aerostack-rt.service")
+        shutil.copy(UNITS / "aerostack-rt.socket", self.directory)
+
+    def place(self, name: str, instance: str = "") -> Path:
+        """
+        Put a service where it can be verified.
+
+        @param instance: The instance of a template.
+        """
+        service = (UNITS / name).read_text()
         # Verification wants the program to be there, and here it is not installed.
         program = "/opt/aerostack-rt/bin/twistd"
         self.assertEqual(service.count(program), 1)
-        self.service = self.directory / "aerostack-rt.service"
-        self.service.write_text(service.replace(program, sys.executable))
-        shutil.copy(UNITS / "aerostack-rt.socket", self.directory)
+        path = self.directory / name.replace("@", f"@{instance}")
+        path.write_text(service.replace(program, sys.executable))
+        return path
 
     def analyze(self, *arguments: str) -> tuple[int, str]:
         """
@@ -329,6 +338,24 @@ class UnitTests(SynchronousTestCase):
         """
         units = [str(self.service), str(self.directory / "aerostack-rt.socket")]
         self.assertEqual(self.analyze("verify", "--man=no", *units), (0, ""))
+
+    def test_template(self) -> None:
+        """
+        The template for several daemons on a machine differs from the service in names of files
+        alone, and systemd accepts an instance of it.
+        """
+        template = self.place("aerostack-rt@.service", "one")
+        self.assertEqual(self.analyze("verify", "--man=no", str(template)), (0, ""))
+        lines = template.read_text().splitlines()
+        settings = [line for line in lines if line[:1] not in ("", "#")]
+        same = self.service.read_text().splitlines()
+        changed = [line for line in settings if line not in same]
+        self.assertEqual(len(changed), 5, changed)
+        for name in ("one.toml", "aerostack-rt/one"):
+            self.assertIn(name, "\n".join(changed).replace("%i", "one"))
+        plain = "\n".join(settings).replace("/%i.toml", "/rt.toml").replace("/%i", "")
+        wanted = [line for line in same if line[:1] not in ("", "#")]
+        self.assertEqual(plain.replace(" (%i)", "").splitlines(), wanted)
 
     def test_verifyIsStrict(self) -> None:
         """The verification would see a misspelt setting."""
