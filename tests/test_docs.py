@@ -21,7 +21,7 @@ from aerostack.errors import CLOSE_CODES, ERRORS
 from aerostack.net.http.metrics import METRICS
 from aerostack.protocol import values
 from aerostack.settings.conninfo import OPTIONS
-from tests.docs.rooms import PICTURE, draw, readRooms
+from tests.docs import processes, rooms
 
 ROOT = Path(__file__).parents[1]
 
@@ -225,15 +225,26 @@ class ArchitectureDocumentTests(SynchronousTestCase):
     Tests for C{docs/architecture.rst} and C{CONTRIBUTING.rst}.
     """
 
-    def test_picture(self) -> None:
+    def test_rooms(self) -> None:
         """
-        The picture shows what the modules import now.
+        The picture of the rooms shows what the modules import now.
         """
         self.assertEqual(
-            PICTURE.read_text("utf-8"),
-            draw(readRooms()),
+            rooms.PICTURE.read_text("utf-8"),
+            rooms.draw(rooms.readRooms()),
             "draw docs/rooms.svg again: .venv/bin/python -m tests.docs.rooms",
         )
+
+    def test_processes(self) -> None:
+        """
+        The picture of the processes is as the code draws it, and every file in it exists.
+        """
+        text = processes.PICTURE.read_text("utf-8")
+        again = "draw docs/processes.svg again: .venv/bin/python -m tests.docs.processes"
+        self.assertEqual(text, processes.draw(), again)
+        named = set(re.findall(r"(?:\w+/)+\w+\.py", text))
+        self.assertEqual(len(named), 5)
+        self.assertEqual([n for n in named if not (ROOT / "aerostack" / n).exists()], [])
 
     def test_files(self) -> None:
         """
@@ -270,12 +281,12 @@ class ArchitectureDocumentTests(SynchronousTestCase):
                 self.assertIn(f"class {cases}(", source)
                 self.assertIn(f"def {rest.lstrip('.')}(", source)
 
-    def test_rooms(self) -> None:
+    def test_names(self) -> None:
         """
         The page about the architecture names every room.
         """
         text = (ROOT / "docs" / "architecture.rst").read_text()
-        self.assertEqual([name for name in readRooms() if f"``{name}``" not in text], [])
+        self.assertEqual([name for name in rooms.readRooms() if f"``{name}``" not in text], [])
 
 
 class OperatingDocumentTests(SynchronousTestCase):
