@@ -27,6 +27,7 @@ class Run:
     @ivar appends: How many texts and values have come.
     @ivar first: How long its first text took to come, seconds; L{None} before.
     @ivar given: How many texts the engine was given that have no place in the log yet.
+    @ivar isOrphan: Whether its producer went with the last run of the daemon.
     @ivar outcome: The result of its end, for every caller that wants to know.
     """
 
@@ -38,6 +39,7 @@ class Run:
     appends: int = 0
     first: float | None = None
     given: int = 0
+    isOrphan: bool = False
     outcome: Outcome = field(default_factory=Outcome)
 
     def renew(self, now: float) -> None:

@@ -18,6 +18,8 @@ from aerostack.core.answers.answer import (
     CANCELLED,
     LEASE,
     LIMIT,
+    RELAY,
+    RESTART,
     STALLED,
     Answer,
     End,
@@ -386,6 +388,8 @@ class Streams:
                 yield
 
     def _overdue(self, run: Run, now: float) -> str | None:
+        if run.isOrphan:
+            return RESTART
         if now >= run.due:
             return LEASE
         if now >= run.grown + self.idle:
@@ -516,7 +520,7 @@ class Streams:
     def restore(self, stored: Iterable[StoredAnswer]) -> None:
         """
         Let the streams go on that an earlier run of the daemon has left.  Their producers have
-        their leases to come back.
+        their leases to come back; those whose producer was the daemon itself end.
         """
         for each in stored:
             try:
@@ -526,7 +530,8 @@ class Streams:
                     "the stream {name!r} in the database is malformed", name=each.record.name
                 )
                 continue
-            self.enter(answer)
+            run = self.enter(answer)
+            run.isOrphan = (answer.producer or "").startswith(RELAY)
 
     def stop(self) -> Deferred[None]:
         """

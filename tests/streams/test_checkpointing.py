@@ -4,8 +4,11 @@ Tests for L{aerostack.streams.checkpointing}, and for streams that outlive a res
 
 from __future__ import annotations
 
+from aerostack.core.answers.answer import Terms
+from aerostack.core.answers.requests import StartRequest
+from aerostack.core.topics.topics import topicOf
 from aerostack.testing import SECRET_KEY
-from tests.streams.watching import TOPIC, StreamCase, Watcher
+from tests.streams.watching import CANONICAL, TOPIC, StreamCase, Watcher
 
 
 class CheckpointTests(StreamCase):
@@ -116,6 +119,22 @@ class RestartTests(StreamCase):
         (kept,) = self.world.history.messages
         self.assertIn(b'"text":"abc"', kept.message.data)
         self.assertEqual(self.world.history.answers.records, {})
+
+    def test_relay(self) -> None:
+        """
+        A stream that the daemon itself produced ends soon after the restart.
+        """
+        terms = Terms(lease=600.0)
+        request = StartRequest(terms, "a1", "relay:1")
+        topic = topicOf(CANONICAL)
+        self.successResultOf(self.world.streams.start(topic, request))
+        self.append("abc")
+        self.wait(1)
+        self.restart()
+        self.early.subscribe()
+        self.wait(1)
+        self.early.take()
+        self.assertEqual(self.early.ends["a1"]["reason"], "restart")
 
     def test_resumed(self) -> None:
         """

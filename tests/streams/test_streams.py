@@ -134,6 +134,7 @@ class StartTests(StreamCase):
             {"lease": 1},
             {"owner": ""},
             {"producer": "x" * 129},
+            {"producer": "relay:1"},
         ):
             self.producer.send(**{"type": "stream_start", "topic": TOPIC, **fields})
             self.assertEqual(self.answer()["code"], "invalid_arguments", fields)

@@ -32,6 +32,10 @@ NOBODY = "nobody"
 CANCELLERS = (OWNER, PUBLISHERS, NOBODY)
 """The clients that may cancel an answer.  A server with the secret key always may."""
 
+RELAY = "relay:"
+"""The beginning of the name of a producer that is the daemon itself.  It does not come back after a
+restart."""
+
 OVERHEAD = 1500
 """About how many bytes an answer takes beside its parts."""
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aerostack.core.answers.answer import CANCELLERS, OWNER, Terms
+from aerostack.core.answers.answer import CANCELLERS, OWNER, RELAY, Terms
 from aerostack.core.answers.part import GROWING, TEXT, VALUED
 from aerostack.core.topics.topics import checkUser
 from aerostack.errors import RealtimeError
@@ -175,6 +175,8 @@ def makeStart(
         checkName(stream, "stream")
     if producer is not None and not 0 < len(producer) <= MAX_PRODUCER:
         raise _invalid(f"The name of a producer has 1 to {MAX_PRODUCER} characters.")
+    if producer is not None and producer.startswith(RELAY):
+        raise _invalid(f"Producers whose names begin with {RELAY} are the daemon's own.")
     if owner is not None:
         try:
             checkUser(owner)
