@@ -78,22 +78,16 @@ class Workers:
         database = f'url = "sqlite:///{self._directory / "rt.db"}"'
         self._daemon = _daemon(self._directory, "rt", self.ports[0], database, "workers = 2")
         self._daemon.wait(PATIENCE)
-        _until(lambda: len(self._workers()) == 2, "two workers")
+        _until(lambda: len(_workersOf(self._daemon)) == 2, "two workers")
 
     def kill(self) -> None:
         time.sleep(max(0.0, self._killed + WORKER_PAUSE - time.monotonic()))
         time.sleep(self._chance.uniform(0, 1))
-        _until(self._workers, "a worker")
-        os.kill(self._chance.choice(self._workers()), signal.SIGKILL)
+        _killWorker(self._daemon, self._chance)
         self._killed = time.monotonic()
 
     def stop(self) -> None:
         self._daemon.stop()
-
-    def _workers(self) -> list[int]:
-        if not self._daemon.running():
-            raise Failed(f"the daemon ended: {self._daemon.said()}")
-        return [pid for pid in self._daemon.pids()[1:] if b"aerostack.workers" in _command(pid)]
 
 
 class Nodes:
@@ -102,18 +96,27 @@ class Nodes:
     """
 
     def __init__(
-        self, directory: Path, chance: random.Random, keeps: bool, victims: tuple[str, ...]
+        self,
+        directory: Path,
+        chance: random.Random,
+        keeps: bool,
+        victims: tuple[str, ...],
+        workers: int = 1,
     ) -> None:
         """
         @param keeps: Whether the Valkey server writes each change to the disk before it answers;
             else it comes back empty.
-        @param victims: What to kill: C{valkey}, C{node}, or both together.
+        @param victims: What to kill together: C{valkey}, C{node}, C{worker}.
+        @param workers: How many workers each daemon has.
         """
         self.ports = [freePort(), freePort()]
         self._directory = directory
         self._chance = chance
         self._keeps = keeps
         self._victims = victims
+        self._workers = workers
+        # When a worker of each daemon was killed, seconds.
+        self._killed = [0.0, 0.0]
         self._daemons: list[Server] = []
         self._started = ExitStack()
 
@@ -141,11 +144,17 @@ class Nodes:
         victims = list(self._victims)
         self._chance.shuffle(victims)
         number = self._chance.randrange(2)
+        if "worker" in victims:
+            number = self._killed.index(min(self._killed))
+            time.sleep(max(0.0, self._killed[number] + WORKER_PAUSE - time.monotonic()))
         for victim in victims:
             if victim == "valkey":
                 self._valkey.kill()
-            else:
+            elif victim == "node":
                 self._daemons[number].kill()
+            else:
+                _killWorker(self._daemons[number], self._chance)
+                self._killed[number] = time.monotonic()
             time.sleep(self._chance.uniform(0, 0.5))
         time.sleep(self._chance.choice(OUTAGES))
         if "valkey" in victims:
@@ -163,7 +172,8 @@ class Nodes:
     def _node(self, number: int) -> Server:
         engine = f'[engine]\nurl = "valkey://127.0.0.1:{self._valkey.port}/0"'
         name = f"node{number}"
-        return _daemon(self._directory, name, self.ports[number], self._settings, "", engine)
+        workers = f"workers = {self._workers}"
+        return _daemon(self._directory, name, self.ports[number], self._settings, workers, engine)
 
     def _serving(self) -> None:
         """Wait until both daemons have found the Valkey server's death, and are connected."""
@@ -182,6 +192,17 @@ def _daemon(
     twistd = Path(sys.executable).with_name("twistd")
     options = ("--nodaemon", "--pidfile=", "aerostack-rt", "--config", config)
     return Server([twistd, *options], port, directory / f"{name}.log", {}, alone=False)
+
+
+def _workersOf(daemon: Server) -> list[int]:
+    if not daemon.running():
+        raise Failed(f"the daemon ended: {daemon.said()}")
+    return [pid for pid in daemon.pids()[1:] if b"aerostack.workers" in _command(pid)]
+
+
+def _killWorker(daemon: Server, chance: random.Random) -> None:
+    _until(lambda: _workersOf(daemon), "a worker")
+    os.kill(chance.choice(_workersOf(daemon)), signal.SIGKILL)
 
 
 def _command(pid: int) -> bytes:

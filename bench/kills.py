@@ -50,8 +50,10 @@ class Trial:
     clusters: int = 1
 
 
-def _nodes(keeps: bool, *victims: str) -> Callable[[Path, random.Random], Cluster]:
-    return lambda directory, chance: Nodes(directory, chance, keeps, victims)
+def _nodes(
+    keeps: bool, *victims: str, workers: int = 1
+) -> Callable[[Path, random.Random], Cluster]:
+    return lambda directory, chance: Nodes(directory, chance, keeps, victims, workers)
 
 
 EMPTY = ("doubled", "untold")
@@ -65,6 +67,17 @@ KILLS: dict[str, Trial] = {
     "valkey-empty": Trial("Valkey, empty", _nodes(False, "valkey"), EMPTY),
     "both-empty": Trial(
         "Valkey and a node, no persistence", _nodes(False, "valkey", "node"), EMPTY
+    ),
+    "workers-valkey": Trial(
+        "Valkey, AOF always; nodes with 2 workers", _nodes(True, "valkey", workers=2)
+    ),
+    "workers-each": Trial(
+        "Valkey and a worker; nodes with 2", _nodes(True, "valkey", "worker", workers=2)
+    ),
+    "workers-empty": Trial(
+        "Valkey and a node with 2 workers, no persistence",
+        _nodes(False, "valkey", "node", workers=2),
+        EMPTY,
     ),
 }
 
