@@ -206,11 +206,6 @@ class History:
         return self._ask(selectPage, topic, limit, before, PAGE_CHARACTERS)
 
     def newest(self, topics: Sequence[str]) -> Deferred[dict[str, int]]:
-        """
-        Read the C{createdAt} of the newest message of each topic; 0 for a topic without messages.
-
-        @return: Fails with L{RealtimeError} C{database_unavailable}.
-        """
         return self._ask(selectNewest, topics)
 
     def surveyPast(

@@ -65,6 +65,15 @@ class IHistory(IKeptMessages):
             C{database_unavailable}.
         """
 
+    def newest(topics):
+        """
+        Read the C{createdAt} of the newest message of each topic; 0 for a topic without messages.
+
+        @param topics: At most 500.
+        @return: A L{Deferred} of a dictionary by topic.  Fails with L{RealtimeError}
+            C{database_unavailable}.
+        """
+
     def expire(now):
         """
         Forget messages that are too old, or too many for their topic, in one small

@@ -4,7 +4,7 @@ A history in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, succeed
@@ -83,6 +83,13 @@ class MemoryHistory:
             if kept.message.topic == topic and (before is None or kept.createdAt < before)
         ]
         return succeed(found[:limit])
+
+    def newest(self, topics: Sequence[str]) -> Deferred[dict[str, int]]:
+        found = dict.fromkeys(topics, 0)
+        for kept in self.messages:
+            if kept.message.topic in found:
+                found[kept.message.topic] = max(found[kept.message.topic], kept.createdAt)
+        return succeed(found)
 
     def surveyPast(
         self, topic: str, after: int, until: int, most: int, now: int, seen: bool = False

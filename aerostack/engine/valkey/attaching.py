@@ -24,7 +24,8 @@ from aerostack.engine.valkey.marks import Marks
 from aerostack.engine.valkey.questions import NO_MARKS, Questions
 from aerostack.engine.valkey.reading import Reading
 from aerostack.engine.valkey.refusals import LOST, errorOf, unavailable
-from aerostack.engine.valkey.topics import Followed, pieces
+from aerostack.engine.valkey.topics import Followed, groups, pieces
+from aerostack.errors import RealtimeError
 from aerostack.interfaces.engine import ILogReceiver
 from aerostack.interfaces.messaging import IHistory
 
@@ -67,7 +68,7 @@ class Attaching:
         self._clock = clock
         self._link = link
         self._keys = keys
-        self._marks = Marks(history)
+        self._marks = Marks(history, self._marked, self._unmarked)
         self._receiver = receiver
         self._questions = questions
         self._patience = patience
@@ -81,6 +82,7 @@ class Attaching:
         self._joining: dict[str, Followed] = {}
         self._doubtful: dict[str, Followed] = {}
         self._leaving: set[str] = set()
+        self._isJoining = False
         # Counts how often the connection came or went.
         self._generation = 0
         self._isUp = False
@@ -150,6 +152,7 @@ class Attaching:
         """Follow a topic no longer."""
         for each in (self._waiting, self._joining, self._doubtful, self._failing):
             each.pop(topic, None)
+        self._marks.forget(topic)
         followed = self._topics.pop(topic, None)
         if followed is not None:
             self._leaving.add(topic)
@@ -182,15 +185,17 @@ class Attaching:
 
         @param witnesses: Places that the server has given on topics that are not followed.  If it
             does not have them any more, it makes their logs anew.
-        @return: Fires when all are attached, or the connection is lost.
+        @return: Fires when all that were attached before are attached again, or the connection is
+            lost.
         """
         self._generation += 1
         self._isUp = True
         for each in (self._joining, self._doubtful, self._failing):
             each.clear()
         self._leaving.clear()
+        self._isJoining = False
         self._later("heads", self.interval, self._compareHeads)
-        attached = [self._start(self._join(piece)) for piece in pieces(self._topics)]
+        attached = [self._start(self._join(tuple(self._topics)))]
         attached += [
             self._start(self._testify({topic: witnesses[topic] for topic in piece}))
             for piece in pieces(witnesses)
@@ -238,35 +243,55 @@ class Attaching:
 
     def _turn(self) -> None:
         """Do for all topics together what one turn asked for."""
-        joining, self._joining = self._joining, {}
         doubtful, self._doubtful = self._doubtful, {}
         leaving, self._leaving = self._leaving, set()
         if not self._isUp:
             # The next connection attaches all.
+            self._joining.clear()
             return
-        for piece in pieces(leaving):
-            self._link.unsubscribe([self._keys.channelOf(topic) for topic in piece]).addErrback(
+        for names in groups(tuple(leaving)):
+            self._link.unsubscribe([self._keys.channelOf(topic) for topic in names]).addErrback(
                 lambda failure: failure.trap(ValkeyError)
             )
-        for piece in pieces(joining):
-            self._start(self._join(piece))
+        if self._joining and not self._isJoining:
+            joining, self._joining = self._joining, {}
+            self._isJoining = True
+            self._start(self._join(tuple(joining))).addCallback(self._joined, self._generation)
         for piece in pieces(doubtful):
             self._start(self._compare(piece))
 
+    def _joined(self, result: None, generation: int) -> None:
+        """Attach together what has come while other topics were being attached."""
+        if generation == self._generation:
+            self._isJoining = False
+            if self._joining:
+                self._later("turn", 0, self._turn)
+
     async def _join(self, names: Sequence[str]) -> None:
         """Subscribe to channels, and attach their topics."""
+        subscribing = [ensureDeferred(self._subscribe(some)) for some in groups(names)]
+        subscribed = [name for some in await gatherResults(subscribing) for name in some]
+        await gatherResults([self._start(self._compare(piece)) for piece in pieces(subscribed)])
+
+    async def _subscribe(self, names: Sequence[str]) -> Sequence[str]:
+        """
+        Subscribe to channels.
+
+        @return: The topics for which it succeeded.
+        """
         try:
             await self._link.subscribe([self._keys.channelOf(name) for name in names])
         except LOST:
-            return
+            return ()
         except ValkeyError as error:
             # The server refuses all for one that it does not permit.
-            for name in names if len(names) > 1 else ():
-                await self._join([name])
-            if len(names) == 1:
-                self.failed(self._present(names), error)
-            return
-        await self._compare(names)
+            half = len(names) // 2
+            if half:
+                halves = [await self._subscribe(each) for each in (names[:half], names[half:])]
+                return [name for some in halves for name in some]
+            self.failed(self._present(names), error)
+            return ()
+        return names
 
     async def _compare(self, names: Sequence[str], marks: Mapping[str, int] = NO_MARKS) -> None:
         """
@@ -283,27 +308,26 @@ class Attaching:
         except ValkeyError as error:
             self.failed(topics, error)
             return
-        cold: list[Followed] = []
+        cold: list[str] = []
         for followed, answer in zip(topics, answers, strict=True):
             if self._topics.get(followed.name) is not followed:
                 continue
             if answer is None:
-                cold.append(followed)
+                cold.append(followed.name)
             else:
                 self._attached(followed, *answer)
-        if cold:
-            await self._open(cold)
+        self._marks.ask(cold)
 
-    async def _open(self, cold: Sequence[Followed]) -> None:
-        """Make logs, from the newest messages that the history has."""
-        generation = self._generation
-        marks, failures = await self._marks.read([followed.name for followed in cold])
-        for followed in cold:
-            error = failures.get(followed.name)
-            if error is not None and self._topics.get(followed.name) is followed:
-                self.failed([followed], error)
-        if marks and generation == self._generation:
-            await self._compare(tuple(marks), marks)
+    def _marked(self, marks: Mapping[str, int]) -> None:
+        """Make logs that the server does not have."""
+        for piece in pieces(marks):
+            self._start(self._compare(piece, marks))
+
+    def _unmarked(self, names: Sequence[str], error: RealtimeError) -> None:
+        """Take note that the history does not answer."""
+        topics = self._present(names)
+        if topics:
+            self.failed(topics, error)
 
     def _attached(self, followed: Followed, head: Position, reason: str | None) -> None:
         """Go on by what the server says of a log."""
@@ -341,8 +365,7 @@ class Attaching:
     def _tryAgain(self) -> None:
         failing, self._failing = self._failing, {}
         if self._isUp:
-            for piece in pieces(failing):
-                self._start(self._join(piece))
+            self._start(self._join(tuple(failing)))
 
     async def _testify(self, witnesses: Mapping[str, Position]) -> None:
         """Tell the server of places that it has given."""

@@ -4,41 +4,70 @@ Where new logs begin: at the newest messages that the history has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import ensureDeferred
+from twisted.logger import Logger
 
+from aerostack.engine.valkey.topics import GROUP
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.messaging import IHistory
-
-QUESTIONS = 16
-"""How many questions to the history are open at once."""
 
 
 class Marks:
     """
-    Reads the marks of topics' newest messages.
+    Reads the marks of topics' newest messages, of many topics with one question.
+
+    One question is open at a time.  The topics that come meanwhile are in the next one.
     """
 
-    def __init__(self, history: IHistory) -> None:
+    _logger = Logger()
+
+    def __init__(
+        self,
+        history: IHistory,
+        found: Callable[[Mapping[str, int]], None],
+        failed: Callable[[Sequence[str], RealtimeError], None],
+    ) -> None:
+        """
+        @param found: Gets marks by topic; 0 where there is no message.
+        @param failed: Gets topics of which the history did not give the marks, and why.
+        """
         self._history = history
-        self._turns = DeferredSemaphore(QUESTIONS)
+        self._found = found
+        self._failed = failed
+        # The topics, in the order in which they came.
+        self._waiting: dict[str, None] = {}
+        self._isAsking = False
 
-    async def read(self, topics: Iterable[str]) -> tuple[dict[str, int], dict[str, RealtimeError]]:
+    def ask(self, topics: Iterable[str]) -> None:
         """
-        @return: The marks by topic, 0 where there is no message; and the errors of those topics of
-            which the history did not give the mark.
+        Have the marks of topics read.
         """
-        marks: dict[str, int] = {}
-        failures: dict[str, RealtimeError] = {}
+        self._waiting.update(dict.fromkeys(topics))
+        if self._waiting and not self._isAsking:
+            self._isAsking = True
+            ensureDeferred(self._read()).addErrback(
+                lambda failure: self._logger.failure("Reading marks failed", failure)
+            )
 
-        async def ask(topic: str) -> None:
-            try:
-                page = await self._turns.run(self._history.page, topic, 1, None)
-            except RealtimeError as error:
-                failures[topic] = error
-            else:
-                marks[topic] = page[0].createdAt if page else 0
+    def forget(self, topic: str) -> None:
+        """
+        Do not read a topic's mark any more.
+        """
+        self._waiting.pop(topic, None)
 
-        await gatherResults([Deferred.fromCoroutine(ask(topic)) for topic in topics])
-        return marks, failures
+    async def _read(self) -> None:
+        try:
+            while topics := list(islice(self._waiting, GROUP)):
+                for topic in topics:
+                    del self._waiting[topic]
+                try:
+                    marks: Mapping[str, int] = await self._history.newest(topics)
+                except RealtimeError as error:
+                    self._failed(topics, error)
+                else:
+                    self._found(marks)
+        finally:
+            self._isAsking = False

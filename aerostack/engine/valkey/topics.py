@@ -5,7 +5,7 @@ The topics that a node follows on the server.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from twisted.internet.defer import Deferred
 
@@ -15,6 +15,9 @@ from aerostack.engine.valkey.keys import slotOf
 
 PIECE = 200
 """How many topics one command is for."""
+
+GROUP = 500
+"""How many topics one SUBSCRIBE, or one question to the history, is for."""
 
 
 class Followed:
@@ -40,6 +43,14 @@ class Followed:
         self.deadline = deadline
         self.isLive = False
         self.isReading = False
+
+
+def groups(topics: Sequence[str]) -> Iterator[Sequence[str]]:
+    """
+    Some topics, a number of them at a time.
+    """
+    for start in range(0, len(topics), GROUP):
+        yield topics[start : start + GROUP]
 
 
 def pieces(topics: Iterable[str]) -> Iterator[list[str]]:
