@@ -24,6 +24,7 @@ from aerostack.engine.valkey.marks import Marks
 from aerostack.engine.valkey.questions import NO_MARKS, Questions
 from aerostack.engine.valkey.reading import Reading
 from aerostack.engine.valkey.refusals import LOST, errorOf, unavailable
+from aerostack.engine.valkey.subscribing import subscribe
 from aerostack.engine.valkey.topics import Followed, groups, pieces
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.engine import ILogReceiver
@@ -269,29 +270,11 @@ class Attaching:
 
     async def _join(self, names: Sequence[str]) -> None:
         """Subscribe to channels, and attach their topics."""
-        subscribing = [ensureDeferred(self._subscribe(some)) for some in groups(names)]
-        subscribed = [name for some in await gatherResults(subscribing) for name in some]
+        subscribed = await subscribe(self._link, names, self._keys.channelOf, self._refused)
         await gatherResults([self._start(self._compare(piece)) for piece in pieces(subscribed)])
 
-    async def _subscribe(self, names: Sequence[str]) -> Sequence[str]:
-        """
-        Subscribe to channels.
-
-        @return: The topics for which it succeeded.
-        """
-        try:
-            await self._link.subscribe([self._keys.channelOf(name) for name in names])
-        except LOST:
-            return ()
-        except ValkeyError as error:
-            # The server refuses all for one that it does not permit.
-            half = len(names) // 2
-            if half:
-                halves = [await self._subscribe(each) for each in (names[:half], names[half:])]
-                return [name for some in halves for name in some]
-            self.failed(self._present(names), error)
-            return ()
-        return names
+    def _refused(self, name: str, error: ValkeyError) -> None:
+        self.failed(self._present([name]), error)
 
     async def _compare(self, names: Sequence[str], marks: Mapping[str, int] = NO_MARKS) -> None:
         """

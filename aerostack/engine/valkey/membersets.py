@@ -26,7 +26,8 @@ from aerostack.engine.valkey.memberchanges import SetChange, readChange, readMem
 from aerostack.engine.valkey.memberset import Attached
 from aerostack.engine.valkey.refusals import LOST, errorOf, unavailable
 from aerostack.engine.valkey.rosterscripts import PAGE, PIECE, VERSIONS
-from aerostack.engine.valkey.topics import pieces
+from aerostack.engine.valkey.subscribing import subscribe
+from aerostack.engine.valkey.topics import groups, pieces
 
 TOGETHER = 50
 """How many sets are read at the same time at the most."""
@@ -67,6 +68,7 @@ class MemberSets:
         self._patience = patience
         self._topics: dict[str, Attached] = {}
         self._joining: dict[str, Attached] = {}
+        self._isJoining = False
         self._leaving: set[str] = set()
         self._turning: IDelayedCall | None = None
         self._generation = 0
@@ -170,8 +172,12 @@ class MemberSets:
         self._generation += 1
         self._isUp = True
         self._joining.clear()
+        self._isJoining = False
         self._leaving.clear()
-        return self._start(self._join(list(self._topics.values())))
+        return self._start(self._takeUp())
+
+    async def _takeUp(self) -> None:
+        await self._readEach(await self._join(tuple(self._topics)))
 
     def down(self) -> None:
         """
@@ -264,47 +270,82 @@ class MemberSets:
 
     def _turn(self) -> None:
         self._turning = None
-        joining, self._joining = self._joining, {}
         leaving, self._leaving = self._leaving.difference(self._topics), set()
         if not self._isUp:
             # The next connection attaches all.
+            self._joining.clear()
             return
-        for names in pieces(leaving):
-            self._link.unsubscribe(self._channels(names)).addErrback(
-                lambda failure: failure.trap(ValkeyError)
-            )
-        if joining:
-            self._start(self._join(list(joining.values())))
+        for names in groups(tuple(leaving)):
+            channels = [self._keys.memberChannelOf(name) for name in names]
+            self._link.unsubscribe(channels).addErrback(lambda failure: failure.trap(ValkeyError))
+        if self._joining and not self._isJoining:
+            joining, self._joining = self._joining, {}
+            self._isJoining = True
+            self._start(self._joinSome(tuple(joining)))
 
-    def _channels(self, names: Iterable[str]) -> list[bytes]:
-        return [self._keys.memberChannelOf(name) for name in names]
-
-    async def _join(self, joining: Sequence[Attached]) -> None:
-        """Subscribe to channels, then read the sets."""
+    async def _joinSome(self, names: Sequence[str]) -> None:
+        """Join topics, and then those together that have come meanwhile."""
         generation = self._generation
-        for names in pieces([each.name for each in joining]):
-            try:
-                await self._link.subscribe(self._channels(names))
-            except LOST:
-                return
-            except ValkeyError as error:
-                # The server refuses all for one that it does not permit.
-                attached = [self._topics[name] for name in names if name in self._topics]
-                if len(attached) == 1:
-                    self._refused(attached[0], error)
-                    continue
-                for each in attached:
-                    await self._join([each])
-                continue
-            if generation != self._generation:
-                return
-            for name in names:
-                if name in self._topics:
-                    self._topics[name].isRefused = False
-            await self._readEach([self._topics[name] for name in names if name in self._topics])
+        try:
+            joined = await self._join(names)
+        finally:
+            if generation == self._generation:
+                self._isJoining = False
+                if self._joining:
+                    self._soon()
+        if generation == self._generation:
+            await self._readEach(joined)
 
-    def _refused(self, attached: Attached, error: ValkeyError) -> None:
+    async def _join(self, names: Sequence[str]) -> list[Attached]:
+        """
+        Subscribe to channels, and take up the sets that are empty.
+
+        @return: The other sets.
+        """
+        generation = self._generation
+        subscribed = await subscribe(self._link, names, self._keys.memberChannelOf, self._refused)
+        if generation != self._generation:
+            return []
+        for name in subscribed:
+            if name in self._topics:
+                self._topics[name].isRefused = False
+        checking = [ensureDeferred(self._findMembers(piece)) for piece in pieces(subscribed)]
+        return [each for some in await gatherResults(checking, consumeErrors=True) for each in some]
+
+    async def _findMembers(self, names: Sequence[str]) -> list[Attached]:
+        """
+        Take up the sets that are empty on the server and here.  Most topics have no members, and
+        many sets are asked for with one command.
+
+        @return: The other sets.
+        """
+        generation = self._generation
+        keys = [self._keys.membersOf(name) for name in names]
+        try:
+            versions: list[bytes] = await self._link.run(VERSIONS, keys, [])
+        except LOST:
+            return []
+        except ValkeyError:
+            # To read the sets has the same fault, and says so.
+            versions = [b"?"] * len(names)
+        others: list[Attached] = []
+        for name, text in zip(names, versions, strict=True):
+            attached = self._topics.get(name)
+            if attached is None or generation != self._generation:
+                continue
+            mine = attached.set
+            if text or mine.roster or attached.isReading:
+                others.append(attached)
+            else:
+                mine.version, mine.isLive = readVersion(text), True
+                self._there(attached)
+        return others
+
+    def _refused(self, name: str, error: ValkeyError) -> None:
         self._logger.warn("Presence cannot be followed: {error}", error=str(error))
+        attached = self._topics.get(name)
+        if attached is None:
+            return
         if attached.waiting is not None:
             self._drop(attached, errorOf(error))
         else:
@@ -375,11 +416,15 @@ class MemberSets:
             for name in mine.unseen():
                 self._say(attached, mine.drop(name))
         mine.seen = None
+        self._there(attached)
+        return True
+
+    def _there(self, attached: Attached) -> None:
+        """Note that a set is there."""
         attached.isTold = True
         waiting, attached.waiting = attached.waiting, None
         if waiting is not None:
             waiting.callback(None)
-        return True
 
     # Helpers
 

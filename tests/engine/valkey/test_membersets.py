@@ -4,12 +4,18 @@ Tests for L{aerostack.engine.valkey.membersets}, against a real server.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from random import Random
+from typing import Any, cast
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.presence import Member
-from aerostack.engine.valkey.keys import Keys
+from aerostack.engine.valkey.keys import SLOTS, Keys
+from aerostack.engine.valkey.membersets import MemberSets
+from aerostack.engine.valkey.rosterscripts import PAGE, VERSIONS
 from aerostack.errors import RealtimeError
 from tests.engine.rostercontract import TOPIC, RosterNode
 from tests.engine.valkey.rosters import RosterCase
@@ -212,3 +218,49 @@ class LateTests(RosterCase):
         await self.assertFailure(attached, RealtimeError)
         self.assertEqual(node.events(), [("join", "c1", b"{}"), ("leave", "c1", b"{}")])
         self.server.start()
+
+
+class CountingLink:
+    """
+    A link whose server has sets with given versions, and no members in any.
+
+    @ivar scripts: The scripts that were run.
+    """
+
+    def __init__(self, versions: Mapping[bytes, bytes]) -> None:
+        self.scripts: list[str] = []
+        self._versions = versions
+
+    def subscribe(self, channels: Sequence[bytes]) -> Deferred[None]:
+        return succeed(None)
+
+    def run(self, script: str, keys: Sequence[bytes], arguments: Sequence[Any]) -> Deferred[Any]:
+        self.scripts.append(script)
+        if script == VERSIONS:
+            return succeed([self._versions.get(key, b"") for key in keys])
+        return succeed([self._versions.get(keys[0], b""), b"0"])
+
+
+class EmptyTests(SynchronousTestCase):
+    """
+    Topics without members.
+    """
+
+    def test_empty(self) -> None:
+        """
+        Only sets that may have members are read, after an attach and after a reconnect.
+        """
+        keys, clock = Keys(), Clock()
+        names = [f"chat/{number}/p" for number in range(100)]
+        link = CountingLink({keys.membersOf(names[7]): b"e 3"})
+        sets = MemberSets(clock, cast(Any, link), keys, lambda *told: None, lambda: None, 3.0)
+        sets.up()
+        attached = [sets.attach(name) for name in names]
+        clock.advance(0)
+        for each in attached:
+            self.successResultOf(each)
+        self.assertEqual(link.scripts.count(PAGE), 1)
+        sets.down()
+        sets.up()
+        self.assertEqual(link.scripts.count(PAGE), 2)
+        self.assertTrue(link.scripts.count(VERSIONS) <= 2 * SLOTS)
