@@ -180,6 +180,10 @@ class WorkerDaemon(MultiService):
         """
         yield self.front.waitForClients()
         yield maybeDeferred(self.stopService)
+        # The hub ends this process once it has the answer.  The last bytes to operators and other
+        # clients of HTTP go first: the reactor writes them between these two turns.
+        for _ in range(2):
+            yield deferLater(self._reactor, 0)
         return Done()
 
     def drop(self, asked: Drop) -> None:
