@@ -38,11 +38,14 @@ class ProgramTests(TestCase):
     """
     Runs C{twistd aerostack-rt} in a directory of its own.
 
+    @cvar workers: How many processes serve clients, where a test does not say so itself.
     @ivar directory: The directory.
     @ivar config: The configuration's file.
     @ivar path: The database's file.
     @ivar port: A free port, for the daemon to listen on.
     """
+
+    workers = int(WORKERS)
 
     def setUp(self) -> None:
         from twisted.internet import reactor
@@ -76,7 +79,7 @@ class ProgramTests(TestCase):
         @param server: More lines for C{[server]}.
         @param more: More lines, for the project and for other tables.
         """
-        workers = "" if "workers" in server else f"workers = {WORKERS}"
+        workers = "" if "workers" in server else f"workers = {self.workers}"
         return f"""
 [server]
 listen = {json.dumps(listen or [self.listen])}

@@ -190,7 +190,7 @@ class ListTests(ConsoleTests):
                 "held": 1,
             },
         )
-        self.assertEqual((room["topic"], room["present"], room["pos"]), ("room/b/p", 1, None))
+        self.assertEqual((room["topic"], room["present"], room["held"]), ("room/b/p", 1, 0))
         self.assertEqual(
             (orders["topic"], orders["table"], orders["subscribers"], orders["published"]),
             ("table/orders/p", "orders", 1, 0),
