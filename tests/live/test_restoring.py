@@ -75,6 +75,13 @@ class RestoringTests(ProgramTests):
         self.assertEqual(status, 200, answer)
         return answer.get("notices", {})
 
+    async def restored(self) -> str:
+        """
+        What C{/health} says of the database's restore; empty as long as it says nothing.  Workers
+        hear of it a little later.
+        """
+        return str((await self.notices()).get("restored", ""))
+
     async def end(self, daemon: Child, signal: str = "TERM") -> None:
         """
         Stop the daemon, and wait until its process has ended.
@@ -103,7 +110,7 @@ class RestoringTests(ProgramTests):
             answer = await self.resume("chat/a", lost["pos"])
             self.assertEqual((answer["recovered"], answer["gap"]), (False, {"reason": "unknown"}))
             await self.keep(text)
-        self.assertIn("that the database lacks", (await self.notices())["restored"])
+        self.assertIn("that the database lacks", await self.until(self.restored))
         wire = await self.client()
         wire.tell({"type": "subscribe", "topic": "chat/a", "since": known["pos"]})
         self.assertTrue((await wire.frame())["recovered"])
@@ -156,14 +163,14 @@ class RestoringTests(ProgramTests):
         self.restore()
         daemon = await self.serve()
         # No client has subscribed to a table yet.
-        self.assertIn("put back to an older state", (await self.notices())["restored"])
+        self.assertIn("put back to an older state", await self.until(self.restored))
         wire = await self.subscribed("orders")
         for number in (2, 3):
             self.execute(f"INSERT INTO orders VALUES ({number})")
             await wire.frame()
         answer = await self.resume("orders", change["pos"])
         self.assertEqual((answer["recovered"], answer["gap"]), (False, {"reason": "unknown"}))
-        self.assertIn("put back to an older state", (await self.notices())["restored"])
+        self.assertIn("put back to an older state", await self.until(self.restored))
         await self.end(daemon)
         self.assertEqual(daemon.output.count("put back to an older state"), 1)
         await self.serve()
