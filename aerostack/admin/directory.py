@@ -1,5 +1,5 @@
 """
-Lists the connections and topics of the daemon for an operator.
+Lists the connections, topics and token streams of the daemon for an operator.
 
 The directory reads the registries at each request and stores nothing.
 """
@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from aerostack.admin import topics
 from aerostack.admin.pieces import Pieces
+from aerostack.admin.streams import StreamDirectory
 from aerostack.admin.taps import Taps
 from aerostack.admin.topics import Shown, TopicDirectory
 from aerostack.core.diagnosis.merging import orderOf
@@ -50,6 +51,7 @@ class Directory:
         self._topics = TopicDirectory(
             self.pieces, hub.registry, hub.logs, hub.presence.rosters, self._count
         )
+        self._streams = StreamDirectory(hub.sequencer.answers, self._count)
 
     def feed(self, project: str) -> Shown:
         """
@@ -122,6 +124,14 @@ class Directory:
             "congested": session.isCongested,
             "compressed": connection.compressed,
         }
+
+    # Token streams
+
+    def streams(self, project: str) -> Shown:
+        """
+        List the token streams that run; see L{StreamDirectory.list}.
+        """
+        return self._streams.list(project)
 
     # Topics
 

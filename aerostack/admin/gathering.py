@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from aerostack.admin import diagnosis, topics
+from aerostack.admin import diagnosis, streams, topics
 from aerostack.admin.diagnosis import Diagnosis
 from aerostack.admin.directory import Directory
 from aerostack.admin.sampler import Sampler
@@ -21,6 +21,7 @@ from aerostack.core.diagnosis.evidence import Evidence, joinEvidence
 from aerostack.core.diagnosis.merging import (
     joinWork,
     mergeConnections,
+    mergeStreams,
     mergeTopic,
     mergeTopics,
     mergeWork,
@@ -29,6 +30,7 @@ from aerostack.core.diagnosis.questions import (
     HUB,
     AskConnections,
     AskEvidence,
+    AskStreams,
     AskTopic,
     AskTopics,
     AskWork,
@@ -88,6 +90,8 @@ class Gathering:
             )
         if isinstance(question, AskTopic):
             return self._directory.topic(topicOf(question.topic))
+        if isinstance(question, AskStreams):
+            return self._directory.streams(question.project)
         return self._diagnosis.examine(question.userId, topicOf(question.topic))
 
     def work(self, project: str, since: int) -> Deferred[Shown]:
@@ -124,6 +128,13 @@ class Gathering:
         """
         merge = partial(mergeTopic, most=topics.MOST)
         return self._gather(AskTopic(topic.canonical), merge, merge)
+
+    def streams(self, project: str) -> Deferred[Shown]:
+        """
+        List the token streams that run; see L{Directory.streams}.
+        """
+        merge = partial(mergeStreams, most=streams.MOST)
+        return self._gather(AskStreams(project), merge, merge)
 
     def explain(self, userId: str, topic: Topic) -> Deferred[Shown]:
         """

@@ -25,6 +25,7 @@ from aerostack.net.http.admin import (
     ConsoleAccess,
     ExplainResource,
     OverviewResource,
+    StreamsResource,
     TopicResource,
     TopicsResource,
     WatchResource,
@@ -96,6 +97,7 @@ class Console(MultiService):
             f"{PATH}/connections": ConnectionsResource(access, gathering),
             f"{PATH}/topics": TopicsResource(access, gathering),
             f"{PATH}/topic": TopicResource(access, gathering),
+            f"{PATH}/streams": StreamsResource(access, gathering),
             f"{PATH}/explain": ExplainResource(access, gathering),
             f"{PATH}/watch": WatchResource(access, self.taps),
         }

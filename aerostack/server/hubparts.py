@@ -86,6 +86,7 @@ class HubParts:
             self._relay.attached,
             backbone.sequencer.logs,
             services.members,
+            backbone.sequencer.answers,
         )
         self._answers = WorkerAnswers(clock, names, self._work.answer, node.others)
         self.handlers: dict[type, Callable[[Any, Any], Any]] = {

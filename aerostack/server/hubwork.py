@@ -11,9 +11,11 @@ from twisted.internet.interfaces import IReactorTime
 
 from aerostack.admin.pieces import Pieces
 from aerostack.admin.sampler import Sampler
+from aerostack.admin.streams import StreamDirectory
 from aerostack.admin.topics import Followed, Shown, TopicDirectory
+from aerostack.core.answers.answers import Answers
 from aerostack.core.diagnosis.latencies import Latencies
-from aerostack.core.diagnosis.questions import AskTopic, AskTopics, AskWork, Question
+from aerostack.core.diagnosis.questions import AskStreams, AskTopic, AskTopics, AskWork, Question
 from aerostack.core.diagnosis.samples import Counts
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.interfaces.roster import IMembers
@@ -21,8 +23,8 @@ from aerostack.interfaces.roster import IMembers
 
 class HubWork:
     """
-    Takes samples of what the hub does, and lists topics: it alone knows all publications, changes
-    and topics.
+    Takes samples of what the hub does, and lists topics and token streams: it alone knows all
+    publications, changes, topics and streams.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class HubWork:
         attached: Followed,
         logs: TopicLogs,
         members: IMembers,
+        answers: Answers,
     ) -> None:
         """
         @param wall: Gives the time of day, seconds since the epoch.
@@ -42,6 +45,7 @@ class HubWork:
         @param attached: The canonical topics that workers have attached.
         """
         # Workers count subscribers.
+        self._streams = StreamDirectory(answers, lambda topic: 0)
         self._topics = TopicDirectory(Pieces(clock), attached, logs, members, lambda topic: 0)
         # Workers count connections, and how long frames take to the sockets.
         self._sampler = Sampler(
@@ -78,4 +82,6 @@ class HubWork:
             )
         if isinstance(question, AskTopic):
             return self._topics.topic(question.topic, ())
+        if isinstance(question, AskStreams):
+            return self._streams.list(question.project)
         return None

@@ -307,6 +307,7 @@ class Streams:
         self.counts.appends += 1
         if run.first is None:
             run.first = run.grown - run.began
+            run.answer.first = int(run.first * 1000)
             self.counts.first.observe(run.first)
 
     def _publish(self, answer: Answer) -> None:

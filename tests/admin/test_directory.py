@@ -16,7 +16,7 @@ from aerostack.admin.directory import Directory
 from aerostack.admin.taps import Taps
 from aerostack.core.topics.topics import Topic
 from aerostack.sessions.session import Session
-from aerostack.testing import World
+from aerostack.testing import World, makeProject
 
 
 class InsightTests(SynchronousTestCase):
@@ -141,3 +141,42 @@ class InsightTests(SynchronousTestCase):
         found = self.directory.topic(Topic("chat/a", "p"))
         self.assertEqual((found["subscribers"], len(found["subscriptions"])), (3, 2))
         self.assertEqual((found["membersTotal"], len(found["members"])), (4, 2))
+
+
+class StreamsTests(SynchronousTestCase):
+    """
+    Tests for L{Directory.streams}.
+    """
+
+    def setUp(self) -> None:
+        self.world = World(
+            {"p": makeProject(), "q": makeProject(publicKey="pk_q", secretKey="sk_q")}
+        )
+        taps = Taps(self.world.clock, self.world.hub, self.world.feeds)
+        self.directory = Directory(
+            self.world.clock, self.world.hub, self.world.feeds, taps, lambda: ()
+        )
+        self.sdk = self.world.sdk()
+
+    def test_running(self) -> None:
+        """
+        Streams that run are listed, the newest first, with their watchers; no others are.
+        """
+        self.world.connect().ask(type="subscribe", topic="ai/a")
+        streams = []
+        for owner in ("ann", None):
+            started = self.sdk.ai.start("ai/a", owner=owner, stream=f"of-{owner}")
+            streams.append(self.successResultOf(started))
+            self.world.advance(1)
+        streams[0].write("Hello 😀")
+        self.world.advance(1)
+        found = self.directory.streams("p")
+        self.assertEqual([each["stream"] for each in found["streams"]], ["of-None", "of-ann"])
+        first = found["streams"][1]
+        self.assertEqual((first["owner"], first["topic"]), ("ann", "ai/a/p"))
+        self.assertEqual((first["length"], first["watchers"], first["first"]), (8, 1, 2000))
+        self.assertEqual((found["streams"][0]["first"], found["total"]), (None, 2))
+        self.assertEqual(self.directory.streams("q"), {"streams": [], "total": 0})
+        streams[0].end()
+        self.world.advance(1)
+        self.assertEqual(self.directory.streams("p")["total"], 1)

@@ -285,6 +285,9 @@ class AnswerTests(DaemonTests):
         await self.emit("e", 1, "chat/a", persist=True)
         while not self.daemon.front.console.sampler.samples.since(0):
             await self.sleep(0.05)
+        start = json.dumps({"method": "ai.start", "args": ["chat/a", {"owner": "ann"}]}).encode()
+        bearer = f"Bearer {SECRET_KEY}"
+        await self.http("POST", "/internal/hooks/rpc", start, Authorization=bearer)
         secret = {"Authorization": f"Bearer {SECRET_KEY}"}
         explain = "explain?user=ann&topic"
         for operationId, path in (
@@ -292,6 +295,7 @@ class AnswerTests(DaemonTests):
             ("getConnections", "connections"),
             ("getTopics", "topics"),
             ("getTopic", "topic?topic=orders"),
+            ("getRunningStreams", "streams"),
             ("explain", f"{explain}=orders"),
             ("explain", f"{explain}=chat/a"),
             ("explain", "explain?user=ben&topic=chat/b"),

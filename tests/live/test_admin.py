@@ -19,7 +19,7 @@ class AccessTests(ConsoleTests):
     """
 
     paths = (
-        *("overview", "connections", "topics", "topic?topic=chat/a"),
+        *("overview", "connections", "topics", "topic?topic=chat/a", "streams"),
         "explain?user=ann&topic=chat/a",
     )
 

@@ -334,3 +334,32 @@ class LoadTests(ConsoleTests):
         await self.browser.screenshot("console-load")
         pictures = await self.browser.run("return pictures_")
         await self.browser.until("return pictures_ > arguments[0] + 10", pictures)
+
+
+class StreamsTests(ConsoleTests):
+    """
+    Tests for the view of the token streams.
+    """
+
+    async def test_streams(self) -> None:
+        """
+        The running streams are listed with what is known of them, and the operator cancels one.
+        """
+        wire = await self.subscribed("ai/a", "ann")
+        for owner in (HOSTILE, "ann"):
+            status, started = await self.rpc("ai.start", "ai/a", {"owner": owner})
+            self.assertEqual(status, 200)
+        text = {"part": "0", "kind": "text", "at": 0, "text": "Hello"}
+        status, _ = await self.rpc("ai.append", started["stream"], 1, [text])
+        self.assertEqual(status, 200)
+        await self.console.open(view="streams")
+        rows = await self.console.rows("streams", 2, "ann", HOSTILE, "5")
+        self.assertEqual(rows[0][:5], [started["stream"], "ai/a/p", "ann", "1", "5"])
+        await self.console.reads("streams-count", "2 streams.")
+        await self.browser.screenshot("console-streams")
+        await self.browser.run("document.querySelector('#streams tbody button').click()")
+        await self.console.rows("streams", 1, HOSTILE)
+        while (frame := await wire.frame()).get("event") != "ai:done":
+            pass
+        self.assertEqual((frame["stream"], frame["state"]), (started["stream"], "cancelled"))
+        self.assertEqual(await self.mistakes(), [])

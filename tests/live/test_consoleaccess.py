@@ -13,7 +13,15 @@ AXE = """
         violations.map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(" ")}`))
 """
 
-VIEWS = ("overview", "connections", "topics", "topics?topic=chat%2Fx", "inspector", "why")
+VIEWS = (
+    "overview",
+    "connections",
+    "topics",
+    "topics?topic=chat%2Fx",
+    "streams",
+    "inspector",
+    "why",
+)
 
 
 class AccessTests(ConsoleTests):

@@ -135,6 +135,7 @@ class OperatingTests(SynchronousTestCase):
             self.attached,
             self.hub.sequencer.logs,
             self.hub.presence.rosters,
+            self.hub.sequencer.answers,
         )
         work.start()
         self.addCleanup(work.stop)

@@ -118,6 +118,8 @@ class Answer:
     @ivar head: What clients are told of its beginning, a JSON object; empty if its id says all.
     @ivar last: The offset in the topic's log of its newest entry.
     @ivar size: About how many bytes of memory it takes.
+    @ivar first: How many milliseconds its first text took to come; L{None} before, and where
+        another process judges it.
     """
 
     id: str
@@ -135,6 +137,7 @@ class Answer:
     last: int = 0
     isShown: bool = False
     size: int = OVERHEAD
+    first: int | None = None
 
     @property
     def state(self) -> str:

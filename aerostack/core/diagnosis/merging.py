@@ -121,6 +121,31 @@ def mergeTopic(answers: Mapping[str, Shown], most: int) -> Shown:
     }
 
 
+def mergeStreams(answers: Mapping[str, Shown], most: int) -> Shown:
+    """
+    Merge what processes or nodes say of the token streams that run.  Each process knows the number
+    of its own watchers; one of them judges the stream, and knows the rest.
+
+    @param answers: What they say, by their names.
+    @param most: How many streams are shown.
+    """
+    rows: dict[tuple[str, str], list[Shown]] = {}
+    for answer in answers.values():
+        for row in answer["streams"]:
+            rows.setdefault((row["topic"], row["stream"]), []).append(row)
+    merged = [
+        {
+            # The process that judges it has the longest text.
+            **max(same, key=lambda row: (row["first"] is not None, row["length"])),
+            "watchers": sum(row["watchers"] for row in same),
+        }
+        for same in rows.values()
+    ]
+    merged.sort(key=lambda row: (-row["began"], row["stream"]))
+    total = max(len(merged), *(answer["total"] for answer in answers.values()))
+    return {"streams": merged[:most], "total": total}
+
+
 def mergeWork(answers: Mapping[str, Shown]) -> Shown:
     """
     Merge what processes do: those that serve clients, of which one must be there, and the hub,

@@ -59,6 +59,14 @@ class AskTopic(Struct, frozen=True, tag="topic"):
     topic: str
 
 
+class AskStreams(Struct, frozen=True, tag="streams"):
+    """
+    Ask for the token streams that run; see L{aerostack.admin.streams.StreamDirectory.list}.
+    """
+
+    project: str
+
+
 class AskEvidence(Struct, frozen=True, tag="evidence"):
     """
     Ask what is known of a user and a topic.  The answer is
@@ -71,13 +79,14 @@ class AskEvidence(Struct, frozen=True, tag="evidence"):
     topic: str
 
 
-Question = AskWork | AskConnections | AskTopics | AskTopic | AskEvidence
+Question = AskWork | AskConnections | AskTopics | AskTopic | AskStreams | AskEvidence
 
 LISTS: dict[type[Question], tuple[str, ...]] = {
     AskWork: ("samples",),
     AskConnections: ("connections",),
     AskTopics: ("topics",),
     AskTopic: ("members", "subscriptions"),
+    AskStreams: ("streams",),
     AskEvidence: ("links", "ended"),
 }
 """The fields of each answer that are left out in part if the answer is too large."""

@@ -228,6 +228,19 @@ class TopicResource(_ConsoleResource):
         return self._gathering.topic(topic).addCallback(_good)
 
 
+class StreamsResource(_ConsoleResource):
+    """
+    The token streams that run.
+    """
+
+    def __init__(self, access: ConsoleAccess, gathering: Gathering) -> None:
+        super().__init__(access)
+        self._gathering = gathering
+
+    def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        return self._gathering.streams(identity.project).addCallback(_good)
+
+
 class ExplainResource(_ConsoleResource):
     """
     Explains why a publication did or did not reach a user.

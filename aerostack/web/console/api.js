@@ -80,11 +80,19 @@ export class Api {
 
   /** Publish an event. */
   async publish(topic, event, data, persist) {
-    const args = [event, data, topic, ...(persist ? [{ persist }] : [])];
+    return this.#call("socket.emit", [event, data, topic, ...(persist ? [{ persist }] : [])]);
+  }
+
+  /** Cancel a token stream. */
+  async cancel(stream) {
+    return this.#call("ai.cancel", [stream]);
+  }
+
+  async #call(method, args) {
     return this.#answer(RPC, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ method: "socket.emit", args }),
+      body: JSON.stringify({ method, args }),
     });
   }
 

@@ -17,9 +17,11 @@
  */
 
 /**
- * What a table shows in a cell: a text, or a text with a link, a tone or a title.
+ * What a table shows in a cell: a text, or a text with a link, a tone or a title; or a button with
+ * a text for the eyes, a title for screen readers, and what it does.
  *
- * @typedef {null | string | number | { text: any, href?: string, tone?: string, title?: string }} Cell
+ * @typedef {null | string | number
+ *   | { text: any, href?: string, tone?: string, title?: string, press?: () => void }} Cell
  */
 
 /**

@@ -11,6 +11,7 @@ import { Loop } from "./loop.js";
 import { Overview } from "./overview.js";
 import { keyIn, parse, VIEWS } from "./route.js";
 import { Samples } from "./samples.js";
+import { Streams } from "./streams.js";
 import { Topics } from "./topics.js";
 import { Why } from "./why.js";
 
@@ -23,6 +24,7 @@ const views = {
   overview,
   connections: new Connections(refreshSoon),
   topics: new Topics(refreshSoon),
+  streams: new Streams(refreshSoon),
   inspector: new Inspector(),
   why: new Why(),
 };

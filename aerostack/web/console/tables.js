@@ -8,11 +8,18 @@ import { keepFocus, make, setAttribute, setText } from "../shared/dom.js";
 function signature(cell) {
   return cell === null || typeof cell !== "object"
     ? `${cell}`
-    : `${cell.href ?? ""}\n${cell.tone ?? ""}\n${cell.title ?? ""}\n${cell.text}`;
+    : [cell.href, cell.tone, cell.title, Boolean(cell.press), cell.text].join("\n");
 }
 
 function write(element, cell) {
-  const { text, href, tone, title } = cell === null || typeof cell !== "object" ? { text: cell } : cell;
+  const { text, href, tone, title, press } =
+    cell === null || typeof cell !== "object" ? { text: cell } : cell;
+  if (press) {
+    const button = make("button", { type: "button", class: "quiet", "aria-label": title }, text);
+    button.addEventListener("click", press);
+    keepFocus(element, button, () => element.replaceChildren(button));
+    return;
+  }
   if (title) element.title = title;
   if (!href && !tone) {
     setText(element, `${text ?? ""}`);

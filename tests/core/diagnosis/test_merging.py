@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.diagnosis.merging import (
     Shown,
     mergeConnections,
+    mergeStreams,
     mergeTopic,
     mergeTopics,
     mergeWork,
@@ -295,3 +296,40 @@ class WorkTests(SynchronousTestCase):
             },
         )
         self.assertEqual(merged["samples"], [])
+
+
+class StreamsTests(SynchronousTestCase):
+    """
+    Tests for L{mergeStreams}.
+    """
+
+    def row(self, stream: str, began: int, **more: Any) -> dict[str, Any]:
+        """
+        What a process says of a stream.
+        """
+        row = {"stream": stream, "topic": "ai/a/p", "owner": None, "length": 5, "first": None}
+        return {**row, "began": began, "watchers": 0, **more}
+
+    def test_merged(self) -> None:
+        """
+        The watchers of all processes are added; the process that judges the stream says the rest.
+        """
+        answers = {
+            "hub": {"streams": [self.row("a", 1, length=9, first=30)], "total": 2},
+            "w1": {"streams": [self.row("a", 1, watchers=2), self.row("b", 7)], "total": 2},
+            "w2": {"streams": [self.row("a", 1, watchers=3)], "total": 1},
+        }
+        merged = mergeStreams(answers, 10)
+        self.assertEqual([each["stream"] for each in merged["streams"]], ["b", "a"])
+        a = merged["streams"][1]
+        self.assertEqual((a["watchers"], a["length"], a["first"]), (5, 9, 30))
+        self.assertEqual(merged["total"], 2)
+
+    def test_most(self) -> None:
+        """
+        At most so many are shown as asked for, and the total is of all.
+        """
+        answers = {"w1": {"streams": [self.row(f"s{n}", n) for n in range(5)], "total": 40}}
+        merged = mergeStreams(answers, 3)
+        self.assertEqual([each["stream"] for each in merged["streams"]], ["s4", "s3", "s2"])
+        self.assertEqual(merged["total"], 40)

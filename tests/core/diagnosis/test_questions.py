@@ -13,6 +13,7 @@ from aerostack.core.diagnosis.questions import (
     LISTS,
     AskConnections,
     AskEvidence,
+    AskStreams,
     AskTopic,
     AskTopics,
     AskWork,
@@ -36,6 +37,7 @@ class QuestionTests(SynchronousTestCase):
             AskConnections("p", None, "chat/a/p", 5, "c-1"),
             AskTopics("p", "chat/", 5, ""),
             AskTopic("chat/a/p"),
+            AskStreams("p"),
             AskEvidence("ann", "chat/a/p"),
         ]
         self.assertEqual({type(each) for each in questions}, set(get_args(Question)))
