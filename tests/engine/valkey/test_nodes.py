@@ -39,11 +39,11 @@ class NodesTests(MembersCase):
     Tests for the list of nodes, and for questions to them.
     """
 
-    def serving(self, name: str, answer: bytes, through: Any = None) -> Any:
+    def serving(self, name: str, answer: bytes) -> Any:
         """
         Start a node that answers.
         """
-        nodes = self.node(name, through)
+        nodes = self.node(name)
         nodes.serve("k", lambda data, timeout: succeed(data + answer))
         return nodes
 

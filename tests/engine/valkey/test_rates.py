@@ -4,51 +4,33 @@ Tests for L{aerostack.engine.valkey.rates}, against a real server.
 
 from __future__ import annotations
 
-from twisted.internet import reactor
-from twisted.internet.defer import succeed
-from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.trial.unittest import TestCase
-
 from aerostack.engine.valkey.keys import Keys
-from aerostack.engine.valkey.link import Link, Login
+from aerostack.engine.valkey.link import Link
 from aerostack.engine.valkey.rates import PIECE, ValkeyRates
 from aerostack.engine.valkey.ratescripts import SCRIPTS
-from aerostack.engine.valkey.scripts import Scripts
 from aerostack.engine.valkey.users import LinkUsers
-from tests.engine.valkey.lines import until
-from tests.engine.valkey.server import sharedServer
+from tests.engine.valkey.cases import ServerCase
 
 SLOW = 0.001
 """A rate at which a bucket does not fill while a test runs, but for a hundredth."""
 
 
-class RatesTests(TestCase):
+class RatesTests(ServerCase):
     """
     Tests for L{ValkeyRates} with two nodes.
     """
 
-    timeout = 60
-
     async def setUp(self) -> None:  # type: ignore[override]
-        self.server = sharedServer(self)
-        self.nodes: list[ValkeyRates] = []
+        super().setUp()
         self.links: list[Link] = []
         for name in ("n0", "n1"):
             rates = ValkeyRates(Keys())
-            link = Link(
-                reactor,
-                lambda: succeed(UNIXClientEndpoint(reactor, self.server.path)),
-                Login(name, f"own:{name}".encode()),
-                Scripts(SCRIPTS, name),
-                LinkUsers(()),
-                lambda: 0.0,
-            )
+            link = self.makeLink(name, dict(SCRIPTS), LinkUsers(()))
             rates.begin(link)
             link.start()
-            self.addCleanup(link.stop)
             self.nodes.append(rates)
             self.links.append(link)
-        await until(lambda: all(link.isUp for link in self.links))
+        await self.until(lambda: all(link.isUp for link in self.links))
 
     async def settle(
         self, node: int, frames: float, size: float = 0.0, rate: float = SLOW
@@ -107,10 +89,10 @@ class RatesTests(TestCase):
         """While the server is away, nothing is settled; when it is empty, buckets begin full."""
         await self.settle(0, 0.002)
         self.server.kill()
-        await until(lambda: not self.links[0].isUp)
+        await self.until(lambda: not self.links[0].isUp)
         self.assertEqual(await self.nodes[0].settle({"p": ((1.0, 1.0), (1.0, 1.0))}), {})
         self.server.start()
-        await until(lambda: self.links[0].isUp)
+        await self.until(lambda: self.links[0].isUp)
         self.server.flush()
         frames, _ = await self.settle(0, 0.0)
         self.assertEqual(frames, 0.002)
