@@ -77,7 +77,8 @@ class Peers:
             self._digest,
             {
                 name: (shares.connections[name], shares.subscriptions[name])
-                for name in self._config.projects
+                for name, project in self._config.projects.items()
+                if project.connections is not None or project.subscriptions is not None
                 if shares.connections[name] or shares.subscriptions[name]
             },
         )
@@ -115,6 +116,11 @@ class Peers:
 
     def _sentences(self) -> Iterator[str]:
         membership, now = self._nodes.membership, self._clock.seconds()
+        if self._nodes.refusal is not None:
+            yield (
+                "The other daemons cannot be asked, because the engine refuses the channels:"
+                f" {self._nodes.refusal}."
+            )
         if membership.isAmbiguous:
             yield (
                 f"Another daemon is called {self._nodes.name}, too; give each of them a server.name"

@@ -50,7 +50,7 @@ class NodeProcessTests(ProgramTests):
         self.at(number)
         database = f'url = "{self.postgres.tcp()}"\npassword = {json.dumps(PASSWORD)}'
         engine = f'[engine]\nurl = "valkey://127.0.0.1:{self.valkey.port}/0"'
-        text = self.configure(server=f'name = "n{number}"', more=engine)
+        text = self.configure(server=f'name = "n{number}"', more=f"anonymous = true\n{engine}")
         self.config = self.directory / f"n{number}.toml"
         self.config.write_text(text.replace('url = "sqlite:///rt.db"', database))
         return self.spawn()
@@ -172,6 +172,37 @@ class NodeProcessTests(ProgramTests):
         await self.say(writer, 4, persist=False)
         self.postgres.execute("INSERT INTO orders VALUES (4)")
         await self.resume(0, since, [3, 4])
+
+    async def test_frozen(self) -> None:
+        """
+        A daemon that is frozen is named as one that has not confirmed and whose part is missing.
+        The other one calls it silent after ten seconds, and does not wait for it any more.  When it
+        goes on, it carries out the order.
+        """
+        await self.begin()
+        self.at(1)
+        wire = await self.client(query="&userId=ann")
+        headers = {"Authorization": f"Bearer {SECRET_KEY}"}
+        self.nodes[1].signal("STOP")
+        self.at(0)
+        body = json.dumps({"method": "user.disconnect", "args": ["ann"], "projectId": "p"})
+        _, answer = await self.http("POST", "/internal/hooks/rpc", body.encode(), **headers)
+        self.assertEqual((answer["nodes"], answer["unconfirmed"]), ({"n0": 0}, ["n1"]))
+        _, found = await self.http("GET", "/internal/admin/connections", **headers)
+        self.assertEqual((found["total"], found["missing"]), (0, ["n1"]))
+
+        async def isSilent() -> bool:
+            _, health = await self.http("GET", "/health")
+            states = {name: each["state"] for name, each in health["nodes"].items()}
+            return states == {"n0": "here", "n1": "silent"} and "n1" in health["notices"]["nodes"]
+
+        await self.until(isSilent)
+        _, found = await self.http("GET", "/internal/admin/connections", **headers)
+        self.assertEqual(found["missing"], ["n1"])
+        self.nodes[1].signal("CONT")
+        await wire.lost
+        self.assertEqual(wire.closeCode, 4010)
+        await self.serving(0)
 
     async def resume(self, number: int, since: list[str], missed: list[int]) -> list[str]:
         """

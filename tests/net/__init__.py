@@ -7,6 +7,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from codecs import getincrementaldecoder
@@ -121,7 +122,7 @@ class Child(ProcessProtocol):
         """
         Send a signal, C{"TERM"} for instance.
         """
-        self.transport.signalProcess(name)
+        self.transport.signalProcess(getattr(signal, f"SIG{name}"))
 
     async def kill(self) -> None:
         """

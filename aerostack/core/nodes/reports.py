@@ -27,7 +27,7 @@ class Report(Struct, frozen=True):
     @ivar connections: How many connections it has.
     @ivar description: A digest of its L{Description}.
     @ivar usage: By project, how many connections and how many subscriptions the project has at the
-        node.
+        node.  Projects without limits are left out.
     """
 
     name: str

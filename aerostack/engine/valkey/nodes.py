@@ -25,7 +25,7 @@ from aerostack.core.nodes.reports import (
     encodeReport,
 )
 from aerostack.engine.alone import Answer
-from aerostack.engine.valkey.errors import ValkeyError
+from aerostack.engine.valkey.errors import ReplyError, ValkeyError
 from aerostack.engine.valkey.keys import Keys
 from aerostack.engine.valkey.link import Link
 from aerostack.engine.valkey.nodemessages import Answered, Asked, decodeMessage, encodeMessage
@@ -81,6 +81,7 @@ class ValkeyNodes:
     @ivar descriptions: What must be the same at all nodes, by the digest that reports name.
     @ivar changed: Called after each report, and when the engine does not answer any more.
     @ivar interval: Seconds between two reports.
+    @ivar refusal: What the server said if it does not let this node ask others; L{None} if it does.
     """
 
     log = Logger()
@@ -98,6 +99,7 @@ class ValkeyNodes:
         self.descriptions: dict[str, Description | None] = {}
         self.changed: Callable[[], None] = lambda: None
         self.interval = 1.0
+        self.refusal: str | None = None
         self._clock = clock
         self._run = run
         self._lease = lease
@@ -161,12 +163,15 @@ class ValkeyNodes:
     def _subscribed(self, _: None, generation: int) -> None:
         if generation == self._link.generation and self._reports.running:
             self._listens = True
+            self.refusal = None
             self._isReporting = False
             self._report()
 
     def _refused(self, failure: Failure) -> None:
         failure.trap(ValkeyError)
-        self.log.warn("The nodes cannot be asked: {error}", error=failure.value)
+        if failure.check(ReplyError):
+            self.refusal = str(failure.value)
+            self.log.warn("The other nodes cannot be asked: {error}", error=failure.value)
 
     def down(self, reason: str) -> None:
         """See L{aerostack.engine.valkey.link.LinkUser.down}."""

@@ -176,6 +176,22 @@ class NodesTests(MembersCase):
         self.assertEqual(await first.ask("k", b"x", 60.0), {"b": None})
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    async def test_refused(self) -> None:
+        """
+        If the server does not let a node subscribe, that is known, and other nodes are not; once it
+        does, all is well.
+        """
+        self.server.configure("acl-pubsub-default", "resetchannels")
+        self.server.execute("ACL", "SETUSER", "default", "resetchannels", "&own:*")
+        nodes = self.node("a")
+        await self.until(lambda: nodes.refusal is not None)
+        self.assertIn("NOPERM", str(nodes.refusal))
+        self.assertEqual(await nodes.ask("k", b"x", 60.0), {UNKNOWN: None})
+        self.server.execute("ACL", "SETUSER", "default", "allchannels")
+        self.links[0].reconnect("The test wants another connection.")
+        await self.until(lambda: nodes.membership.isCurrent)
+        self.assertIsNone(nodes.refusal)
+
     async def test_garbage(self) -> None:
         """What another program publishes on the channels, or writes into the list, is left out."""
         first = self.serving("a", b"1")
