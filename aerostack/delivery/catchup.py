@@ -157,6 +157,14 @@ class Catchup:
         self._count()
         self.behind = behind
 
+    def dropEntries(self) -> None:
+        """
+        Forget what was held and is read from the log of a topic that is no table's, or will be in
+        the set of members.
+        """
+        self._held.extract(lambda frame: frame.isEntry or frame.isState)
+        self._count()
+
     def fallBehind(self, behind: Position) -> None:
         """
         Forget what is held and stands in the log: the log cannot be read now.

@@ -51,6 +51,8 @@ def publicationFrame(
     )
     key = None if policy is None else _conflationKey(publication, policy)
     wired = wireFrame(frame, publication.topic, key, logPosition)
+    if position is not None:
+        wired.isEntry = True
     if publication.kind == PRESENCE:
         wired.isState = True
     return wired

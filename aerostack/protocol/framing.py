@@ -28,6 +28,7 @@ class Frame(bytes):
         that reads slowly; L{None} where all must be sent.
     @ivar logPosition: Where the topic's log stood before the frame, if the daemon can read
         the log again from there for a client that reads slowly; L{None} if it cannot.
+    @ivar isEntry: Whether it is an entry of the log of a topic that is no table's.
     @ivar isState: Whether it tells of a change of who is present on the topic, which the
         whole set tells as well.
     @ivar appended: The text of a token stream that it brings; L{None} if it brings none.
@@ -40,6 +41,7 @@ class Frame(bytes):
     topic: str | None = None
     key: Hashable = None
     logPosition: Position | None = None
+    isEntry = False
     isState = False
     appended: Appended | None = None
     grows = False

@@ -137,7 +137,13 @@ class Recovery:
         Answer a subscription that was interrupted, as if its client had come back.
         """
         if catchup.stage is not Stage.ENDED:
+            self._readHeld(outbound, request.topic, catchup)
             self._start(outbound, self._subscribe(outbound, request, catchup))
+
+    def _readHeld(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
+        """Let a client have what was published until now from the log alone."""
+        self._hub.delivery.handOver(topic.canonical, outbound)
+        catchup.dropEntries()
 
     def tellLost(self, outbound: Outbound, topic: Topic, request: SubscribeRequest) -> None:
         """
@@ -240,7 +246,10 @@ class Recovery:
             raise unavailable()
         catchup.restart(self._feeds.openLog(topic).standing)
         reached = self._feeds.tracker.reach(position.mark, AHEAD)
-        await self._readLog(outbound, topic, catchup, reached)
+        await catchup.read(reached)
+        # What was published meanwhile is in the log.
+        self._hub.delivery.handOver(topic.canonical, outbound)
+        catchup.restart(None)
 
     async def _fill(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
         """
@@ -250,15 +259,8 @@ class Recovery:
         """
         filling = self._hub.source.fill(topic.canonical)
         if filling is not None:
-            await self._readLog(outbound, topic, catchup, filling)
-
-    async def _readLog(
-        self, outbound: Outbound, topic: Topic, catchup: Catchup, reading: Deferred[Any]
-    ) -> None:
-        """Wait for something of which what is published meanwhile is in the log, too."""
-        await catchup.read(reading)
-        self._hub.delivery.handOver(topic.canonical, outbound)
-        catchup.restart(None)
+            await catchup.read(filling)
+            self._readHeld(outbound, topic, catchup)
 
     async def _survey(self, topic: Topic, replay: Replay) -> Gap | None:
         """Look whether the database still has what a client has missed."""

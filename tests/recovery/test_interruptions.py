@@ -155,6 +155,29 @@ class BrokenTests(InterruptionsCase):
             (gap["type"], gap["recovered"], gap["gap"]), ("subscribed", False, {"reason": LOST})
         )
 
+    def test_meanwhile(self) -> None:
+        """
+        What is published between the loss and the answer comes behind the answer, once and in
+        order, and so does the status.
+        """
+        client, _ = self.subscribe(ROOM)
+        sdk = self.world.sdk()
+        sdk.socket.emit("e", 1, ROOM.canonical)
+        self.interruptions.down()
+        self.world.advance(GRACE)
+        client.take()
+        log = self.world.hub.sequencer.openLog(ROOM.canonical)
+        self.interruptions.broken(ROOM.canonical, log.position, LOST)
+        for number in (2, 3):
+            self.world.backbone.publisher.publish(ROOM, "e", b"%d" % number, None, False)
+        self.interruptions.up()
+        frames = client.take()
+        sdk.socket.emit("e", 4, ROOM.canonical)
+        frames += client.take()
+        self.assertEqual(frames[0]["type"], "subscribed")
+        self.assertEqual([f["data"] for f in frames if "data" in f], [2, 3, 4])
+        self.assertEqual([f["feed"] for f in frames if "feed" in f], ["up"])
+
     def test_table(self) -> None:
         """
         Subscribers of a table learn that events may be missing, and go on with its changes.
