@@ -17,7 +17,7 @@ from aerostack.core.replay.log import Past, TopicLog
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.replay.mirror import MirrorLog
 from aerostack.core.replay.positions import Position
-from aerostack.core.replay.publications import Publication
+from aerostack.core.replay.publications import Publication, StreamMark
 from aerostack.core.replay.shared import SharedEntry
 from aerostack.core.replay.sharedlog import SharedLog
 from aerostack.core.rows.changes import Change
@@ -135,20 +135,10 @@ class Sequencer:
             self.logs.append(topic, log, frame, mark, None, now, position.tag)
             return
         answer.last = position.offset or 0
-        part = answer.parts.get(stream.part)
-        if stream.at < 0 or part is None or part.shown < stream.at + units(stream.text):
-            self.logs.append(topic, log, frame, mark, None, now, position.tag)
-            return
-        frame.appended = Appended(
-            answer,
-            part,
-            stream.at,
-            stream.at + units(stream.text),
-            publication.timestamp,
-            str(position),
-        )
+        frame.appended = _appendedOf(answer, stream, publication, position)
         # The frame of an event that a server has sent has more than the text.
-        entry, source = (frame, None) if publication.data else (Frame(), frame.appended)
+        isText = frame.appended is not None and not publication.data
+        entry, source = (Frame(), frame.appended) if isText else (frame, None)
         self.logs.append(topic, log, entry, mark, source, now, position.tag)
 
     def placePacked(
@@ -173,9 +163,16 @@ class Sequencer:
 
     def pastFrame(self, publication: Publication, position: Position) -> Frame:
         """
-        Make the frame of a publication that has its place in another process's log.
+        Make the frame of a publication that has its place in another process's log.  If it brings
+        text of a token stream that is known here, it refers to that.
         """
-        return publicationFrame(publication, position, self._policies.of(publication.topic))
+        frame = publicationFrame(publication, position, self._policies.of(publication.topic))
+        mark = publication.stream
+        if mark is not None and not publication.data:
+            answer = self.answers.get(projectOf(publication.topic), mark.stream)
+            if answer is not None:
+                frame.appended = _appendedOf(answer, mark, publication, position)
+        return frame
 
     def placeEntry(self, entry: SharedEntry) -> Frame | None:
         """
@@ -333,3 +330,13 @@ class Sequencer:
         @param topic: The canonical topic.
         """
         self.logs.leave(topic, self._clock.seconds())
+
+
+def _appendedOf(
+    answer: Answer, mark: StreamMark, publication: Publication, position: Position
+) -> Appended | None:
+    """Refer to the text that a publication brings; L{None} if it brings none that is here."""
+    part, until = answer.parts.get(mark.part), mark.at + units(mark.text)
+    if mark.at < 0 or part is None or part.shown < until:
+        return None
+    return Appended(answer, part, mark.at, until, publication.timestamp, str(position))

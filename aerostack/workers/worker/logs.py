@@ -18,6 +18,7 @@ from aerostack.core.replay.positions import Position
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.publishing import IReceiver
+from aerostack.protocol.framing import Frame
 from aerostack.workers.messages.logs import (
     Attach,
     Attached,
@@ -174,6 +175,8 @@ class RemoteLogs:
             message = each.published
             position = Position(epoch, offset, each.mark, seen=message.seen)
             frame = self._sequencer.pastFrame(message.publication, position)
-            kept = message.mark is not None
-            entries.append(Entry(offset, each.mark, kept, frame, None, now - each.age))
+            kept, text = message.mark is not None, frame.appended
+            # Text of a token stream is in memory already.
+            entry = frame if text is None else Frame()
+            entries.append(Entry(offset, each.mark, kept, entry, text, now - each.age))
         return entries
