@@ -490,7 +490,16 @@ class Streams:
         closed = self._publisher.publishEnd(
             self._endOf(run, data, True), unkept, self.keeper.keep(message)
         )
-        closed.addCallbacks(run.outcome.settle, lambda failure: self._again(run, unkept, failure))
+        closed.addCallbacks(
+            lambda receipt: self._closed(run, receipt),
+            lambda failure: self._again(run, unkept, failure),
+        )
+
+    def _closed(self, run: Run, receipt: Receipt | None) -> None:
+        if not run.answer.isOver:
+            # If there are no subscribers here, it does not come back from the engine.
+            self.answers.over(run.answer, self._clock.seconds())
+        run.outcome.settle(receipt)
 
     def _endOf(self, run: Run, data: bytes | None, isKept: bool) -> Publication:
         answer, now = run.answer, self._now()

@@ -1,0 +1,88 @@
+"""
+Token streams with two daemons that share their topics.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.live.nodes import NodesTests
+from tests.live.wire import Wire
+
+TOPIC = "ai-chat/7/p"
+
+
+class NodeStreamTests(NodesTests):
+    """
+    Tests for streams that run at the first daemon.
+    """
+
+    async def call(self, method: str, *args: Any) -> Any:
+        """
+        Call a method of the RPC of the first daemon.
+        """
+        self.at(0)
+        status, answer = await self.rpc(method, *args)
+        self.assertEqual(status, 200, answer)
+        return answer
+
+    async def read(self, watcher: Wire, text: str) -> list[str]:
+        """
+        Read what a watcher gets, up to a text; give the names of the events.
+        """
+        found, events = "", []
+        while found != text:
+            frame = await watcher.frame()
+            events.append(frame.get("event", frame["type"]))
+            if frame.get("event") == "ai:token":
+                self.assertEqual(frame["at"], len(found))
+                found += frame["data"]["token"]
+        return events
+
+    async def test_everywhere(self) -> None:
+        """
+        Watchers at both daemons get the text and the end, in the same order, and a client that
+        comes later to a daemon that follows the topic gets the text so far.
+        """
+        here, _ = await self.join(0, TOPIC)
+        there, _ = await self.join(1, TOPIC)
+        await self.call("ai.start", TOPIC, {"stream": "a1"})
+        text = ""
+        for number in range(50):
+            piece = f"{number} "
+            await self.call("ai.append", "a1", 1, [{"part": "0", "at": len(text), "text": piece}])
+            text += piece
+        await self.read(here, text)
+        await self.read(there, text)
+        late, answer = await self.join(1, TOPIC)
+        self.assertNotIn("pos", answer)
+        await self.read(late, text)
+        ended = await self.call("ai.end", "a1", 1)
+        self.assertTrue(ended["kept"])
+        for watcher in (here, there, late):
+            frame = await watcher.frame()
+            self.assertEqual((frame["event"], frame["state"]), ("ai:done", "done"))
+
+    async def test_withoutWatchers(self) -> None:
+        """
+        A stream that nobody watches grows and ends.
+        """
+        await self.call("ai.start", TOPIC, {"stream": "a1"})
+        for at in range(5):
+            await self.call("ai.append", "a1", 1, [{"part": "0", "at": at, "text": "x"}])
+        self.assertEqual((await self.call("ai.end", "a1", 1))["kept"], True)
+        _, answer = await self.join(0, TOPIC)
+        self.assertIn("pos", answer)
+        self.assertEqual(len(self.daemons[0].node.streams.answers), 0)
+
+    async def test_emitted(self) -> None:
+        """
+        Tokens that a server emits are a stream at both daemons.
+        """
+        there, _ = await self.join(1, TOPIC)
+        self.at(0)
+        for token in ("Hel", "lo"):
+            await self.emit("ai:token", {"token": token}, TOPIC)
+        await self.read(there, "Hello")
+        late, _ = await self.join(1, TOPIC)
+        await self.read(late, "Hello")
