@@ -31,6 +31,7 @@ from aerostack.server.reload import merge, sectionsThatWait
 from aerostack.server.replacing import Replacer
 from aerostack.server.runs import newRun
 from aerostack.settings.settings import Config
+from aerostack.workers.attendance import describeAbsent
 from aerostack.workers.distribution import Distribution
 from aerostack.workers.memory import boundOf
 from aerostack.workers.messages.figures import AskFigures, DaemonFigures, Figures, Load, Measure
@@ -213,32 +214,22 @@ class HubDaemon(MultiService):
     # Health
 
     def _status(self) -> Status:
-        node = self.node
+        node, now = self.node, self._reactor.seconds()
         return Status(
             dict(node.faults()),
             {
                 **node.notices(),
-                "workers": self._workersNotice(),
-                "deaths": self.supervisor.deaths.describe(self._reactor.seconds()),
+                "workers": describeAbsent(
+                    self.supervisor.names,
+                    self._serving,
+                    (worker.load for worker in self.supervisor.workers.values()),
+                    now,
+                ),
+                "deaths": self.supervisor.deaths.describe(now),
                 "memory": self._replacer.notice(),
             },
             node.nodes(),
         )
-
-    def _workersNotice(self) -> str | None:
-        sentences = []
-        missing = [name for name in self.supervisor.names if name not in self._serving]
-        if missing:
-            verb = "does" if len(missing) == 1 else "do"
-            sentences.append(
-                f"{' and '.join(missing)} of {self.count} workers {verb} not serve clients."
-            )
-        now = self._reactor.seconds()
-        for name, worker in self.supervisor.workers.items():
-            if name in self._serving and worker.load.late(now):
-                silence = worker.load.silence(now)
-                sentences.append(f"{name} has sent no heartbeat for {silence:.0f} seconds.")
-        return " ".join(sentences) or None
 
     def _report(self) -> None:
         status = self._status()
