@@ -27,7 +27,7 @@ from aerostack.workers.hub.reads import WorkerReads
 from aerostack.workers.hub.relay import Relay
 from aerostack.workers.hub.shares import WorkerShares
 from aerostack.workers.hub.sharing import SharedRelay
-from aerostack.workers.hub.streams import WorkerStreams
+from aerostack.workers.hub.streams import OtherStreams, WorkerStreams
 from aerostack.workers.hub.tables import TableRelay
 from aerostack.workers.process import WorkerProcess
 
@@ -69,7 +69,13 @@ class HubParts:
         else:
             log = node.engine.log
             self._relay = self._sharedRelay = SharedRelay(
-                clock, codec, log, heads, services.source, greet
+                clock,
+                codec,
+                log,
+                heads,
+                services.source,
+                greet,
+                OtherStreams(clock, backbone.sequencer.answers),
             )
             heads.start(self._relay)
         self._tables = TableRelay(clock, codec, services.tracker)

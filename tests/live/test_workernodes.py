@@ -53,6 +53,32 @@ class WorkerNodesTests(NodesTests):
             mine = [each["data"] for each in events[0] if each["data"] % 4 == rest]
             self.assertEqual(mine, list(range(rest, 40, 4)))
 
+    async def test_stream(self) -> None:
+        """
+        A client that comes to any worker while a token stream runs at one daemon gets its text.
+        """
+        wires = [(await self.join(number, TOPIC))[0] for number in (0, 1)]
+        self.at(0)
+        _, started = await self.rpc("ai.start", TOPIC, {"stream": "s"})
+        for at, text in ((0, "Hel"), (3, "lo")):
+            self.at(0)
+            operation = {"part": "0", "kind": "text", "at": at, "text": text}
+            await self.rpc("ai.append", "s", started["epoch"], [operation])
+            for wire in wires:
+                while "token" not in ((await wire.frame()).get("data") or {}):
+                    pass
+            for number in (0, 1, 1):
+                late, _ = await self.join(number, TOPIC)
+                self.assertEqual((await late.frame())["event"], "ai:start")
+                token = (await late.frame())["data"]["token"]
+                self.assertEqual(token, "Hello"[: at + len(text)])
+                late.drop()
+        self.at(0)
+        await self.rpc("ai.end", "s", started["epoch"], {})
+        for wire in wires:
+            while (await wire.frame()).get("event") != "ai:done":
+                pass
+
     async def test_workerKilled(self) -> None:
         """
         The workers of a daemon are killed: a client goes on at a worker of the other daemon with

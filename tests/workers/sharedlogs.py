@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from aerostack.core.answers.answers import Answers
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import Publication
 from aerostack.core.replay.shared import Placed, SharedEntry
@@ -22,6 +23,7 @@ from aerostack.testing.pipes import joinedPipes
 from aerostack.workers.channel import Channel
 from aerostack.workers.frames import Codec
 from aerostack.workers.hub.sharing import SharedRelay
+from aerostack.workers.hub.streams import OtherStreams
 from aerostack.workers.messages import logs, sharing
 from aerostack.workers.worker.backlogs import Backlogs
 from aerostack.workers.worker.sharing import RemoteLog
@@ -96,6 +98,7 @@ class Hub:
             heads,
             SharedTopics(reactor, heads, NoMembers()),
             lambda link, topic: None,
+            OtherStreams(reactor, Answers()),
         )
         heads.start(self.relay)
 

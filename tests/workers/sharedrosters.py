@@ -12,6 +12,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from aerostack.core.answers.answers import Answers
 from aerostack.core.presence import Member
 from aerostack.core.replay.log import Depth
 from aerostack.core.replay.logs import TopicLogs
@@ -30,6 +31,7 @@ from aerostack.workers.channel import Channel
 from aerostack.workers.frames import Codec
 from aerostack.workers.hub.presence import WorkerPresence
 from aerostack.workers.hub.sharing import SharedRelay
+from aerostack.workers.hub.streams import OtherStreams
 from aerostack.workers.messages import logs, presence, sharing
 from aerostack.workers.messages.sharing import ReadEntries
 from aerostack.workers.worker.presence import PresentReceiver, RemoteRoster, RosterReplica
@@ -124,7 +126,8 @@ class WorkerRoster(RemoteRoster):
         source = SharedTopics(reactor, heads, roster)
         codec = Codec(KINDS)
         served = WorkerPresence(reactor, roster, roster.rosters)
-        relay = SharedRelay(reactor, codec, feed, heads, source, served.sendMembers)
+        streams = OtherStreams(reactor, Answers())
+        relay = SharedRelay(reactor, codec, feed, heads, source, served.sendMembers, streams)
         heads.start(relay)
 
         def publish(topic: str, event: str, member: Member) -> None:

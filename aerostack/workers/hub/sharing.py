@@ -25,6 +25,7 @@ from aerostack.interfaces.publishing import IReceiver
 from aerostack.workers.frames import Codec
 from aerostack.workers.hub.links import Link
 from aerostack.workers.hub.relay import Greet
+from aerostack.workers.hub.streams import OtherStreams
 from aerostack.workers.hub.topics import WorkerTopics
 from aerostack.workers.messages.logs import Behind, Detach, published
 from aerostack.workers.messages.sharing import (
@@ -59,6 +60,7 @@ class SharedRelay:
         heads: SharedHeads,
         source: ILogSource,
         greet: Greet,
+        streams: OtherStreams,
     ) -> None:
         """
         @param codec: Knows the messages between the hub and its workers.
@@ -66,16 +68,18 @@ class SharedRelay:
         @param heads: Follows topics there, and tells this relay what comes.
         @param source: Attaches topics at C{heads} together with their members.
         @param greet: See L{Greet}.
+        @param streams: Keeps the token streams of other nodes.
         """
         self.published = 0
         self._codec = codec
         self._feed = feed
         self._heads = heads
         self._greet = greet
+        self._streams = streams
         # It counts one user for all workers that have attached a topic, and one for each question
         # that waits.
         self._attachments = Attachments(source)
-        self._workers = WorkerTopics(clock, self._attachments.release)
+        self._workers = WorkerTopics(clock, self._left)
         # By link, and by topic that it asks for, the question that waits.
         self._asked: dict[Link, dict[str, Follow]] = {}
         # The workers that were started.
@@ -137,6 +141,7 @@ class SharedRelay:
         self.published += 1
         links = self._workers.links(topic)
         if links:
+            self._streams.take(entry.publication)
             self._send(links, entered(entry))
 
     def broken(self, topic: str, head: Position, reason: str) -> None:
@@ -208,6 +213,11 @@ class SharedRelay:
     def _detach(self, link: Link, message: Detach) -> None:
         if self._asked.get(link, {}).pop(message.topic, None) is None:
             self._workers.remove(link, message.topic)
+
+    def _left(self, topic: str) -> None:
+        """Note that the last worker has detached a topic."""
+        self._streams.left(topic)
+        self._attachments.release(topic)
 
     async def _readEntries(self, link: Link, question: ReadEntries) -> EntriesRead:
         drained = link.whenDrained()

@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
+from aerostack.core.answers.answer import Answer
 from aerostack.core.answers.answers import Answers
 from aerostack.core.answers.requests import Ended, Facts, Stop
-from aerostack.core.topics.topics import topicOf
+from aerostack.core.replay.publications import Publication
+from aerostack.core.topics.topics import projectOf, topicOf
 from aerostack.interfaces.streams import IStreams
 from aerostack.workers.hub.links import Link
 from aerostack.workers.messages.streams import (
@@ -167,3 +170,50 @@ class WorkerStreams:
 
 def _ended(ended: Ended) -> StreamEnded:
     return StreamEnded(ended.stream, ended.state, ended.kept)
+
+
+class OtherStreams:
+    """
+    The token streams of other nodes, as far as they come over topics that workers have attached.
+    They are kept for workers that attach the topic later.
+    """
+
+    def __init__(self, clock: IReactorTime, answers: Answers) -> None:
+        """
+        @param answers: The streams that run here.  Those of other nodes are entered there.
+        """
+        self._clock = clock
+        self._answers = answers
+        # By topic, the streams of other nodes that run.
+        self._running: dict[str, set[Answer]] = {}
+
+    def take(self, publication: Publication) -> None:
+        """
+        Take what may be a part of a stream.
+        """
+        if publication.stream is None:
+            return
+        topic = publication.topic
+        known = self._answers.get(projectOf(topic), publication.stream.stream)
+        if known is not None and known.isOver:
+            return
+        answer = self._answers.take(publication, self._clock.seconds())
+        if answer is None:
+            return
+        if known is None:
+            self._running.setdefault(topic, set()).add(answer)
+        if answer.isOver:
+            self._end(topic, answer)
+
+    def _end(self, topic: str, answer: Answer) -> None:
+        running = self._running.get(topic, set())
+        running.discard(answer)
+        if not running:
+            self._running.pop(topic, None)
+
+    def left(self, topic: str) -> None:
+        """
+        Forget the streams of a topic that no worker has attached any more.
+        """
+        for answer in self._running.pop(topic, ()):
+            self._answers.forget(answer)

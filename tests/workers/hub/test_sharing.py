@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from aerostack.core.answers.answers import Answers
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import EVENT, PRESENCE, Publication
 from aerostack.core.replay.shared import LOST, SharedEntry
@@ -22,6 +23,7 @@ from aerostack.interfaces.engine import ILogFeed, ILogReceiver
 from aerostack.interfaces.publishing import IReceiver
 from aerostack.workers.frames import Codec
 from aerostack.workers.hub.sharing import SharedRelay
+from aerostack.workers.hub.streams import OtherStreams
 from aerostack.workers.messages.logs import Behind, Detach, Published
 from aerostack.workers.messages.sharing import (
     Broken,
@@ -140,6 +142,7 @@ class SharedRelayTests(SynchronousTestCase):
         self.feed = Feed()
         self.heads = SharedHeads(self.clock, self.feed)
         self.greeted: list[tuple[object, str]] = []
+        self.answers = Answers()
         self.relay = SharedRelay(
             self.clock,
             CODEC,
@@ -147,6 +150,7 @@ class SharedRelayTests(SynchronousTestCase):
             self.heads,
             self.heads,
             lambda link, topic: self.greeted.append((link, topic)),
+            OtherStreams(self.clock, self.answers),
         )
         self.heads.start(self.relay)
         self.a, self.b = self.join(), self.join()
