@@ -31,6 +31,7 @@ from aerostack.net.http.metrics import Measured, Timings
 from aerostack.net.http.streams import StreamParts, StreamsResource
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
+from aerostack.net.websocket.resource import RealtimeResource
 from aerostack.process.lag import LagMonitor
 from aerostack.protocol.deflate import Compressor
 from aerostack.recovery.interruptions import Interruptions
@@ -41,6 +42,8 @@ from aerostack.server.policies import snapshotBounds
 from aerostack.server.reload import LeavingProjects, changesRights, reauthorizeAll
 from aerostack.server.runs import ConnectionIds
 from aerostack.server.site import SiteMap, openProject
+from aerostack.sessions.chats import Chats
+from aerostack.sessions.chatsession import ChatSession
 from aerostack.sessions.draining import drain
 from aerostack.sessions.relaycalls import RelayMethods
 from aerostack.sessions.services import ClientServices, NodeServices
@@ -233,9 +236,22 @@ class Front(MultiService):
             newId,
         )
         self.rpc.add(RelayMethods(parts.relays, self._models, self.rpc.parse, permit).methods)
+        chats = Chats(
+            streams, parts.watches, parts.relays, parts.models, self.rpc.parse, permit, newId
+        )
+        opening = RealtimeResource(
+            self._gate,
+            self.connections,
+            self.authenticator,
+            self._wall,
+            self.config.server.queryCredentials,
+            lambda connection, identity: ChatSession(
+                connection, identity, self._services.context, chats
+            ),
+        )
         return {
             "api/gateway": GatewayResource(parts),
-            "api/ai/chat": ChatsResource(parts),
+            "api/ai/chat": ChatsResource(parts, chats, opening),
             "api/v1/public/realtime/streams": StreamsResource(parts),
         }
 

@@ -261,3 +261,12 @@ class Watches:
             return following
         following.leave()
         return Past(stream, found)
+
+
+def messageIdOf(watch: Watch) -> str:
+    """
+    The id of the message that a stream becomes in a chat.
+    """
+    meta = watch.head.get("meta")
+    found = meta.get("messageId") if isinstance(meta, dict) else None
+    return found if isinstance(found, str) else watch.stream

@@ -4,7 +4,8 @@ Lets the answer of a model become a token stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -13,7 +14,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from aerostack.core.answers.answer import ABORTED, DONE, RESTART, UPSTREAM, End, Terms
+from aerostack.core.access.permissions import Identity
+from aerostack.core.answers.answer import (
+    ABORTED,
+    DONE,
+    OWNER,
+    PUBLISHERS,
+    RESTART,
+    UPSTREAM,
+    End,
+    Terms,
+)
 from aerostack.core.answers.growth import Grown, Growth
 from aerostack.core.answers.outcome import Outcome
 from aerostack.core.answers.requests import (
@@ -37,6 +48,17 @@ BEATS = 3
 
 PRODUCER = "relay:"
 """The beginning of the name of a producer that is a daemon."""
+
+
+def termsOf(identity: Identity, meta: Mapping[str, Any]) -> Terms:
+    """
+    The terms of a stream that a client has asked for.
+
+    @param meta: What the stream says of itself.
+    """
+    # Without a name the client could not stop its own stream.
+    cancel = PUBLISHERS if identity.userId is None else OWNER
+    return Terms(identity.userId, cancel, meta=encodeValue(meta))
 
 
 class Relays:

@@ -30,17 +30,34 @@ class AIChatTests(ModelTests):
     Tests with the classes behind the hook, unchanged.
     """
 
-    async def test_chats(self) -> None:
+    async def test_http(self) -> None:
         """
         A chat is asked, joined in the middle, resumed after refreshes, left, stopped from
         elsewhere, asked twice, goes on after a tool, and shows a break.
+        """
+        busy = await self.chat("http")
+        self.assertEqual(json.loads(busy)["error"], "stream_busy")
+
+    async def test_webSocket(self) -> None:
+        """
+        It is the same over a WebSocket, which carries all of it at once.
+        """
+        busy = await self.chat("ws")
+        self.assertIn("goes on", busy)
+
+    async def chat(self, by: str) -> str:
+        """
+        Play all of it.
+
+        @param by: C{http} or C{ws}.
+        @return: The error for a question on a busy chat.
         """
         self.model.answers[:] = [
             *(SLOW, SLOW, SLOW, SLOW),
             *(CALL, words("Sunny.")),
             *(BROKEN, words("Whole.")),
         ]
-        written = await self.node("chats.js", f"http://127.0.0.1:{self.port}", PUBLIC_KEY)
+        written = await self.node("chats.js", f"http://127.0.0.1:{self.port}", PUBLIC_KEY, by)
         results = json.loads(written)
         whole = {
             "role": "assistant",
@@ -61,7 +78,6 @@ class AIChatTests(ModelTests):
         self.assertEqual((results["stopped"]["text"], results["stopped"]["errors"]), ("one ", []))
         self.assertEqual(results["again"], 204)
         (busy,) = results["other"]
-        self.assertEqual(json.loads(busy)["error"], "stream_busy")
         self.assertEqual(results["retried"], {"status": 200, "same": True})
         self.assertEqual(results["call"]["state"], "input-available")
         self.assertEqual(results["call"]["input"], {"city": "Bern"})
@@ -77,3 +93,5 @@ class AIChatTests(ModelTests):
         said = self.model.asked[5].body["messages"]
         self.assertEqual([each["role"] for each in said], ["user", "assistant", "tool"])
         self.assertEqual((said[1]["content"], said[2]["content"]), ("Let me see.", "sunny"))
+        assert isinstance(busy, str)
+        return busy

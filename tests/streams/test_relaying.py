@@ -10,42 +10,17 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from aerostack.core.answers.answer import Terms
-from aerostack.core.answers.growth import REASONING, TEXT, TOOL, Grown, Growth, Valued
+from aerostack.core.answers.growth import REASONING, TEXT, TOOL, Grown, Valued
 from aerostack.core.answers.outcome import Outcome
 from aerostack.core.answers.requests import Started
 from aerostack.core.topics.topics import topicOf
 from aerostack.errors import RealtimeError
 from aerostack.protocol.chatrequests import makeChatRequest
 from aerostack.streams.relaying import Relays
+from tests.streams.models import Model
 from tests.streams.watching import CANONICAL, StreamCase
 
 REQUEST = makeChatRequest(b'[{"role":"user","content":"Hi"}]', {})
-
-
-class Model:
-    """
-    A model whose answers the test gives.
-
-    @ivar receiver: Takes the newest answer.
-    @ivar cancelled: How many answers were cancelled.
-    """
-
-    def __init__(self) -> None:
-        self.receiver: Any = None
-        self.cancelled = 0
-        self.isFull = False
-
-    def ask(self, request: Any, receiver: Any) -> Any:
-        if self.isFull:
-            raise RealtimeError("overloaded", "Too much.", 1000)
-        self.receiver = receiver
-        return self
-
-    def cancel(self) -> None:
-        self.cancelled += 1
-
-    def grow(self, *growths: Growth) -> None:
-        self.receiver.grown(growths)
 
 
 class RelayTests(StreamCase):

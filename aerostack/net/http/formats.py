@@ -14,7 +14,7 @@ from aerostack.protocol import sse
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.completions import CompletionWriter
 from aerostack.protocol.uichunks import HEADER, ChunkWriter
-from aerostack.streams.following import Watch, WatchedEnd
+from aerostack.streams.following import Watch, WatchedEnd, messageIdOf
 
 EVENTS = {TEXT: "ai:token", REASONING: "ai:reasoning", TOOL: "ai:tool", DATA: "ai:data"}
 
@@ -111,15 +111,6 @@ class ChatFormat:
 
     def fail(self, error: RealtimeError) -> bytes:
         return _events([{"type": "error", "errorText": error.message}]) + _LAST
-
-
-def messageIdOf(watch: Watch) -> str:
-    """
-    The id of the message that a stream becomes in a chat.
-    """
-    meta = watch.head.get("meta")
-    found = meta.get("messageId") if isinstance(meta, dict) else None
-    return found if isinstance(found, str) else watch.stream
 
 
 class CompletionFormat:

@@ -24,11 +24,12 @@ from aerostack.net.http.eventstream import EventStream
 from aerostack.net.http.formats import CompletionFormat, errorOf
 from aerostack.net.http.pump import Collector, Pump
 from aerostack.net.http.requests import BoundedRequest, headerOf
-from aerostack.net.http.streams import StreamParts, termsOf
+from aerostack.net.http.streams import StreamParts
 from aerostack.protocol import sse
 from aerostack.protocol.chatrequests import ChatRequest, readChatRequest
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.completions import CompletionWriter
+from aerostack.streams.relaying import termsOf
 
 MOST = 4_194_304
 """How many characters an answer has at the most, for a client that wants it whole."""

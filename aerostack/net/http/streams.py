@@ -4,7 +4,7 @@ Token streams over HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from twisted.web.server import Request
 
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Action, Identity
-from aerostack.core.answers.answer import OWNER, PUBLISHERS, Terms
 from aerostack.core.topics.topics import Topic, parseTopic, topicOf
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.models import IModels
@@ -26,7 +25,6 @@ from aerostack.net.http.formats import ChatFormat, PlainFormat
 from aerostack.net.http.pump import Pump
 from aerostack.net.http.requests import BoundedRequest, callerOf, headerOf, queryOf
 from aerostack.protocol import sse
-from aerostack.protocol.codec import encodeValue
 from aerostack.settings.limits import LimitsConfig
 from aerostack.streams.following import Watches
 from aerostack.streams.relaying import Relays
@@ -72,17 +70,6 @@ class StreamParts:
         """
         projects = self.authenticator.projects
         return parseTopic(name, identity.project, projects, self.limits.topicLength)
-
-
-def termsOf(identity: Identity, meta: Mapping[str, Any]) -> Terms:
-    """
-    The terms of a stream that a client has asked for.
-
-    @param meta: What the stream says of itself.
-    """
-    # Without a name the client could not stop its own stream.
-    cancel = PUBLISHERS if identity.userId is None else OWNER
-    return Terms(identity.userId, cancel, meta=encodeValue(meta))
 
 
 class StreamsResource(Resource):

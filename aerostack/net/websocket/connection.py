@@ -72,6 +72,7 @@ class Connection(WebSocketServerProtocol):
 
     @ivar address: The address under which the connection is counted; L{None} if it is not.
     @ivar place: The place that was taken for the connection.
+    @ivar makeSession: Makes the connection's session; L{None} for one as most clients have.
     """
 
     logger = Logger()
@@ -105,6 +106,7 @@ class Connection(WebSocketServerProtocol):
         self.address: str | None = None
         self.place: IPlace | None = None
         self.client: str | None = None
+        self.makeSession: Callable[[IConnection, Identity], Session] | None = None
 
     @property
     def compressed(self) -> bool:

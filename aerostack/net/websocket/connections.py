@@ -87,6 +87,7 @@ class Connections:
         identity: Identity,
         address: str | None,
         place: IPlace,
+        makeSession: MakeSession | None = None,
     ) -> Any:
         """
         Make a WebSocket of a request.
@@ -95,6 +96,7 @@ class Connections:
         @param address: The address under which the connection is counted; L{None} if it is not.
         @param place: The place that was taken for the connection.  It is given back when the
             connection ends.  If this method raises an error, the caller gives it back.
+        @param makeSession: Makes the connection's session; L{None} for one as most clients have.
         @return: The result for the resource's C{render}.
         """
         client = opening.client()
@@ -104,6 +106,7 @@ class Connections:
         connection.address = address
         connection.place = place
         connection.client = client
+        connection.makeSession = makeSession
         transport = channel.release(connection)
         wrapped = isinstance(transport, ProtocolWrapper)
         socket: Any = transport.transport if wrapped else transport
@@ -135,7 +138,7 @@ class Connections:
         """
         Note that a connection has opened.
         """
-        session = self._makeSession(connection, identity)
+        session = (connection.makeSession or self._makeSession)(connection, identity)
         self._sessions[connection] = session
         return session
 

@@ -15,7 +15,7 @@ from aerostack.errors import RealtimeError
 from aerostack.interfaces.shares import IPlace
 from aerostack.net.http.base import JSONResource
 from aerostack.net.http.requests import BoundedRequest, headersOf, queryOf
-from aerostack.net.websocket.connections import Connections
+from aerostack.net.websocket.connections import Connections, MakeSession
 from aerostack.net.websocket.gate import Gate
 from aerostack.net.websocket.handshake import Opening, parseOpening
 
@@ -32,8 +32,14 @@ class RealtimeResource(JSONResource):
         authenticator: Authenticator,
         wall: Callable[[], float],
         queryCredentials: bool,
+        makeSession: MakeSession | None = None,
     ) -> None:
+        """
+        @param makeSession: Makes the session of each connection; L{None} for those that most
+            clients have.
+        """
         super().__init__()
+        self._makeSession = makeSession
         self._gate = gate
         self._connections = connections
         self._authenticator = authenticator
@@ -80,7 +86,9 @@ class RealtimeResource(JSONResource):
             if entering is None:
                 # The session has to begin in the same turn: a revocation that came in between
                 # would find neither a refused token nor a connection to close.
-                return self._connections.accept(request, opening, identity, address, place)
+                return self._connections.accept(
+                    request, opening, identity, address, place, self._makeSession
+                )
         except BaseException:
             place.leave()
             raise
@@ -107,7 +115,9 @@ class RealtimeResource(JSONResource):
             identity = self._authenticator.identify(credentials, self._wall())
             if identity.project != before.project:
                 raise RealtimeError("wrong_project", "The key belongs to another project now.")
-            return self._connections.accept(request, opening, identity, address, place)
+            return self._connections.accept(
+                request, opening, identity, address, place, self._makeSession
+            )
         except BaseException:
             place.leave()
             raise

@@ -1,16 +1,25 @@
-// Chats with the daemon by the AI SDK's own classes: node apps/chats.js BASE_URL KEY
+// Chats with the daemon by the AI SDK's own classes: node apps/chats.js BASE_URL KEY http|ws
 import { Chat } from "@ai-sdk/react";
-import { DefaultChatTransport } from "ai";
+import { DefaultChatTransport, WebSocketChatTransport } from "ai";
+import WebSocket from "ws";
 
-const [base, key] = process.argv.slice(2);
+const [base, key, by] = process.argv.slice(2);
 const api = `${base}/api/ai/chat`;
 const headers = { Authorization: `Bearer ${key}` };
 const results = {};
 
+// One socket for all chats.
+const socket = by === "ws" && new WebSocketChatTransport({
+    url: api, protocols: [`aerostack-key.${key}`, "aerostack-v1"], webSocket: WebSocket,
+});
+
 function open(id, messages = []) {
     const errors = [];
     const chat = new Chat({
-        id, messages, transport: new DefaultChatTransport({ api, headers }), onError: (error) => errors.push(error.message),
+        id,
+        messages,
+        transport: socket || new DefaultChatTransport({ api, headers }),
+        onError: (error) => errors.push(error.message),
     });
     return Object.assign(chat, { errors });
 }
@@ -104,4 +113,7 @@ results.broken = show(broken);
 const regenerated = broken.regenerate();
 await regenerated;
 results.regenerated = show(broken);
+if (socket) {
+    socket.close();
+}
 console.log(JSON.stringify(results));
