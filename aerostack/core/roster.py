@@ -45,11 +45,11 @@ class Block(Generic[M]):
     @ivar seats: The members' places, by their names.
     @ivar high: No member of this block, or of one before it, has a higher number.
     @ivar size: The bytes of their states.
-    @ivar told: Its members as they were last encoded; L{None} if one has changed since.
+    @ivar encoded: Its members as they were last encoded; L{None} if one has changed since.
     @ivar page: The same, encoded as one page of several.
     """
 
-    __slots__ = ("high", "page", "seats", "size", "told")
+    __slots__ = ("encoded", "high", "page", "seats", "size")
 
     def __init__(self, high: int) -> None:
         self.seats: dict[str, _Seat[M]] = {}
@@ -58,7 +58,7 @@ class Block(Generic[M]):
         self._change()
 
     def _change(self) -> None:
-        self.told: Any = None
+        self.encoded: Any = None
         self.page: Any = None
 
     def __iter__(self) -> Iterator[M]:
@@ -100,15 +100,15 @@ class Roster(Generic[M]):
 
     @ivar head: The number of the newest member.
     @ivar size: The bytes of all states.
-    @ivar told: All members as they were last encoded together; L{None} if one has changed since.
+    @ivar encoded: All members as they were last encoded together; L{None} if one has changed since.
     """
 
-    __slots__ = ("_blocks", "_places", "head", "size", "told")
+    __slots__ = ("_blocks", "_places", "encoded", "head", "size")
 
     def __init__(self) -> None:
         self.head = 0
         self.size = 0
-        self.told: Any = None
+        self.encoded: Any = None
         self._blocks: list[Block[M]] = []
         self._places: dict[str, Block[M]] = {}
 
@@ -132,7 +132,7 @@ class Roster(Generic[M]):
 
         @param size: The bytes of its state.
         """
-        self.told = None
+        self.encoded = None
         block = self._places.get(name)
         if block is None:
             self.head += 1
@@ -163,7 +163,7 @@ class Roster(Generic[M]):
         """
         Remove a member.
         """
-        self.told = None
+        self.encoded = None
         block = self._places.pop(name)
         seat = block.remove(name)
         self.size -= seat.size

@@ -1,5 +1,5 @@
 """
-What subscribers are told of the server that carries the publications of topics which several
+What subscribers get to know of the server that carries the publications of topics which several
 daemons share.
 """
 

@@ -158,10 +158,10 @@ class PresenceService:
             if unasked:
                 yield self._syncFrame(canonical, b'{"members":[]}')
             return
-        if roster.told is None:
-            texts = b",".join(_told(block) for block in roster.blocks)
-            roster.told = self._syncFrame(canonical, b'{"members":[' + texts + b"]}")
-        yield roster.told
+        if roster.encoded is None:
+            texts = b",".join(_encodeBlock(block) for block in roster.blocks)
+            roster.encoded = self._syncFrame(canonical, b'{"members":[' + texts + b"]}")
+        yield roster.encoded
 
     def _pages(self, canonical: str, unasked: bool) -> Iterator[Frame]:
         """
@@ -185,7 +185,7 @@ class PresenceService:
 
     def _page(self, canonical: str, block: Block[Member], number: int) -> Frame:
         if block.page is None or block.page[0] != number:
-            data = b'{"members":[%b],"page":%d}' % (_told(block), number)
+            data = b'{"members":[%b],"page":%d}' % (_encodeBlock(block), number)
             block.page = number, self._syncFrame(canonical, data)
         frame: Frame = block.page[1]
         return frame
@@ -195,9 +195,9 @@ class PresenceService:
         return wireFrame(sync)
 
 
-def _told(block: Block[Member]) -> bytes:
+def _encodeBlock(block: Block[Member]) -> bytes:
     """The members of a block, as JSON without the brackets."""
-    if block.told is None:
-        block.told = encodeValue([memberData(member) for member in block])[1:-1]
-    told: bytes = block.told
-    return told
+    if block.encoded is None:
+        block.encoded = encodeValue([memberData(member) for member in block])[1:-1]
+    encoded: bytes = block.encoded
+    return encoded

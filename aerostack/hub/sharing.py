@@ -57,7 +57,7 @@ class SharedEngine:
         if self._receive is None:
             raise RuntimeError("the engine is not started")
         if publication.kind == PRESENCE:
-            # Each node is told of members by its roster.
+            # The roster of each node knows the members.
             self._receive(publication)
             return None
         repeat = None if key is None else _repeatOf(key)

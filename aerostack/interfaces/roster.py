@@ -15,7 +15,7 @@ from aerostack.core.roster import Roster
 
 class IRoster(Interface):
     """
-    Decides who is present on topics, and has the topics' subscribers told.
+    Decides who is present on topics, and has this published to the topics' subscribers.
 
     What one connection does takes effect in the order of the calls.  When a L{Deferred} of
     L{track} fires, the local sets (L{IMembers}) contain the member already.
@@ -32,7 +32,7 @@ class IRoster(Interface):
         @param most: How many bytes the states of one connection may have together.
         @return: A L{Deferred} of a L{aerostack.core.presence.Tracked}.  Fails with
             L{RealtimeError} C{too_large} or C{overloaded} (there is no room, or the topic's
-            subscribers cannot be told now) or C{engine_unavailable}; then nothing was changed.
+            subscribers cannot be sent more now) or C{engine_unavailable}; then nothing was changed.
         """
 
     def untrack(topic, connectionId):

@@ -1,5 +1,5 @@
 """
-What the subscribers of topics that nodes share are told while the engine has trouble, and after it.
+What the subscribers of topics that nodes share get while the engine has trouble, and after it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from aerostack.recovery.recovery import Recovery
 from aerostack.recovery.requests import SubscribeRequest, startingAt
 
 GRACE = 2.0
-"""For how many seconds the engine is gone before subscribers are told."""
+"""For how many seconds the engine is gone before subscribers get a status."""
 
 PIECE = 50
-"""How many subscribers are answered, or topics are told, in one turn."""
+"""How many subscribers get an answer, or how many topics a status, in one turn."""
 
 
 @implementer(ISharedReceiver)

@@ -32,7 +32,7 @@ class SubscribeRequest:
     @ivar sync: Whether the client takes the members of the topic in pages.
     @ivar refuse: Ends the subscription.  It is called with the error if the past or the rows cannot
         be read.
-    @ivar lost: The gap that the client is told of, whatever the log says; L{None} for the log's.
+    @ivar lost: The gap that the client gets, whatever the log says; L{None} for the log's.
     """
 
     topic: Topic

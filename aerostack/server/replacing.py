@@ -23,8 +23,8 @@ INTERVAL = 1.0
 """Seconds between two looks: a worker sends as many heartbeats."""
 
 STEPS = (Refuse(), SendAway(0), Finish())
-"""What a worker is asked before it ends: its clients are told when to come back, as when the daemon
-stops, and come back to other workers."""
+"""What a worker does before it ends: it tells its clients when to come back, as when the daemon
+stops.  They come back to other workers."""
 
 
 class Replacer:

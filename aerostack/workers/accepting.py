@@ -101,7 +101,7 @@ class AcceptingPort:
         number: int,
         reactor: Any,
     ) -> None:
-        # Twisted accepts more and more in one turn, unless it is told not to.
+        # Twisted accepts more and more in one turn, unless a port has a bound.
         self.port.numberAccepts = PORTION
         host, peer = address[:2] if isinstance(address, tuple) else ("", 0)
         self._accepted(connection, Arrival(self._number, host, peer))

@@ -23,7 +23,7 @@ class Load:
         """
         self.name = name
         self._passed = 0
-        self._told = 0
+        self._reported = 0
         self._received = 0
         self._heard = now
 
@@ -35,19 +35,19 @@ class Load:
 
     def beat(self, now: float, connections: int, received: int) -> None:
         """
-        Note what the worker has told.
+        Note what is in a heartbeat of the worker.
 
         @param connections: How many it has.
         @param received: How many it has received since it was started.
         """
         self._heard = now
-        self._told = connections
+        self._reported = connections
         self._received = received
 
     @property
     def connections(self) -> int:
-        """What the worker has told of, and what it had not received when it told so."""
-        return self._told + self._passed - self._received
+        """The connections in its last heartbeat, and those that it had not received by then."""
+        return self._reported + self._passed - self._received
 
     def late(self, now: float) -> bool:
         """

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TOLD = 3600.0
-"""For how many seconds the death of a worker is told."""
+SHOWN = 3600.0
+"""For how many seconds the health names a worker that has died."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Deaths:
         sentences = [
             f"{name} died {_span(now - record.at)} ago: {record.reason}."
             for name, record in sorted(self._records.items())
-            if now - record.at <= TOLD
+            if now - record.at <= SHOWN
         ]
         return " ".join(sentences) or None
 

@@ -86,12 +86,12 @@ class RosterTests(SynchronousTestCase):
         """
         fill(self.roster, 3 * MOST)
         for block in self.roster.blocks:
-            block.told = "text"
-        self.roster.told = "all"
+            block.encoded = "text"
+        self.roster.encoded = "all"
         self.roster.put("m1", 1, 11)
         self.roster.remove(f"m{3 * MOST}")
-        self.assertEqual([block.told for block in self.roster.blocks], [None, "text", None])
-        self.assertIsNone(self.roster.told)
+        self.assertEqual([block.encoded for block in self.roster.blocks], [None, "text", None])
+        self.assertIsNone(self.roster.encoded)
 
     def test_reading(self) -> None:
         """

@@ -96,7 +96,7 @@ class LineContract:
                 self.assertEqual(sorted(self.heard), [(each, what) for each in sorted(lines)])
 
     async def test_told(self) -> None:
-        """What is told comes to every process once."""
+        """A message to all comes to every process once."""
         lines = await self.begin()
         for line in lines.values():
             self.heard.clear()

@@ -38,7 +38,7 @@ class Node:
     @ivar log: Its log.
     @ivar entries: What it received, by topic.
     @ivar heads: By topic, the place from which the next entry goes on.
-    @ivar breaks: The breaks that it was told of: topic, head and reason.
+    @ivar breaks: The breaks that it got: topic, head and reason.
     @ivar states: When the engine was down and up.
     @ivar mistakes: Entries that do not follow those before them.
     """

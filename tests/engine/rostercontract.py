@@ -23,7 +23,7 @@ ROOM = Room(1_000_000, 1_000_000)
 
 class RosterNode:
     """
-    One node, with what its subscribers are told.
+    One node, with the events that its subscribers get.
 
     @ivar told: The topic, the event, and the member, in order.
     """
@@ -35,7 +35,7 @@ class RosterNode:
 
     def tell(self, topic: str, event: str, member: Member) -> None:
         """
-        Take note of what subscribers are told.
+        Take note of an event that subscribers get.
         """
         self.told.append((topic, event.removeprefix("presence:"), member))
 
@@ -64,7 +64,7 @@ class RosterNode:
 
     def events(self, topic: str = TOPIC) -> list[tuple[str, str, bytes]]:
         """
-        What a topic's subscribers were told: event, name and state.
+        What a topic's subscribers got: event, name and state.
         """
         return [
             (event, member.connectionId, member.state)
@@ -98,7 +98,7 @@ class RosterContract:
 
     async def settle(self) -> None:
         """
-        Wait until everything that was asked has been told at every node.
+        Wait until every node knows of everything that was asked.
         """
         raise NotImplementedError
 
@@ -120,7 +120,7 @@ class RosterContract:
 
     def same(self, nodes: list[RosterNode], events: list[tuple[str, str, bytes]]) -> None:
         """
-        Make sure of what every node's subscribers were told on L{TOPIC}.
+        Compare what every node's subscribers got on L{TOPIC} with the events.
         """
         for node in nodes:
             self.assertEqual(node.events(), events)
@@ -233,7 +233,7 @@ class RosterContract:
     async def test_takeOver(self) -> None:
         """
         The same user who comes to another node within the grace takes the member over, and no
-        subscriber is told.  The member keeps its name and its time.
+        subscriber notices.  The member keeps its name and its time.
         """
         nodes = await self.makeNodes()
         first = await nodes[0].track("c1")

@@ -128,7 +128,7 @@ class SharedTopicsTests(SynchronousTestCase):
     def test_later(self) -> None:
         """
         Where the log is there at once, the members are tried until they are there, and subscribers
-        are told of each.
+        get each of them.
         """
         self.logs.isReady = True
         self.assertIsNone(self.topics.attach(TOPIC))

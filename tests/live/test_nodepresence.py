@@ -52,7 +52,7 @@ class NodePresenceTests(NodesTests):
 
     async def test_told(self) -> None:
         """
-        Subscribers of both daemons are told who joins, changes and leaves, and a new one gets the
+        Subscribers of both daemons see who joins, changes and leaves, and a new one gets the
         members of both.
         """
         here, _ = await self.join(0, TOPIC)
@@ -91,7 +91,7 @@ class NodePresenceTests(NodesTests):
 
     async def test_restarted(self) -> None:
         """
-        The server is killed and comes back empty: members stay, and no subscriber is told.
+        The server is killed and comes back empty: members stay, and no subscriber notices.
         """
         here, _ = await self.join(0, TOPIC)
         ann, bob = await self.track(0, "ann"), await self.track(1, "bob")

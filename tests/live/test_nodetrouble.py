@@ -33,8 +33,8 @@ class TroubleTests(NodesTests):
 
     async def test_emptied(self) -> None:
         """
-        If the server comes back without data, every subscriber is told that events may be lost,
-        and goes on.
+        If the server comes back without data, every subscriber gets a gap (C{lost}) and goes
+        on.
         """
         wires = [(await self.join(number, TOPIC))[0] for number in (0, 1)]
         self.at(0)
@@ -150,8 +150,8 @@ class TroubleTests(NodesTests):
 
     async def test_rollback(self) -> None:
         """
-        If the server comes back older and has gone on, each subscriber is told, and does not get
-        an entry as if it followed what the subscriber has.
+        If the server comes back older and has gone on, each subscriber gets a gap, and no entry as
+        if it followed what the subscriber has.
         """
         wires = [(await self.join(number, TOPIC))[0] for number in (0, 1)]
         self.at(0)
@@ -203,7 +203,7 @@ class FrozenTests(NodesTests):
     async def test_frozen(self) -> None:
         """
         While the server does not answer, publishers are refused with a time to wait, subscribers
-        are told and stay, and C{/health} names the engine.  Afterwards everything goes on.
+        get a status and stay, and C{/health} names the engine.  Afterwards everything goes on.
         """
         here, _ = await self.join(0, TOPIC)
         there, _ = await self.join(1, TOPIC)
@@ -215,7 +215,7 @@ class FrozenTests(NodesTests):
         self.assertGreater(refused["retryAfter"], 0)
         told = await there.frame()
         self.assertEqual((told["type"], told["feed"], told["topic"]), ("status", "down", TOPIC))
-        # Who joins now is told as well.
+        # A subscriber that joins now gets it as well.
         _, answer = await self.join(1, TOPIC)
         self.assertEqual(answer["type"], "subscribed")
         self.assertEqual((await self.wires[-1].frame())["feed"], "down")

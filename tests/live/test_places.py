@@ -147,7 +147,7 @@ class PlaceTests(DaemonTests):
 
     async def test_unanswered(self) -> None:
         """
-        A client whose place cannot be had now is told when to come back.
+        A client whose place cannot be had now gets the time after which it may come back.
         """
         coming = self.come()
         await self.asked()

@@ -119,8 +119,8 @@ class WorkerNodesTests(NodesTests):
 
     async def test_serverKilled(self) -> None:
         """
-        The server is killed and comes back empty: the subscribers of every worker are told, each
-        goes on behind the last kept event that it has, and members stay.
+        The server is killed and comes back empty: the subscribers of every worker get a new answer,
+        each goes on behind the last kept event that it has, and members stay.
         """
         wires = await self.everywhere()
         self.at(0)
@@ -156,8 +156,8 @@ class FrozenTests(NodesTests):
 
     async def test_frozen(self) -> None:
         """
-        Publishers at every worker are refused with a time to wait, subscribers are told and stay,
-        and a subscriber that joins is told too.
+        Publishers at every worker are refused with a time to wait, subscribers get a status and
+        stay, and so does a subscriber that joins.
         """
         wires = [(await self.join(number, TOPIC))[0] for number in (0, 0, 1, 1)]
         self.server.freeze()

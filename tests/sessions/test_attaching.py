@@ -314,7 +314,7 @@ class TrackTests(AttachingCase):
 
     def test_untracked(self) -> None:
         """
-        A client that leaves before the roster has answered is told nothing, and has left.
+        A client that leaves before the roster has answered gets no answer, and has left.
         """
         self.client.send(type="track", topic="chat/a", state={"x": 1})
         self.client.send(type="untrack", topic="chat/a")

@@ -46,7 +46,7 @@ def beBusy() -> None:
 
 class Obedient:
     """
-    Does what it is told.
+    Does what each message says.
     """
 
     log = Logger()

@@ -74,7 +74,7 @@ class _Told(Struct):
 @implementer(IReceiver)
 class Notes:
     """
-    Notes what a node's subscribers are told.
+    Notes what a node's subscribers get.
     """
 
     def __init__(self, node: RosterNode) -> None:

@@ -45,7 +45,7 @@ class ChooseTests(SynchronousTestCase):
 
     def test_underway(self) -> None:
         """
-        Connections that a worker had not received when it told of its own are counted.
+        The balance counts connections that a worker had not received at its last heartbeat.
         """
         for _ in range(10):
             self.chosen(100.0)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.workers.deaths import TOLD, Deaths
+from aerostack.workers.deaths import SHOWN, Deaths
 
 
 class DeathsTests(SynchronousTestCase):
@@ -43,6 +43,6 @@ class DeathsTests(SynchronousTestCase):
         After an hour a death is not told any more, but counted.
         """
         self.deaths.note("worker-1", "signal 9 has ended it", 100.0)
-        self.assertIn("60 minutes ago", str(self.deaths.describe(100.0 + TOLD)))
-        self.assertIsNone(self.deaths.describe(100.1 + TOLD))
+        self.assertIn("60 minutes ago", str(self.deaths.describe(100.0 + SHOWN)))
+        self.assertIsNone(self.deaths.describe(100.1 + SHOWN))
         self.assertEqual(self.deaths.count("worker-1"), 1)

@@ -24,7 +24,7 @@ class Crowd:
     """
     Clients that wait to hear which process serves them.
 
-    @ivar served: By each client that was told a process, which one.
+    @ivar served: By each client that has heard of a process, which one.
     @ivar closed: The clients whose connection was closed.
     """
 

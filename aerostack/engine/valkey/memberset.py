@@ -1,6 +1,6 @@
 """
-The members of one topic as a node has them: it is told each change, and compares versions to see
-whether it has missed one.
+The members of one topic as a node has them.  The server pushes each change to the node, and the
+node compares versions to see whether it has missed one.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from aerostack.engine.valkey.memberchanges import SetChange, SetVersion
 
 JOIN, UPDATE, LEAVE = "presence:join", "presence:update", "presence:leave"
 
-Told = tuple[str, Member]
-"""What subscribers are told: the event, and the member."""
+Notice = tuple[str, Member]
+"""What subscribers get: the event, and the member."""
 
 
 class MemberSet:
@@ -81,17 +81,17 @@ class MemberSet:
             self.version = None
         return follows
 
-    def apply(self, change: SetChange) -> Told | None:
+    def apply(self, change: SetChange) -> Notice | None:
         """
         Make a change.  Changes come in the order in which the server made them.
 
-        @return: What subscribers are told; L{None} if nothing is new to them.
+        @return: What subscribers get; L{None} if nothing is new to them.
         """
         if change.member is None:
             return self.drop(change.name)
         return self.put(change.member)
 
-    def put(self, member: Member) -> Told | None:
+    def put(self, member: Member) -> Notice | None:
         """
         Add a member, or replace it.
         """
@@ -106,7 +106,7 @@ class MemberSet:
             return JOIN, member
         return (UPDATE, member) if before.state != member.state else None
 
-    def drop(self, name: str) -> Told | None:
+    def drop(self, name: str) -> Notice | None:
         """
         Remove a member, if it is there.
         """
@@ -129,18 +129,18 @@ class Attached:
     A topic that is attached.
 
     @ivar waiting: Fires when the set is there; L{None} once it has.
-    @ivar isTold: Whether subscribers are told of changes: once the set is there, or from the
+    @ivar isAnnounced: Whether subscribers get the changes: once the set is there, or from the
         beginning.
     @ivar deadline: Until when that may take, seconds of the clock.
     @ivar isReading: Whether the set is being read.
     @ivar isRefused: Whether the server did not permit the channel.
     """
 
-    __slots__ = ("deadline", "isReading", "isRefused", "isTold", "name", "set", "waiting")
+    __slots__ = ("deadline", "isAnnounced", "isReading", "isRefused", "name", "set", "waiting")
 
-    def __init__(self, name: str, deadline: float, isTold: bool) -> None:
+    def __init__(self, name: str, deadline: float, isAnnounced: bool) -> None:
         self.name = name
-        self.isTold = isTold
+        self.isAnnounced = isAnnounced
         self.set = MemberSet()
         self.waiting: Deferred[None] | None = Deferred()
         self.deadline = deadline

@@ -23,7 +23,7 @@ from aerostack.engine.valkey.errors import ValkeyError
 from aerostack.engine.valkey.keys import Keys
 from aerostack.engine.valkey.link import Link
 from aerostack.engine.valkey.memberchanges import SetChange, readChange, readMember, readVersion
-from aerostack.engine.valkey.memberset import Attached
+from aerostack.engine.valkey.memberset import Attached, Notice
 from aerostack.engine.valkey.refusals import LOST, errorOf, unavailable
 from aerostack.engine.valkey.rosterscripts import PAGE, PIECE, VERSIONS
 from aerostack.engine.valkey.subscribing import subscribe
@@ -155,7 +155,7 @@ class MemberSets:
         if self._topics.get(attached.name) is attached:
             waiting, attached.waiting = attached.waiting, None
             for member in tuple(attached.set.roster):
-                # Subscribers that were told of it are not told any more when it leaves.
+                # Subscribers that have seen it would not see it leave later.
                 self._say(attached, attached.set.drop(member.connectionId))
             self.detach(attached.name)
             if waiting is not None:
@@ -421,16 +421,16 @@ class MemberSets:
 
     def _there(self, attached: Attached) -> None:
         """Note that a set is there."""
-        attached.isTold = True
+        attached.isAnnounced = True
         waiting, attached.waiting = attached.waiting, None
         if waiting is not None:
             waiting.callback(None)
 
     # Helpers
 
-    def _say(self, attached: Attached, told: tuple[str, Member] | None) -> None:
-        if told is not None and attached.isTold:
-            self._tell(attached.name, *told)
+    def _say(self, attached: Attached, notice: Notice | None) -> None:
+        if notice is not None and attached.isAnnounced:
+            self._tell(attached.name, *notice)
 
     def _start(self, doing: Coroutine[Any, Any, None]) -> Deferred[None]:
         """Begin something whose mistakes go into the log."""

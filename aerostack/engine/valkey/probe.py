@@ -68,7 +68,7 @@ def _warnings(info: dict[str, str]) -> Iterator[str]:
         )
     if info.get("aof_enabled") != "1":
         yield (
-            "appendonly is no: a server that restarts has lost events, and clients are told so; set"
+            "appendonly is no: a server that restarts has lost events, and each client gets to know it; set"
             " it to yes"
         )
 

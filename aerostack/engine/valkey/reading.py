@@ -90,7 +90,7 @@ class Reading:
                     followed.name, after.offset or 0, None, READING, READING_BYTES
                 )
                 if follower.head.epoch != after.epoch:
-                    # Meanwhile the follower was told to go on in another log.
+                    # Meanwhile the follower has gone on in another log.
                     continue
                 for entry in entries:
                     if self._topics.isLive(followed):

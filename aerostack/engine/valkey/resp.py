@@ -142,7 +142,7 @@ class RespConnection(Protocol):
 
     def close(self, reason: str) -> None:
         """
-        Drop the connection.  Every command that waits fails, and the user is told the reason.
+        Drop the connection.  Every command that waits fails, and the user gets the reason.
         """
         if self._reason is not None:
             return

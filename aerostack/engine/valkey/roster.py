@@ -127,7 +127,7 @@ class ValkeyRoster:
 
     def join(self, check: Callable[[str], None], tell: Tell) -> None:
         """
-        Take up who is told.
+        Take the callables that reach subscribers.
 
         @param check: Raises L{RealtimeError} if a topic's subscribers cannot be sent more.
         @param tell: Tells the subscribers of an attached topic.
@@ -293,8 +293,8 @@ class ValkeyRoster:
     async def _takeUp(self, generation: int) -> None:
         """
         Learn whether the server's data are those that the node knows, and have the server know
-        what connections here hold, before the sets are read: so no subscriber is told that a
-        member left which is about to be restored.
+        what connections here hold, before the sets are read: so no subscriber sees a member leave
+        that the node is about to restore.
         """
         await self._renew()
         try:

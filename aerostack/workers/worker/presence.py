@@ -32,7 +32,7 @@ COST = 200
 """About how many bytes a question has beside the state."""
 
 
-class _Told(Struct):
+class _MemberData(Struct):
     """
     A member as clients get it; see L{aerostack.hub.encoding.memberData}.
     """
@@ -55,7 +55,7 @@ class RosterReplica:
     """
 
     def __init__(self) -> None:
-        self._decoder = Decoder(_Told)
+        self._decoder = Decoder(_MemberData)
         self._attached: dict[str, Roster[Member]] = {}
         # The topics that have a member.
         self._present: dict[str, None] = {}
@@ -133,14 +133,14 @@ class RosterReplica:
         roster = self._attached.get(topic)
         if roster is None:
             return
-        told = self._decoder.decode(publication.data)
-        key = told.connectionId
+        found = self._decoder.decode(publication.data)
+        key = found.connectionId
         if publication.event == "presence:leave":
             if roster.get(key) is not None:
                 roster.remove(key)
         else:
-            state = bytes(told.state)
-            roster.put(key, Member(key, told.userId, state, told.since), len(state))
+            state = bytes(found.state)
+            roster.put(key, Member(key, found.userId, state, found.since), len(state))
         self._note(topic, roster)
         self._release(topic, key)
 

@@ -123,8 +123,8 @@ class FollowerTests(SynchronousTestCase):
     def test_anyOrder(self, data: st.DataObject) -> None:
         """
         Whatever is late, lost or doubled, and however often the server comes back older, each entry
-        is delivered after its own predecessor, or after the follower was told of a break; and in
-        the end the follower has the head.
+        is delivered after its own predecessor, or after a break that the follower got; and in the
+        end the follower has the head.
         """
         server = [entryAt(1, "a1", "")]
         made = 1

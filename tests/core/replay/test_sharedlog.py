@@ -89,7 +89,7 @@ class SharedLogTests(SynchronousTestCase):
         self.assertEqual(self.missed(log, place(7)), [b"8", b"9"])
 
     def test_doubtful(self) -> None:
-        """If something was kept in between, the client gets that, and is told that it is all."""
+        """If something was kept in between, the client gets that, and C{keptOnly}."""
         log = self.begin(place(9, 200))
         self.fill(log, entry(8, 200), entry(9, 200))
         plan = log.resume(place(6, 150), 0.0)

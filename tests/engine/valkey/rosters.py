@@ -103,7 +103,7 @@ class RosterCase(ServerCase):
 
     async def settle(self) -> None:
         """
-        Wait until the server has done what the nodes asked for, and has told it.
+        Wait until the server has done what the nodes asked for, and has pushed it.
         """
         # A removal takes several steps.
         for _ in range(3):

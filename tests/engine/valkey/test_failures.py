@@ -53,7 +53,7 @@ class KilledTests(NodesCase):
     async def test_killedDurable(self) -> None:
         """
         A server that writes everything down is killed in the middle of 500 publications (trap 7):
-        each is received once and in order, and no break is told.
+        each node gets each one once and in order, and no break.
         """
         self.server = ownServer(self, "appendonly yes", "appendfsync always")
         node = self.node()

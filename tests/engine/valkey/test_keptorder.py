@@ -77,7 +77,7 @@ class KeptOrderTests(NodesCase):
 
     async def test_tooMany(self) -> None:
         """
-        Where too many messages are missing, the log is made anew, and every node is told: its
+        Where too many messages are missing, the log is made anew, and every node gets a break: its
         clients read the history.
         """
         self.patch(Filling, "maxCount", 3)

@@ -122,7 +122,7 @@ class KillTests(NodesCase):
     async def test_durable(self) -> None:
         """
         Where the server writes everything down, no publication is lost or doubled, all nodes have
-        one order, and no break is told.
+        one order, and none gets a break.
         """
         self.server = ownServer(self, "appendonly yes", "appendfsync always")
         await self.breakAll(True)
@@ -144,8 +144,8 @@ class KillTests(NodesCase):
 
     async def test_forgetful(self) -> None:
         """
-        Where the server comes back empty or older, what was acknowledged is received, or the node
-        is told that entries are lost.
+        Where the server comes back empty or older, each node gets what was acknowledged, or a
+        break.
         """
         self.server = ownServer(self)
         await self.breakAll(False)

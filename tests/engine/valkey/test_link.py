@@ -94,7 +94,7 @@ class LinkTests(TestCase):
 
     async def told(self, count: int) -> list[int | str]:
         """
-        Wait until the link has told so many things.
+        Wait until the link has called C{up} and C{down} so often.
         """
         await until(lambda: len(self.user.told) >= count)
         return self.user.told
@@ -181,7 +181,8 @@ class LinkTests(TestCase):
 
     async def test_wrongPassword(self) -> None:
         """
-        A refused login is told once, without the password, and tried again until it is accepted.
+        The link reports a refused login once, without the password, and tries again until the
+        server accepts it.
         """
         self.server.addUser("ann", "other", "~*", "&*", "+@all")
         before = self.refusals()
@@ -196,7 +197,8 @@ class LinkTests(TestCase):
 
     async def test_noChannel(self) -> None:
         """
-        A user that may not subscribe is told so: a server that brings no messages is not used.
+        If the role may not subscribe, the link reports that: it does not use a server that brings
+        no messages.
         """
         self.server.addUser("ann", "secret", "~*", "+@all")
         self.start(username="ann", password="secret")
@@ -234,7 +236,7 @@ class LinkTests(TestCase):
 
     async def test_database(self) -> None:
         """
-        The link uses the database that it was told, again after a reconnect.
+        The link uses the database of its login, again after a reconnect.
         """
         link = self.start(database=3)
         await self.told(1)

@@ -29,7 +29,7 @@ class MemberSetTests(SynchronousTestCase):
 
     def test_told(self) -> None:
         """
-        A change is told by what is new to subscribers, however often it comes.
+        Subscribers get what is new to them, however often a change comes.
         """
         version = SetVersion("e", 6)
         for given, event in (

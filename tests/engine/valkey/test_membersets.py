@@ -170,8 +170,8 @@ class AttachTests(RosterCase):
 
     async def test_repaired(self) -> None:
         """
-        A change that was never pushed is found when versions are compared, and only the
-        difference is told.
+        A change that was never pushed is found when versions are compared, and subscribers get
+        only the difference.
         """
         node, other = await self.makeNodes()
         await other.track("c1")
@@ -195,7 +195,7 @@ class LateTests(RosterCase):
 
     async def test_told(self) -> None:
         """
-        Subscribers are told of each member that comes, and of changes.
+        Subscribers get each member that comes, and each change.
         """
         node, other = self.node(), self.node()
         await other.roster.attach(TOPIC)
@@ -209,7 +209,7 @@ class LateTests(RosterCase):
 
     async def test_dropped(self) -> None:
         """
-        Subscribers that were told of a member are told that it leaves if its set cannot be had.
+        If a set cannot be had, subscribers that have seen a member of it see it leave.
         """
         self.server.kill()
         node = self.node(patience=0.2)

@@ -44,8 +44,8 @@ class RestoredTests(NodesCase):
     async def test_goneOn(self) -> None:
         """
         The server comes back 10 entries older, another node publishes 12, and then a node comes
-        back that has the 10 (trap 1).  It is told that entries are lost, and gets none as if it
-        followed its own.
+        back that has the 10 (trap 1).  It gets a break, and no entry as if it followed one of its
+        own.
         """
         node, relay = await self.relayed()
         await node.attach()
@@ -78,8 +78,8 @@ class RestoredTests(NodesCase):
 
     async def test_behind(self) -> None:
         """
-        A node that had only what the snapshot has is told too, because entries that another node
-        had, or had acknowledged, did not reach it.
+        A node that had only what the snapshot has gets a break too, because entries that another
+        node had, or had acknowledged, did not reach it.
         """
         publisher = self.node()
         node, relay = await self.relayed()
@@ -155,8 +155,8 @@ class EmptiedTests(NodesCase):
 
     async def test_flushedUnderLoad(self) -> None:
         """
-        All keys and scripts are deleted while nodes publish (trap 3): every node is told, goes on
-        in a log with another epoch, and gets all that is published after that.
+        All keys and scripts are deleted while nodes publish (trap 3): every node gets a break, goes
+        on in a log with another epoch, and gets all that is published after that.
         """
         one, other = self.node(), self.node()
         first = await one.attach()
@@ -185,7 +185,7 @@ class EmptiedTests(NodesCase):
             each.result.position.offset for each in placed if each.result.position.epoch == epoch
         }
         self.assertEqual(acknowledged, set(range(1, len(acknowledged) + 1)))
-        # A node gets those that came after it was told.
+        # A node gets those that came after its break.
         least = min(map(len, ends))
         self.assertEqual(ends[0][-least:], ends[1][-least:])
         self.assertEqual(ends[0][-5:], [b"c0", b"c1", b"c2", b"c3", b"c4"])
@@ -212,7 +212,7 @@ class EmptiedTests(NodesCase):
     async def test_streamEvicted(self) -> None:
         """
         Without its stream a log goes on for nodes that have its head; a node that had missed
-        entries is told that they are gone.
+        entries gets a break.
         """
         node = self.node()
         late, relay = await self.relayed()

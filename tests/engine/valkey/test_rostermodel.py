@@ -31,7 +31,7 @@ numbers = st.integers(0, 7)
 class RosterMachine(RuleBasedStateMachine):
     """
     Two nodes do what the model does.  After each act every node has the members of the model, and
-    what its subscribers were told adds up to them.
+    the events that its subscribers got add up to them.
     """
 
     server: ValkeyServer

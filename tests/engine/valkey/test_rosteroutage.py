@@ -200,7 +200,8 @@ class LineTests(RosterCase):
 
     async def test_missed(self) -> None:
         """
-        What changed while a node was away is told when it is back, and only the difference.
+        When a node is back, its subscribers get what has changed meanwhile, and only the
+        difference.
         """
         (other,) = await self.makeNodes(1)
         node, relay = await self.relayed()
@@ -280,7 +281,7 @@ class ServerTests(RosterCase):
     async def test_snapshot(self) -> None:
         """
         The server comes back with older data: every node restores its own members, and no
-        subscriber is told of it.
+        subscriber notices.
         """
         nodes = await self.makeNodes(grace=0.5)
         for number in range(20):
@@ -302,7 +303,7 @@ class ServerTests(RosterCase):
 
     async def test_restarted(self) -> None:
         """
-        The server is killed and comes back empty: no subscriber is told of it.
+        The server is killed and comes back empty: no subscriber notices.
         """
         nodes = await self.makeNodes(grace=0.5)
         for number in range(20):

@@ -36,7 +36,7 @@ class ScriptTests(TestCase):
 
     async def test_runs(self) -> None:
         """
-        A script that was loaded runs with its keys and arguments, and its error is told.
+        A script that was loaded runs with its keys and arguments; the call fails with its error.
         """
         runner = await self.open()
         self.assertEqual(await runner.run("push", [b"k"], [b"5"]), 1)

@@ -117,7 +117,7 @@ class ShortWayTests(SynchronousTestCase):
 
         @param cuts: The sizes of the pieces in which they come, over and over.
         @param short: Whether messages may go the short way.
-        @return: What the session was told, and what the client was sent.
+        @return: The calls that the session got, and what the client was sent.
         """
         factory = WebSocketServerFactory(reactor=Clock())
         factory.setProtocolOptions(

@@ -244,8 +244,8 @@ class RelayTests(SynchronousTestCase):
 
     def test_tooLarge(self) -> None:
         """
-        A change that no message can carry is told as a loss, so that clients read the table again,
-        and the changes around it come.
+        Instead of a change that no message can carry there is a loss, so that clients read the
+        table again, and the changes around it come.
         """
         link = self.links[0]
         self.watched(link)

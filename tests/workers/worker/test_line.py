@@ -65,7 +65,7 @@ class LineTests(SynchronousTestCase):
 
     def test_told(self) -> None:
         """
-        What is told comes to all workers.
+        A message to all comes to all workers.
         """
         self.lines[0].tell(REVOCATION)
         self.linked.settle()

@@ -148,7 +148,7 @@ class RemoteLogsTests(SynchronousTestCase):
 
     def test_late(self) -> None:
         """
-        If the hub does not answer in time, the topic is not attached, and the hub is told so.
+        If the hub does not answer in time, the topic is not attached, and the hub gets to know it.
         """
         attached = self.logs.attach(ROOM)
         self.hub.asked[0].errback(TimeoutError())
@@ -226,7 +226,8 @@ class RemoteLogsTests(SynchronousTestCase):
 
     def test_behind(self) -> None:
         """
-        The hub is told while much of a topic is still to be sent, and when it is sent.
+        The worker reports to the hub while much of a topic is still to be sent, and when it is
+        sent.
         """
         self.attach()
         self.receiver.size = MANY

@@ -76,7 +76,7 @@ class RemotePublisherTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        If the hub is gone, the publisher is told to try again.
+        If the hub is gone, the publisher gets an error that lets it try again.
         """
         entered = self.publish()
         self.hub.asked[0].errback(ChannelLost())

@@ -169,7 +169,7 @@ class RemoteLogTests(SynchronousTestCase):
 
     def test_late(self) -> None:
         """
-        If the hub does not answer in time, the topic is not attached, and the hub is told so.
+        If the hub does not answer in time, the topic is not attached, and the hub gets to know it.
         """
         attached = self.log.attach(ROOM)
         self.hub.asked[0].errback(TimeoutError())
