@@ -141,7 +141,7 @@ class Outbox(Generic[F]):
         return Verdict.LAGGING
 
     def _isAbsorbed(self, frame: F) -> bool:
-        """Let the newest item of the same topic take a frame up, if it can."""
+        """Put a frame into the newest item of the same topic, if that item can take it."""
         slot = self._growing.get(frame.topic)
         if slot is None or self._queue is None:
             return False

@@ -1,5 +1,5 @@
 """
-What one client gets when it is its turn: topics' members, and topics' pasts.
+The sets of members and the pasts of topics, which a client gets piece by piece at its turn.
 """
 
 from __future__ import annotations

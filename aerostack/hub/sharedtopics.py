@@ -69,7 +69,7 @@ class SharedTopics:
         return both.addCallbacks(lambda _: None, self._failed, errbackArgs=(topic, number))
 
     def _failed(self, failure: Failure, topic: str, number: int) -> Any:
-        """Attach neither the log nor the members where one of them could not be attached."""
+        """Detach both the log and the members, because one of them could not be attached."""
         inner = getattr(failure.value, "subFailure", failure)
         if self._attached.get(topic) != number:
             # It was detached meanwhile, so the answer is not waited for any more.

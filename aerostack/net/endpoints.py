@@ -131,10 +131,10 @@ def layered(
     reactor: Any, factory: IProtocolFactory, proxied: bool, tls: ReloadableTLS | None
 ) -> IProtocolFactory:
     """
-    Put below the protocols of a factory what the connections of an address begin with.
+    Wrap a factory in the layers below its protocol: the PROXY protocol first, then TLS.
 
-    @param proxied: Whether that is first the PROXY protocol.
-    @param tls: The certificate, if it is TLS.
+    @param proxied: Whether connections begin with the PROXY protocol.
+    @param tls: The certificate; L{None} without TLS.
     """
     if tls is not None:
         factory = TLSServerFactory(tls, False, factory, reactor)

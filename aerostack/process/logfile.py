@@ -94,7 +94,7 @@ class LogOutput:
 
     def close(self) -> None:
         """
-        Write what can be written soon.
+        Write the lines that wait, as far as the file takes them within L{PATIENCE}.
         """
         self._push(PATIENCE)
 

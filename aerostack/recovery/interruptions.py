@@ -36,7 +36,7 @@ PIECE = 50
 @implementer(ISharedReceiver)
 class Interruptions:
     """
-    Brings subscribers what the engine brings, and tells them when that is interrupted.
+    Passes the entries of the engine on to subscribers, and tells them when the engine has trouble.
 
     @ivar whenUp: Called whenever the engine answers again, and once at the start.
     """

@@ -41,7 +41,7 @@ class LogContract:
         Make the log of one node, not yet started.  All that a test makes share their topics, unless
         L{shares} is false.
 
-        @param name: A name of its own.
+        @param name: The node's name, which no other node has.
         """
         raise NotImplementedError
 

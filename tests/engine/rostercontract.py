@@ -264,8 +264,9 @@ class RosterContract:
 
     async def test_takeOverOnlyOwn(self) -> None:
         """
-        No connection takes over another user's member, a member of another topic, or that of a
-        client without a name.  A client without a name that is known takes over its own.
+        No connection takes over the member of another user, a member of another topic, or a member
+        whose client has neither a user nor a session secret.  A client that has a secret and no
+        user takes over its own.
         """
         nodes = await self.makeNodes()
         await nodes[0].track("c1")

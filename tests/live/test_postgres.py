@@ -138,7 +138,7 @@ class QueryTests(PostgresDaemonTests):
 
     async def test_refused(self) -> None:
         """
-        A statement that the database refuses is 400, with the database's message.
+        If the database refuses a statement, the answer is 400 with the database's message.
         """
         for sql, said in (
             ("SELEC 1", "syntax error"),

@@ -44,7 +44,7 @@ class Reader:
 
     def drop(self) -> None:
         """
-        Go away.
+        Break the connection.
         """
         self.done.addErrback(lambda _: None)
         self.response.original._transport.loseConnection()

@@ -292,7 +292,8 @@ class TrackTests(AttachingCase):
 
     def test_newest(self) -> None:
         """
-        Of frames that wait for one topic the newest counts, and the client gets the set once.
+        If several frames wait for one topic, only the newest takes effect, and the client gets the
+        set once.
         """
         for number in range(3):
             self.client.send(type="track", topic="chat/new", state={"x": number})

@@ -179,7 +179,7 @@ NOTHING = (set(), {}, 0, 0, 0, [], [])
 
 class DelayedTests(SynchronousTestCase):
     """
-    Tests with a node that takes time.
+    Sessions on a node whose answers take time.
     """
 
     def setUp(self) -> None:

@@ -278,7 +278,7 @@ class AcceptingTests(TestCase):
 
     async def test_inherited(self) -> None:
         """
-        Sockets that systemd has opened are accepted from as well, TCP and Unix.
+        The hub also accepts connections on sockets that systemd has opened, TCP and Unix.
         """
         self.addWorker("a")
         for family, address in (

@@ -17,7 +17,7 @@ from aerostack.core.replay.shared import EXPIRED, LOST, SharedEntry
 
 class Need(Enum):
     """
-    What a follower needs to go on.
+    What a follower has to read before it goes on.
     """
 
     NOTHING = "nothing"

@@ -80,7 +80,7 @@ class IdempotencyCache(Generic[T]):
         self._seen.pop(owner, None)
 
     def _drop(self, owner: str) -> None:
-        """Forget the oldest of an owner's."""
+        """Forget the oldest publication of an owner."""
         self._seen[owner].popitem(last=False)
         self._count -= 1
 

@@ -154,7 +154,7 @@ def isNoted(cursor: sqlite3.Cursor) -> bool:
 
 def setNoted(cursor: sqlite3.Cursor, noted: bool) -> None:
     """
-    Record whether such a file exists.
+    Record whether a file outside of the database notes how far this journal is.
     """
     cursor.execute(
         "INSERT OR REPLACE INTO _aerostack_meta (key, value) VALUES ('noted', ?)", (int(noted),)

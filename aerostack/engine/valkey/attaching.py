@@ -412,7 +412,7 @@ class Attaching:
             self._calls[name] = self._clock.callLater(pause, due)
 
     def _start(self, doing: Coroutine[Any, Any, None]) -> Deferred[None]:
-        """Begin something whose mistakes go into the log."""
+        """Run a coroutine; if it fails unexpectedly, the log gets the traceback."""
         return ensureDeferred(doing).addErrback(
             lambda failure: self._logger.failure("Following topics failed", failure)
         )

@@ -68,8 +68,8 @@ def _warnings(info: dict[str, str]) -> Iterator[str]:
         )
     if info.get("aof_enabled") != "1":
         yield (
-            "appendonly is no: a server that restarts has lost events, and each client gets to know it; set"
-            " it to yes"
+            "appendonly is no: when the server restarts, events are lost, and clients get a gap;"
+            " set it to yes"
         )
 
 

@@ -122,7 +122,7 @@ class DeadlinesTests(SynchronousTestCase):
 
     def test_clockBack(self) -> None:
         """
-        If the clock is set back, no key comes early and no key is lost.
+        If the clock is set back, no deadline comes early, and none is lost.
         """
         deadlines = Deadlines()
         deadlines.expire(START)

@@ -99,7 +99,7 @@ class SharedLogTests(SynchronousTestCase):
         self.assertEqual(marked, plan)
 
     def test_firstKept(self) -> None:
-        """The history is asked for what may stand before an oldest entry that was kept."""
+        """If the oldest entry is a kept message, the history has to give those before it."""
         log = self.begin(place(9, 300))
         self.fill(log, entry(8, 300, True), entry(9, 300))
         plan = log.resume(place(6, 150), 0.0)

@@ -24,7 +24,7 @@ class NodesCase(ServerCase):
     A test case with nodes whose logs are on one server.
 
     @ivar patience: For how long the nodes' publications wait, in seconds.
-    @ivar login: More for the nodes' L{Login}.
+    @ivar login: More arguments for the L{Login} of each node.
     @ivar links: The links of the nodes, by their logs.
     """
 

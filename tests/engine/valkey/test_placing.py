@@ -106,7 +106,7 @@ class PlacingTests(SynchronousTestCase):
 
     def cut(self, seconds: float = 0.0) -> None:
         """
-        Lose the connection with the last call unanswered, and have a new one after a while.
+        Lose the connection before the last call is answered, and connect again after a while.
         """
         self.placing.down()
         self.link.answers[-1].errback(NotConnected("It is cut."))
@@ -133,7 +133,7 @@ class PlacingTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """
-        A batch whose answer was lost is sent again as it was.
+        If the answer to a batch was lost, the same batch is sent again.
         """
         kept, older, younger = self.batch()
         self.cut()

@@ -74,7 +74,7 @@ class QueueTests(SynchronousTestCase):
 
     def test_endless(self) -> None:
         """
-        What the history gave waits without end, and what stands behind it does not.
+        A publication that the history gave waits without end; those behind it have a deadline.
         """
         endless = [makeItem("a"), makeItem("b")]
         self.queue.items.extendleft(reversed(endless))

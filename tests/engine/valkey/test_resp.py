@@ -233,7 +233,7 @@ class BytesTests(SynchronousTestCase):
 
     def test_replica(self) -> None:
         """
-        A replica's refusal is recognised, also as Redis before 7 wraps it for scripts.
+        A replica's refusal is recognised, also as Redis before 7 words it for scripts.
         """
         for text in (
             "READONLY You can't write against a read only replica.",

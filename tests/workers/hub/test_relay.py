@@ -139,8 +139,8 @@ class RelayTests(SynchronousTestCase):
 
     def test_backlog(self) -> None:
         """
-        The backlog of a topic is what the worker that is furthest behind has still to take and to
-        send.
+        The backlog of a topic is that of the slowest worker: the bytes that it has not taken yet,
+        and those that it has not sent yet.
         """
         self.assertEqual(self.relay.backlog(ROOM), 0)
         for link in (self.a, self.b):

@@ -206,7 +206,7 @@ class SharedRelayTests(SynchronousTestCase):
 
     def test_entry(self) -> None:
         """
-        A worker gets an entry as it is in the log.
+        A worker gets each entry with the position that it has in the log.
         """
         self.follow(self.a)
         self.feed.receiver.received(ROOM, entryAt(4))
@@ -249,8 +249,8 @@ class SharedRelayTests(SynchronousTestCase):
 
     def test_detachedMeanwhile(self) -> None:
         """
-        A worker that detaches a topic before it is attached gets nothing of it.  It may attach the
-        topic again before that.
+        If a worker detaches a topic before the answer to its attach, it gets no entry of the topic.
+        It may attach the topic again meanwhile.
         """
         self.say(self.a, Follow(ROOM, None))
         self.say(self.a, Detach(ROOM))

@@ -61,7 +61,7 @@ class SelectionTests(SynchronousTestCase):
     @given(selections)
     def test_same(self, selection: Selection) -> None:
         """
-        A selection comes as it was, so that equal ones share one read.
+        The hub gets a selection that is equal to the worker's, so that equal ones share one read.
         """
         found = decodeSelection(encodeSelection(selection))
         self.assertEqual(found, selection)

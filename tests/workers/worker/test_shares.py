@@ -23,7 +23,7 @@ from tests.workers.sharing import ShareMachine
 
 def attempt(call: Callable[..., Any], *args: Any) -> list[Any]:
     """
-    Collect what a call leads to, also one that fails at once.
+    Collect the result of a call, or its failure; the call may also raise at once.
     """
     try:
         return outcome(call(*args))

@@ -81,7 +81,7 @@ class MemoryContractTests(LogContract, TestCase):
 
     async def settle(self) -> None:
         """
-        See L{LogContract}; an answer comes behind everything that was sent before it.
+        See L{LogContract}.  When an answer is here, everything that was sent before it is here too.
         """
         for node in self.nodes:
             await node.log.read(TOPIC, 0, None, 1, 1)

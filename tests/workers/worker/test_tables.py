@@ -246,8 +246,8 @@ class SlowTests(TrackerCase):
 
     def test_hanging(self) -> None:
         """
-        A worker that reads nothing has little unread when the hub waits for it, and its death lets
-        the hub go on.
+        The hub sends little to a worker that reads nothing, and waits for it.  When that worker
+        dies, the hub goes on.
         """
         self.watched()
         self.workers[0].channel._pipe.pause()
