@@ -262,6 +262,31 @@ class ResumeTests(StreamCase):
         self.assertEqual(self.early.texts["a1", "0"], "abbbbb")
         self.assertIn("subscribed", types(answer) + types(self.early.client.take()))
 
+    def test_gapFoundLate(self) -> None:
+        """
+        Text that comes while the daemon finds out that a client's position is too old is sent to it
+        once.
+        """
+        self.world = World(rules=TopicPolicies([], TopicPolicy(Depth(3, 1_000_000, 300.0))))
+        self.producer = self.world.connect(key="sk_0123456789abcdef")
+        self.early = Watcher(self.world.connect(userId="early"))
+        self.early.subscribe()
+        self.start()
+        self.append("abc")
+        self.early.take()
+        for _ in range(5):
+            self.producer.send(type="publish", topic=TOPIC, event="hi", data=0, persist=True)
+        back = Watcher(self.world.connect(userId="back"))
+        history = self.world.history
+        history.reading, history.forgotten = [], 2_000_000_000_000
+        back.subscribe(self.early.position)
+        self.append("def")
+        self.world.advance(0.1)
+        for read in history.reading:
+            read()
+        back.take()
+        self.assertEqual(back.plain, {"a1": "abcdef"})
+
 
 class SlowTests(StreamCase):
     """

@@ -25,10 +25,17 @@ from aerostack.workers.hub.streams import WorkerStreams
 from aerostack.workers.worker.logs import RemoteLogs
 from aerostack.workers.worker.publishing import RemotePublisher
 from aerostack.workers.worker.streams import RemoteStreams, StreamedLogs
-from tests.streams import test_checkpointing, test_emitted, test_streams, test_watching, watching
+from tests.streams import (
+    test_checkpointing,
+    test_emitted,
+    test_model,
+    test_streams,
+    test_watching,
+    watching,
+)
 from tests.workers.joined import End, WireChannel, WireClock
 
-MODULES = (test_checkpointing, test_emitted, test_streams, test_watching)
+MODULES = (test_checkpointing, test_emitted, test_model, test_streams, test_watching)
 
 # What is forgotten is forgotten by the hub.
 ELSEWHERE = {"test_released"}
@@ -102,7 +109,7 @@ def makeCase(case: type[SynchronousTestCase]) -> type[SynchronousTestCase]:
             self.patch(watching, "World", WorkerWorld)
         case.setUp(self)
 
-    return type(case.__name__, (case,), {"setUp": setUp, "__module__": __name__})
+    return type(case.__name__, (case,), {"setUp": setUp, "__module__": __name__, "runs": 50})
 
 
 def cases(module: ModuleType) -> Iterator[type[SynchronousTestCase]]:
@@ -110,7 +117,11 @@ def cases(module: ModuleType) -> Iterator[type[SynchronousTestCase]]:
     Give the cases of a module.
     """
     for each in tuple(vars(module).values()):
-        if isinstance(each, type) and each.__module__ == module.__name__:
+        if (
+            isinstance(each, type)
+            and issubclass(each, SynchronousTestCase)
+            and (each.__module__ == module.__name__)
+        ):
             yield makeCase(each)
 
 
