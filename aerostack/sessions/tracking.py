@@ -29,15 +29,19 @@ largest size."""
 
 class Waiting:
     """
-    A C{track} frame that waits for its topic or its table.
+    The C{track} frames that wait for a topic or a table.  Of those behind the first one, only the
+    newest counts.
 
-    @ivar size: The bytes of its state.
+    @ivar frame: The first one.
+    @ivar newest: The newest one, if there are several.
+    @ivar size: The bytes of their states.
     """
 
-    __slots__ = ("frame", "size")
+    __slots__ = ("frame", "newest", "size")
 
-    def __init__(self, frame: Track, size: int) -> None:
+    def __init__(self, frame: Track, size: int, newest: Track | None = None) -> None:
         self.frame = frame
+        self.newest = newest
         self.size = size
 
 
@@ -123,11 +127,14 @@ class Tracking:
         """
         most = STATES * self._limits.stateBytes
         others = sum(each.size for topic, each in self._waiting.items() if topic != canonical)
+        before = self._waiting.get(canonical)
+        if before is not None:
+            size += len(encodeValue(before.frame.state))
         if others and others + size > most:
             raise RealtimeError(
                 "too_large", f"The states that wait for their topics have at most {most} bytes."
             )
-        return Waiting(frame, size)
+        return Waiting(frame, size) if before is None else Waiting(before.frame, size, frame)
 
     def _refuse(self, topic: Topic, waiting: Waiting, error: RealtimeError) -> None:
         self._session.sendError(error, None, topic.canonical, requestOf(waiting.frame))
@@ -181,6 +188,10 @@ class Tracking:
                 self._refuse(topic, waiting, error)
                 return
         self._ask(topic, waiting.frame)
+        held = self._hub.presence.topicsOf(self._session.connectionId)
+        if waiting.newest is not None and topic.canonical in held:
+            # The roster has not refused the first one.
+            self._ask(topic, waiting.newest)
 
     def _ask(self, topic: Topic, frame: Track) -> None:
         """Ask the roster to let the client be present, or to change its state."""

@@ -4,8 +4,10 @@ Tests for subscriptions and presence on topics that take time to be attached.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.diagnosis.facts import ASKED, LIVE, NONE
@@ -292,13 +294,37 @@ class TrackTests(AttachingCase):
 
     def test_newest(self) -> None:
         """
-        If several frames wait for one topic, only the newest takes effect, and the client gets the
-        set once.
+        If several frames wait for one topic, the first and the newest take effect: the client
+        comes, and then changes its state.  It gets the set once.
         """
+        roster = self.world.hub.presence._roster
+        asked: list[Any] = []
+        track = roster.track
+
+        def noting(*arguments: Any) -> Any:
+            asked.append(json.loads(arguments[3]))
+            return track(*arguments)
+
+        self.patch(roster, "track", noting)
         for number in range(3):
             self.client.send(type="track", topic="chat/new", state={"x": number})
         (sync,) = self.carry()
-        self.assertEqual([member["state"] for member in sync["data"]["members"]], [{"x": 2}])
+        self.assertEqual(len(sync["data"]["members"]), 1)
+        self.assertEqual(asked, [{"x": 0}, {"x": 2}])
+        (member,) = self.world.hub.presence.rosters.members("chat/new/p")
+        self.assertEqual(json.loads(member.state), {"x": 2})
+        self.assertGone(self.watcher)
+
+    def test_firstRefused(self) -> None:
+        """
+        If the roster refuses the first of the frames that have waited for a topic, the newest one
+        is not tried, and the client gets one error.
+        """
+        self.client.send(type="track", topic="chat/new", state={"x": 0})
+        self.client.send(type="track", topic="chat/new", state={"x": 1})
+        refused = RealtimeError("overloaded", "Too much waits.", 100)
+        self.patch(self.world.hub.presence._roster, "track", lambda *args: fail(refused))
+        self.assertEqual([each["code"] for each in self.carry()], ["overloaded"])
         self.assertGone(self.watcher)
 
     def test_changed(self) -> None:
