@@ -24,6 +24,13 @@ class Item:
     key: str | None = None
     isReplaceable: bool = False
     holders: int = 0
+    topic: str | None = None
+    grows: bool = False
+
+    def portion(self, size: int) -> None:
+        """
+        It stands for itself.
+        """
 
     def __len__(self) -> int:
         return self.size
