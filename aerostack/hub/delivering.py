@@ -18,6 +18,7 @@ from aerostack.core.rows.views import View
 from aerostack.delivery.fanout import Fanout
 from aerostack.hub.encoding import publicationFrame
 from aerostack.hub.sequencing import ChangeEncoding, Sequencer
+from aerostack.hub.strangers import Strangers
 from aerostack.interfaces.messaging import ISubscriber
 from aerostack.interfaces.publishing import IReceiver
 from aerostack.protocol.framing import Frame
@@ -37,16 +38,19 @@ class Delivery:
         clock: IReactorTime,
         registry: Registry[ISubscriber],
         sequencer: Sequencer,
+        fill: Callable[[str], Deferred[None] | None],
     ) -> None:
         """
         @param clock: Lets the fanout go on in later turns.
         @param registry: Which subscriber is subscribed to which topics.
         @param sequencer: Gives publications and changes their places.
+        @param fill: See L{aerostack.interfaces.logs.ILogSource.fill}.
         """
         self.fanout = Fanout(clock)
         self.published = 0
         self._registry = registry
         self._sequencer = sequencer
+        self._strangers = Strangers(sequencer, fill, self.sendToAll)
 
     # What is delivered
 
@@ -76,7 +80,8 @@ class Delivery:
             self.deliver(publication)
             return
         self.published += 1
-        self.sendToAll(publication.topic, frame)
+        if not self._strangers.hold(entry, frame):
+            self.sendToAll(publication.topic, frame)
 
     def deliverChange(self, encoding: ChangeEncoding) -> None:
         """

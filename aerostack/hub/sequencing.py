@@ -141,6 +141,15 @@ class Sequencer:
         entry, source = (Frame(), frame.appended) if isText else (frame, None)
         self.logs.append(topic, log, entry, mark, source, now, position.tag)
 
+    def refer(self, entry: SharedEntry, frame: Frame) -> None:
+        """
+        Take up a part of a token stream whose beginning was found after its frame was made.
+        """
+        publication, mark = entry.publication, entry.publication.stream
+        answer = self.answers.take(publication, self._clock.seconds())
+        if answer is not None and mark is not None:
+            frame.appended = _appendedOf(answer, mark, publication, entry.position)
+
     def placePacked(
         self, publication: Publication, pack: Callable[[Publication, bool], bytes]
     ) -> bytes:
@@ -258,6 +267,7 @@ class Sequencer:
             return
         policy = self._policies.of(topic)
         frames = [publicationFrame(each.publication, each.position, policy) for each in entries]
+        self.answers.adopt((each.publication for each in entries), self._clock.seconds())
         self.logs.fill(topic, log, entries, frames, self._clock.seconds())
 
     def openTableLog(self, topic: str, lineage: str, mark: int, within: bool) -> TopicLog:

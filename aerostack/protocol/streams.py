@@ -184,12 +184,13 @@ def appendFrame(appended: Appended, at: int, text: str, position: str | None) ->
     return wireFrame(event, answer.topic)
 
 
-def snapshotFrames(answers: Sequence[Answer], position: str) -> Iterator[Frame]:
+def snapshotFrames(answers: Sequence[Answer], position: str | None) -> Iterator[Frame]:
     """
     Make the frames for a client that comes while answers run: what they are up to here.  Each is
     made when it is asked for.  Whole blocks of text are made once for all clients.
 
     @param position: The place in the topic's log that the frames lead to.  The last of them has it.
+        L{None} if none has one.
     """
     # What comes later is live.
     places = [
@@ -219,14 +220,14 @@ def snapshotFrames(answers: Sequence[Answer], position: str) -> Iterator[Frame]:
 
 
 def _withPosition(
-    events: Iterator[tuple[Answer, Event, Block | None]], position: str
+    events: Iterator[tuple[Answer, Event, Block | None]], position: str | None
 ) -> Iterator[Frame]:
     ahead = next(events, None)
     while ahead is not None:
         (answer, event, block), ahead = ahead, next(events, None)
         if answer.isCut:
             continue
-        if ahead is None:
+        if ahead is None and position is not None:
             yield wireFrame(replace(event, pos=position), answer.topic)
         elif block is None:
             yield wireFrame(event, answer.topic)

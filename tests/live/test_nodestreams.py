@@ -63,6 +63,43 @@ class NodeStreamTests(NodesTests):
             frame = await watcher.frame()
             self.assertEqual((frame["event"], frame["state"]), ("ai:done", "done"))
 
+    async def test_stranger(self) -> None:
+        """
+        The first watcher at a daemon that has not followed the topic until then gets the text so
+        far with the next piece; so does one who comes afterwards.
+        """
+        here, _ = await self.join(0, TOPIC)
+        await self.call("ai.start", TOPIC, {"stream": "a1", "owner": "ann"})
+        for at in range(5):
+            await self.call("ai.append", "a1", 1, [{"part": "0", "at": at, "text": "x"}])
+        await self.read(here, "xxxxx")
+        there, _ = await self.join(1, TOPIC)
+        await self.emit("e", 1, TOPIC)
+        self.assertEqual((await there.frame())["event"], "e")
+        await self.call("ai.append", "a1", 1, [{"part": "0", "at": 5, "text": "y"}])
+        self.assertEqual((await self.read(there, "xxxxxy"))[0], "ai:start")
+        late, _ = await self.join(1, TOPIC)
+        await self.read(late, "xxxxxy")
+        await self.call("ai.end", "a1", 1)
+        for watcher in (there, late):
+            self.assertEqual((await watcher.frame())["event"], "ai:done")
+
+    async def test_unfound(self) -> None:
+        """
+        If no daemon has followed the topic when the stream began, a watcher at another daemon gets
+        what comes, and its end; one at the stream's daemon gets the whole text.
+        """
+        await self.call("ai.start", TOPIC, {"stream": "a1"})
+        await self.call("ai.append", "a1", 1, [{"part": "0", "at": 0, "text": "abc"}])
+        there, _ = await self.join(1, TOPIC)
+        here, _ = await self.join(0, TOPIC)
+        await self.read(here, "abc")
+        await self.call("ai.append", "a1", 1, [{"part": "0", "at": 3, "text": "def"}])
+        frame = await there.frame()
+        self.assertEqual((frame["data"], frame["at"]), ({"token": "def"}, 3))
+        await self.call("ai.end", "a1", 1)
+        self.assertEqual((await there.frame())["event"], "ai:done")
+
     async def test_withoutWatchers(self) -> None:
         """
         A stream that nobody watches grows and ends.

@@ -5,11 +5,11 @@ The streamed answers that are known, by their ids and by their topics, within a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aerostack.core.answers.answer import Answer, End, Terms
-from aerostack.core.replay.publications import Publication
+from aerostack.core.replay.publications import Publication, StreamMark
 from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
 
@@ -177,7 +177,7 @@ class Answers:
             return None
         answer = self.get(projectOf(topic), mark.stream)
         if answer is None or answer.isOver:
-            if not mark.isFirst:
+            if not _isFirst(publication, mark):
                 return None
             # Another process has begun it.
             answer = Answer(mark.stream, mark.stream, topic, Terms(), publication.timestamp)
@@ -194,6 +194,20 @@ class Answers:
             answer.put(mark.part, mark.kind, publication.data)
         self.count(answer)
         return answer
+
+    def adopt(self, publications: Iterable[Publication], now: float) -> None:
+        """
+        Take up the answers that other processes have begun, and that run.
+
+        @param publications: What was published on a topic, oldest first.
+        @param now: The clock's time, seconds.
+        """
+        marked = [(_keyOf(each.topic, each.stream), each) for each in publications if each.stream]
+        known = {key for key, each in marked if each.stream and each.stream.state}
+        known.update(key for key, _ in marked if key in self._known)
+        for key, publication in marked:
+            if key not in known:
+                self.take(publication, now)
 
     def expire(self, now: float) -> list[Answer]:
         """
@@ -213,6 +227,15 @@ class Answers:
         for answer in expired:
             self.forget(answer)
         return expired
+
+
+def _keyOf(topic: str, mark: StreamMark) -> tuple[str, str]:
+    return projectOf(topic), mark.stream
+
+
+def _isFirst(publication: Publication, mark: StreamMark) -> bool:
+    """Whether an answer begins with a publication: one of emitted events has no other beginning."""
+    return not mark.state and (not mark.part or (mark.at == 0 and bool(publication.data)))
 
 
 def _tooMany(message: str) -> RealtimeError:

@@ -41,11 +41,6 @@ class StreamMark:
         """All of it, for other processes."""
         return self.stream, self.part, self.kind, self.at, self.text, self.state
 
-    @property
-    def isFirst(self) -> bool:
-        """Whether an answer can begin with it."""
-        return not self.state and (not self.part or self.at == 0)
-
 
 @dataclass(frozen=True, slots=True)
 class Publication:

@@ -140,6 +140,28 @@ class ResumeTests(SynchronousTestCase):
         places = fill(log, None, 101, None, 102)
         self.assertPlan(log.resume(places[0], 0.0), [2, 3, 4])
 
+    def test_lost(self) -> None:
+        """
+        Where what an entry refers to is gone, no client goes on from before it, by its offset or by
+        its mark; a client that has the entry does.  What falls out later changes nothing.
+        """
+        for marks, offset in (((None, None, None), 2), ((101, None, 102, None), 3)):
+            log = makeLog()
+            places = fill(log, *marks)
+            log.lose(offset)
+            for place in (places[0], Position("e1", None, places[0].mark)):
+                self.assertEqual(log.resume(place, 0.0), EXPIRED)
+                self.assertIsNone(log.recent(places[0], 0.0, 10_000))
+            self.assertPlan(
+                log.resume(places[offset - 1], 0.0), list(range(offset + 1, len(marks) + 1))
+            )
+            log.shrink(log.size - 1)
+            self.assertEqual(log.resume(places[0], 0.0), EXPIRED)
+            log.lose(1)
+            self.assertPlan(
+                log.resume(places[offset - 1], 0.0), list(range(offset + 1, len(marks) + 1))
+            )
+
     def test_recent(self) -> None:
         """
         The newest entries can be had without a plan, as long as they are few and in memory.
