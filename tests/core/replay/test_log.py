@@ -140,7 +140,7 @@ class ResumeTests(SynchronousTestCase):
         places = fill(log, None, 101, None, 102)
         self.assertPlan(log.resume(places[0], 0.0), [2, 3, 4])
 
-    def test_lost(self) -> None:
+    def test_gone(self) -> None:
         """
         Where what an entry refers to is gone, no client goes on from before it, by its offset or by
         its mark; a client that has the entry does.  What falls out later changes nothing.
