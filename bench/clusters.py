@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from processes import Failed, Server, freePort
 from stores import KEY
@@ -43,6 +43,10 @@ C{engine.patience} of 3 seconds."""
 WORKER_PAUSE = 15.5
 """Seconds between the deaths of two workers.  The daemon ends if five die within a minute."""
 
+WORKERS = 4
+"""How many workers a daemon has whose workers are killed in turn.  So each has lived for a minute,
+and the daemon starts it again at once."""
+
 
 class Cluster(Protocol):
     """
@@ -65,26 +69,41 @@ class Cluster(Protocol):
 
 class Workers:
     """
-    One daemon with two workers, on SQLite.
+    One daemon with L{WORKERS} workers, on SQLite.  They are killed in turn.
     """
 
     def __init__(self, directory: Path, chance: random.Random) -> None:
         self.ports = [freePort()]
         self._directory = directory
         self._chance = chance
+        # When the last worker was killed, seconds, and how many were.
         self._killed = 0.0
+        self._kills = 0
 
     def start(self) -> None:
         database = f'url = "sqlite:///{self._directory / "rt.db"}"'
-        self._daemon = _daemon(self._directory, "rt", self.ports[0], database, "workers = 2")
+        server = f"workers = {WORKERS}"
+        self._daemon = _daemon(self._directory, "rt", self.ports[0], database, server)
         self._daemon.wait(PATIENCE)
-        _until(lambda: len(_workersOf(self._daemon)) == 2, "two workers")
+        self._serving()
 
     def kill(self) -> None:
         time.sleep(max(0.0, self._killed + WORKER_PAUSE - time.monotonic()))
         time.sleep(self._chance.uniform(0, 1))
-        _killWorker(self._daemon, self._chance)
+        workers = _workersOf(self._daemon)
+        os.kill(workers[sorted(workers)[self._kills % WORKERS]], signal.SIGKILL)
         self._killed = time.monotonic()
+        self._kills += 1
+        self._serving()
+
+    def _serving(self) -> None:
+        """Wait until all workers serve clients."""
+        _until(
+            lambda: (
+                len(_workersOf(self._daemon)) == WORKERS and _healthy(self._daemon, self.ports[0])
+            ),
+            "all workers",
+        )
 
     def stop(self) -> None:
         self._daemon.stop()
@@ -194,15 +213,21 @@ def _daemon(
     return Server([twistd, *options], port, directory / f"{name}.log", {}, alone=False)
 
 
-def _workersOf(daemon: Server) -> list[int]:
+def _workersOf(daemon: Server) -> dict[str, int]:
+    """The processes of the workers, by their names."""
     if not daemon.running():
         raise Failed(f"the daemon ended: {daemon.said()}")
-    return [pid for pid in daemon.pids()[1:] if b"aerostack.workers" in _command(pid)]
+    found = {}
+    for pid in daemon.pids()[1:]:
+        words = _command(pid).decode().split("\0")
+        if "aerostack.workers" in words:
+            found[words[words.index("aerostack.workers") + 1]] = pid
+    return found
 
 
 def _killWorker(daemon: Server, chance: random.Random) -> None:
     _until(lambda: _workersOf(daemon), "a worker")
-    os.kill(chance.choice(_workersOf(daemon)), signal.SIGKILL)
+    os.kill(chance.choice(list(_workersOf(daemon).values())), signal.SIGKILL)
 
 
 def _command(pid: int) -> bytes:
@@ -222,8 +247,9 @@ def _healthy(daemon: Server, port: int) -> bool:
             found = json.loads(connection.getresponse().read())
     except (OSError, HTTPException):
         return False
-    checks: dict[str, Any] = found["checks"]
-    return checks["engine"] == "ok" and found["status"] == "ok"
+    # The check is missing without an engine, and the notice where all workers serve.
+    engine, workers = found["checks"].get("engine"), found.get("notices", {}).get("workers")
+    return engine in (None, "ok") and workers is None and found["status"] == "ok"
 
 
 def _until(holds: Callable[[], object], what: str) -> None:

@@ -60,7 +60,7 @@ EMPTY = ("doubled", "untold")
 
 KILLS: dict[str, Trial] = {
     # A daemon ends if five workers die within a minute.
-    "worker": Trial("one of 2 workers", Workers, clusters=4),
+    "worker": Trial("one of 4 workers", Workers, clusters=4),
     "valkey": Trial("Valkey, AOF always", _nodes(True, "valkey")),
     "node": Trial("one of 2 nodes, AOF always", _nodes(True, "node")),
     "both": Trial("Valkey and a node, AOF always", _nodes(True, "valkey", "node")),
