@@ -70,6 +70,7 @@ class Catchup:
 
     __slots__ = (
         "_ahead",
+        "_aside",
         "_awaited",
         "_frames",
         "_held",
@@ -96,6 +97,8 @@ class Catchup:
         self._ahead: Frame | None = None
         # What the coroutine waits for.
         self._awaited: Deferred[Any] | None = None
+        # What was set aside, and where the log stood before.
+        self._aside: tuple[Position, Sequence[Frame]] | None = None
 
     # For the coroutine that reads the past
 
@@ -154,16 +157,52 @@ class Catchup:
             now on is to be held.
         """
         self._held.clear()
+        self._aside = None
         self._count()
         self.behind = behind
 
+    def setAside(self, position: Position) -> None:
+        """
+        Hold no longer what is in the log of a topic that is no table's, or will be in the set of
+        members.  Either it is read from the log, or L{takeBack} comes next.
+
+        @param position: Where the log stood when the first frame came that was held.
+        """
+        self._aside = (position, self._takeEntries())
+
+    def takeBack(self) -> Position | None:
+        """
+        Hold again, before everything else, what was set aside.
+
+        @return: Where the log stood before that; L{None} if nothing was set aside.
+        """
+        if self._aside is None:
+            return None
+        (position, frames), self._aside = self._aside, None
+        for frame in (*frames, *self._held.extract(lambda frame: True)):
+            self._held.add(frame)
+        self._count()
+        return position
+
+    def forgetAside(self) -> None:
+        """
+        Forget what was set aside, because it is read from the log.
+        """
+        self._aside = None
+
     def dropEntries(self) -> None:
         """
-        Forget what was held and is read from the log of a topic that is no table's, or will be in
-        the set of members.
+        Forget what L{setAside} would set aside, and what it has set aside.
         """
-        self._held.extract(lambda frame: frame.isEntry or frame.isState)
+        self._aside = None
+        self._takeEntries()
+
+    def _takeEntries(self) -> Sequence[Frame]:
+        """Take out what is in the log, and changes of who is present."""
+        entries = self._held.extract(lambda frame: frame.isEntry)
+        self._held.extract(lambda frame: frame.isState)
         self._count()
+        return entries
 
     def fallBehind(self, behind: Position) -> None:
         """
@@ -275,7 +314,7 @@ class Catchup:
         Send and hold nothing any more.
         """
         self.stage = Stage.ENDED
-        self._frames, self._ahead = iter(()), None
+        self._frames, self._ahead, self._aside = iter(()), None, None
         self._held.clear()
         self._count()
         awaited, self._awaited = self._awaited, None

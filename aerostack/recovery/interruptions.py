@@ -103,7 +103,8 @@ class Interruptions:
             refuse,
             gap,
         )
-        return partial(self._recovery.goOn, outbound, request, catchup)
+        begin = self._hub.sequencer.openLog(canonical).position
+        return partial(self._recovery.goOn, outbound, request, catchup, begin)
 
     def down(self) -> None:
         if self._since is None and not self._isStopped:

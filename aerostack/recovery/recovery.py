@@ -132,18 +132,19 @@ class Recovery:
         outbound.catchUp(topic.canonical, held)
         return held
 
-    def goOn(self, outbound: Outbound, request: SubscribeRequest, catchup: Catchup) -> None:
+    def goOn(
+        self, outbound: Outbound, request: SubscribeRequest, catchup: Catchup, since: Position
+    ) -> None:
         """
         Answer a subscription that was interrupted, as if its client had come back.
+
+        @param since: Where the log stood when C{catchup} began to hold what is published.
         """
         if catchup.stage is not Stage.ENDED:
-            self._readHeld(outbound, request.topic, catchup)
+            # What was published until now is in the log, so it must not come live as well.
+            self._hub.delivery.handOver(request.topic.canonical, outbound)
+            catchup.setAside(since)
             self._start(outbound, self._subscribe(outbound, request, catchup))
-
-    def _readHeld(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
-        """Let a client have what was published until now from the log alone."""
-        self._hub.delivery.handOver(topic.canonical, outbound)
-        catchup.dropEntries()
 
     def tellLost(self, outbound: Outbound, topic: Topic, request: SubscribeRequest) -> None:
         """
@@ -212,6 +213,7 @@ class Recovery:
             if isinstance(replay, Gap):
                 gap = replay
             elif (gap := await self._survey(topic, replay)) is None:
+                catchup.forgetAside()
                 answer = goingOn(topic, str(request.since), replay.isKeptOnly)
                 self._answer(outbound, request, answer, position)
                 async for page in replay:
@@ -227,7 +229,7 @@ class Recovery:
         if request.selection is None and answers:
             await self._sendAnswers(outbound, request, catchup, gap)
         elif request.selection is None:
-            self._answer(outbound, request, startingAt(topic, live, gap))
+            self._answer(outbound, request, startingAt(topic, catchup.takeBack() or live, gap))
         elif topic.table is not None and self._feeds.isGone(topic.table):
             catchup.restart(None)
             self._answer(outbound, request, startingAt(topic, log.position, gap))
@@ -260,7 +262,9 @@ class Recovery:
         filling = self._hub.source.fill(topic.canonical)
         if filling is not None:
             await catchup.read(filling)
-            self._readHeld(outbound, topic, catchup)
+            # What was published meanwhile is in the log.
+            self._hub.delivery.handOver(topic.canonical, outbound)
+            catchup.dropEntries()
 
     async def _survey(self, topic: Topic, replay: Replay) -> Gap | None:
         """Look whether the database still has what a client has missed."""

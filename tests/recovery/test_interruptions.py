@@ -178,6 +178,25 @@ class BrokenTests(InterruptionsCase):
         self.assertEqual([f["data"] for f in frames if "data" in f], [2, 3, 4])
         self.assertEqual([f["feed"] for f in frames if "feed" in f], ["up"])
 
+    def test_behind(self) -> None:
+        """
+        A subscriber whose place is not known begins anew where the log stood at the loss, and gets
+        what was published since then once.
+        """
+        client, _ = self.subscribe(ROOM)
+        client.positions = True
+        head = self.world.hub.sequencer.openLog(ROOM.canonical).position
+        self.interruptions.broken(ROOM.canonical, None, LOST)
+        for number in (2, 3):
+            self.world.backbone.publisher.publish(ROOM, "e", b"%d" % number, None, False)
+        frames = client.take()
+        self.world.backbone.publisher.publish(ROOM, "e", b"4", None, False)
+        frames += client.take()
+        self.assertEqual(
+            (frames[0]["pos"], frames[0]["gap"]), (str(head), {"reason": LOST}), frames[0]
+        )
+        self.assertEqual([f["data"] for f in frames if "data" in f], [2, 3, 4])
+
     def test_table(self) -> None:
         """
         Subscribers of a table learn that events may be missing, and go on with its changes.
