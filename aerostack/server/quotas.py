@@ -93,9 +93,7 @@ class SharedQuotas(Service):
         """
         membership = self._membership
         before = self._shares.others
-        # A node that has not reached the engine yet does not know of others.
-        isCurrent = membership.isCurrent or not membership.peers
-        others = Others(len(membership.alive) + 1, isCurrent, membership.usage())
+        others = Others(len(membership.alive) + 1, membership.isCurrent, membership.usage())
         self._shares.others = others
         if others.part != before.part:
             self._rated.divide(others.part, self._clock.seconds())

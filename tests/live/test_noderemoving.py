@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 from aerostack.core.nodes.membership import UNKNOWN
+from aerostack.server.housekeeping import RevocationMaintenance
 from aerostack.sessions import users
 from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.testing import TOKEN_SECRET, makeProject
@@ -25,6 +26,11 @@ class RemovingTests(NodesTests):
     """
 
     grace = 60.0
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        # What a daemon learns, it does not learn from a look at the database that comes by itself.
+        self.patch(RevocationMaintenance, "interval", 3600.0)
+        await super().setUp()
 
     def projects(self) -> dict[str, ProjectConfig]:
         return {"p": makeProject(jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET))}

@@ -125,6 +125,22 @@ class NodesTests(MembersCase):
         await self.acquainted()
         self.assertEqual(await first.ask("k", b"x", 60.0), {"b": b"x2"})
 
+    async def test_killedServer(self) -> None:
+        """When the server is gone, a question that waits for a slow node is over at once."""
+        first, second = self.serving("a", b"1"), self.node("b")
+        asked: list[bytes] = []
+
+        def answer(data: bytes, timeout: float) -> Deferred[bytes]:
+            asked.append(data)
+            return Deferred()
+
+        second.serve("k", answer)
+        await self.acquainted()
+        found = first.ask("k", b"x", 600.0)
+        await self.until(lambda: asked)
+        self.server.kill()
+        self.assertEqual(await found, {"b": None, UNKNOWN: None})
+
     async def test_cut(self) -> None:
         """A node whose connection is cut is asked again when it has another one."""
         first = self.serving("a", b"1")
