@@ -95,16 +95,21 @@ class Past(Watch):
     A stream that has ended before.
     """
 
-    def __init__(self, stream: str, found: Mapping[str, Any]) -> None:
+    def __init__(self, stream: str, found: Mapping[str, Any], place: str) -> None:
         self.stream = stream
         self.head = {"id": stream, "meta": found.get("meta") or {}}
-        self._left = growthOf(found.get("parts") or [])
+        self._left = growthOf(found.get("parts") or [], place)
+        self._place = place
         data = {"id": stream, **{name: found[name] for name in _END if name in found}}
         self._end = WatchedEnd(str(found.get("state")), found.get("reason"), data)
 
     @property
     def end(self) -> WatchedEnd | None:
         return None if self._left else self._end
+
+    @property
+    def place(self) -> str:
+        return self._place
 
     def take(self, most: int) -> list[Growth]:
         taken, self._left = self._left, []
@@ -260,7 +265,7 @@ class Watches:
             # It is about to come here.
             return following
         following.leave()
-        return Past(stream, found)
+        return Past(stream, found, place)
 
 
 def messageIdOf(watch: Watch) -> str:

@@ -28,6 +28,7 @@ from aerostack.core.answers.answer import (
 from aerostack.core.answers.growth import Grown, Growth
 from aerostack.core.answers.outcome import Outcome
 from aerostack.core.answers.requests import (
+    RELAY,
     Append,
     Operation,
     Put,
@@ -45,9 +46,6 @@ from aerostack.protocol.codec import encodeValue
 
 BEATS = 3
 """How many signs of life the daemon gives in one lease, while the model says nothing."""
-
-PRODUCER = "relay:"
-"""The beginning of the name of a producer that is a daemon."""
 
 
 def termsOf(identity: Identity, meta: Mapping[str, Any]) -> Terms:
@@ -84,7 +82,7 @@ class Relays:
         @return: When the stream has begun.
         @raise RealtimeError: The stream cannot begin, or the model has too much to do.
         """
-        asked = StartRequest(terms, producer=f"{PRODUCER}{self._newId()}", alone=alone)
+        asked = StartRequest(terms, producer=f"{RELAY}{self._newId()}", alone=alone)
         relay = _Relay(self._clock, self._streams, topic.project)
         started: Started = await self._streams.start(topic, asked, relay.stopped)
         relay.begin(started, model, request)

@@ -17,16 +17,23 @@ FINISH, CUT, HANG = "finish", "cut", "hang"
 """How an answer ends: as it should, with the connection, or not at all."""
 
 
+HOLD = "hold"
+"""A piece of an answer that waits for L{ModelServer.release}."""
+
+Piece = bytes | float | str
+
+
 @dataclass(frozen=True)
 class ModelAnswer:
     """
     An answer of the model.
 
-    @ivar pieces: What it sends, one piece after the other; a number is a pause in seconds.
+    @ivar pieces: What it sends, one piece after the other; a number is a pause in seconds, and at
+        L{HOLD} it waits.
     @ivar ending: L{FINISH}, L{CUT} or L{HANG}.
     """
 
-    pieces: Sequence[bytes | float] = ()
+    pieces: Sequence[Piece] = ()
     status: int = 200
     headers: Mapping[str, str] = field(
         default_factory=lambda: {"content-type": "text/event-stream"}
@@ -61,7 +68,7 @@ def words(*texts: str, pause: float = 0.0) -> ModelAnswer:
 
     @param pause: Seconds between two texts.
     """
-    pieces: list[bytes | float] = []
+    pieces: list[Piece] = []
     for text in texts:
         pieces += [chunk({"content": text}), pause]
     usage = {"prompt_tokens": 1, "completion_tokens": len(texts)}
@@ -70,7 +77,8 @@ def words(*texts: str, pause: float = 0.0) -> ModelAnswer:
 
 class ModelServer(Resource):
     """
-    Answers each request for a chat completion.
+    Answers each request for a chat completion.  A request whose path ends in C{/release} calls
+    L{release}.
 
     @ivar answers: The answers to come; the last one is given again and again.
     @ivar asked: The requests that have come.
@@ -85,8 +93,21 @@ class ModelServer(Resource):
         self.answers = list(answers) or [words("Hello", " world")]
         self.asked: list[Asked] = []
         self.open = 0
+        self._held: list[_Sending] = []
 
-    def render(self, request: Request) -> int:
+    def release(self) -> None:
+        """
+        Let the answers go on that wait.
+        """
+        held = tuple(self._held)
+        self._held.clear()
+        for sending in held:
+            sending.go()
+
+    def render(self, request: Request) -> int | bytes:
+        if request.path.endswith(b"/release"):
+            self.release()
+            return b""
         headers = {
             name.decode("latin-1").lower(): values[-1].decode("latin-1")
             for name, values in request.requestHeaders.getAllRawHeaders()
@@ -98,7 +119,7 @@ class ModelServer(Resource):
         for name, value in answer.headers.items():
             request.setHeader(name, value)
         self.open += 1
-        sending = _Sending(self._clock, request, answer)
+        sending = _Sending(self._clock, request, answer, self._held)
 
         def left(_: Any) -> None:
             sending.stop()
@@ -114,8 +135,14 @@ class _Sending:
     Sends one answer.
     """
 
-    def __init__(self, clock: IReactorTime, request: Request, answer: ModelAnswer) -> None:
+    def __init__(
+        self, clock: IReactorTime, request: Request, answer: ModelAnswer, held: list[_Sending]
+    ) -> None:
+        """
+        @param held: The answers that wait.
+        """
         self._clock = clock
+        self._held = held
         self._request = request
         self._pieces = list(answer.pieces)
         self._ending = answer.ending
@@ -138,6 +165,9 @@ class _Sending:
             piece = self._pieces.pop(0)
             if isinstance(piece, bytes):
                 self._request.write(piece)
+            elif isinstance(piece, str):
+                self._held.append(self)
+                return
             elif piece:
                 self._pause = self._clock.callLater(piece, self.go)
                 return

@@ -7,10 +7,19 @@ from __future__ import annotations
 import json
 
 from aerostack.testing import PUBLIC_KEY
-from aerostack.testing.models import CUT, DONE, ModelAnswer, chunk, words
+from aerostack.testing.models import CUT, DONE, HOLD, ModelAnswer, chunk, words
 from tests.live.models import ModelTests
 
-SLOW = words("one ", "two ", "three", pause=0.3)
+SLOW = ModelAnswer(
+    [
+        chunk({"content": "one "}),
+        HOLD,
+        chunk({"content": "two "}),
+        chunk({"content": "three"}),
+        chunk(reason="stop"),
+        DONE,
+    ]
+)
 
 CALL = ModelAnswer(
     [
@@ -57,7 +66,9 @@ class AIChatTests(ModelTests):
             *(CALL, words("Sunny.")),
             *(BROKEN, words("Whole.")),
         ]
-        written = await self.node("chats.js", f"http://127.0.0.1:{self.port}", PUBLIC_KEY, by)
+        written = await self.node(
+            "chats.js", f"http://127.0.0.1:{self.port}", PUBLIC_KEY, by, self.modelURL
+        )
         results = json.loads(written)
         whole = {
             "role": "assistant",

@@ -113,6 +113,7 @@ class FollowingTests(StreamCase):
         self.assertEqual(self.text(watch), "Hello")
         end: Any = watch.end
         self.assertEqual((end.state, end.reason), ("failed", "No."))
+        self.assertEqual(self.text(self.open(place="3")), "lo")
 
     def test_unknown(self) -> None:
         """

@@ -12,7 +12,7 @@ import msgspec
 
 from aerostack.core.answers.answer import Answer
 from aerostack.core.answers.growth import Grown, Growth, Valued
-from aerostack.core.answers.units import units
+from aerostack.core.answers.units import after, units
 
 _PLACE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
 
@@ -36,9 +36,7 @@ class Cursor:
         """
         self._answer = answer
         self._values: dict[str, bytes] = {}
-        self._lengths: dict[str, int] = {}
-        if len(place) <= MAX_PLACE and _PLACE.fullmatch(place):
-            self._lengths = self._read([int(length) for length in place.split(".")])
+        self._lengths = self._read(_lengthsOf(place))
 
     def _read(self, lengths: list[int]) -> dict[str, int]:
         parts = tuple(self._answer.parts.values())
@@ -92,22 +90,35 @@ class Cursor:
         return growths
 
 
-def growthOf(parts: list[Mapping[str, Any]]) -> list[Growth]:
+def growthOf(parts: list[Mapping[str, Any]], place: str = "") -> list[Growth]:
     """
     What an answer has, as one growth for each text and each value.
 
     @param parts: The C{parts} of a stream, as C{ai.get} and the history have them.
+    @param place: See L{Cursor}.
     """
+    lengths = _lengthsOf(place)
     growths: list[Growth] = []
-    for fields in parts:
+    for number, fields in enumerate(parts):
         name, kind = str(fields.get("part")), str(fields.get("kind"))
         text = fields.get("args" if kind == "tool" else "text")
         value = {key: each for key, each in fields.items() if key not in _OWN}
         if isinstance(text, str):
-            growths.append(Grown(name, kind, text))
+            rest = after(text, lengths[number]) if number < len(lengths) else text
+            if rest is None:
+                # The place is none of this answer.
+                return growthOf(parts)
+            if rest:
+                growths.append(Grown(name, kind, rest))
         if kind in ("tool", "data") and value:
             growths.append(Valued(name, kind, value))
     return growths
+
+
+def _lengthsOf(place: str) -> list[int]:
+    if len(place) > MAX_PLACE or not _PLACE.fullmatch(place):
+        return []
+    return [int(length) for length in place.split(".")]
 
 
 _OWN = ("part", "kind", "text", "args")

@@ -5,6 +5,8 @@ Tests for L{aerostack.core.answers.cursor}.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,3 +162,22 @@ class GrowthTests(SynchronousTestCase):
                 Valued("s1", "data", {"id": "s1", "name": "n", "value": 1}),
             ],
         )
+
+    def test_place(self) -> None:
+        """
+        One who has a part of it gets the rest; a place that is none of this answer counts as
+        nothing.
+        """
+        parts: list[Mapping[str, Any]] = [
+            {"part": "0", "kind": "text", "text": "a😀b"},
+            {"part": "1", "kind": "text", "text": "cd"},
+        ]
+        for place, rest in (
+            ("3", {"0": "b", "1": "cd"}),
+            ("4.1", {"1": "d"}),
+            ("4.2", {}),
+            ("2", {"0": "a😀b", "1": "cd"}),
+            ("9", {"0": "a😀b", "1": "cd"}),
+            ("x", {"0": "a😀b", "1": "cd"}),
+        ):
+            self.assertEqual(texts(growthOf(parts, place)), rest, place)

@@ -1,9 +1,9 @@
-// Chats with the daemon by the AI SDK's own classes: node apps/chats.js BASE_URL KEY http|ws
+// Chats with the daemon by the AI SDK's own classes: node apps/chats.js BASE_URL KEY http|ws MODEL_URL
 import { Chat } from "@ai-sdk/react";
 import { DefaultChatTransport, WebSocketChatTransport } from "ai";
 import WebSocket from "ws";
 
-const [base, key, by] = process.argv.slice(2);
+const [base, key, by, model] = process.argv.slice(2);
 const api = `${base}/api/ai/chat`;
 const headers = { Authorization: `Bearer ${key}` };
 const results = {};
@@ -23,6 +23,9 @@ function open(id, messages = []) {
     });
     return Object.assign(chat, { errors });
 }
+
+// Lets the model say the rest.
+const release = () => fetch(`${model}/release`, { method: "POST" });
 
 const text = (chat) =>
     (chat.lastMessage?.parts ?? []).filter((part) => part.type === "text").map((part) => part.text).join("");
@@ -53,8 +56,10 @@ for (let times = 0; times < 3; times += 1) {
     await refreshed.stop();
     await half;
 }
-await third.resumeStream();
-await Promise.all([sending, resuming]);
+const ending = third.resumeStream();
+await until(() => text(third).startsWith("one"));
+await release();
+await Promise.all([sending, resuming, ending]);
 results.first = show(first);
 results.second = show(second);
 results.third = { ...show(third), count: third.messages.length };
@@ -71,7 +76,10 @@ await until(() => text(leaving).startsWith("one"));
 await leaving.stop();
 await left;
 const staying = open("c2", leaving.messages.slice(0, 1));
-await staying.resumeStream();
+const stays = staying.resumeStream();
+await until(() => text(staying).startsWith("one"));
+await release();
+await stays;
 results.staying = show(staying);
 
 // Stopped from elsewhere.
@@ -94,6 +102,7 @@ await other.sendMessage({ text: "Something else" });
 results.other = other.errors;
 const body = JSON.stringify({ id: "c4", messages: busy.messages.slice(0, 1), trigger: "submit-message" });
 const retried = await fetch(api, { method: "POST", headers, body });
+await release();
 results.retried = { status: retried.status, same: (await retried.text()).includes(busy.lastMessage.id) };
 await asking;
 
