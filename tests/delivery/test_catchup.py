@@ -322,6 +322,47 @@ class BehindTests(SynchronousTestCase):
         self.catchup.hold(live("c", "D"))
         self.assertEqual(self.taken(), "D")
 
+    def entries(self, *names: str) -> None:
+        """
+        Hold entries of the log of a topic that is no table's; those with a capital are no entries.
+        """
+        for frame in frames(*names):
+            frame.isEntry = frame[2:].islower()
+            self.catchup.hold(frame)
+
+    def test_setAside(self) -> None:
+        """
+        What is set aside is held again before what came later, and only once.
+        """
+        self.entries(*"aBc")
+        self.catchup.setAside(place("a"))
+        self.entries(*"dE")
+        self.assertEqual(self.catchup.takeBack(), place("a"))
+        self.assertIsNone(self.catchup.takeBack())
+        self.assertEqual(self.taken(), "acBdE")
+
+    def test_forgetAside(self) -> None:
+        """
+        What is set aside and read from the log does not come live.
+        """
+        self.entries(*"aBc")
+        self.catchup.setAside(place("a"))
+        self.catchup.forgetAside()
+        self.entries(*"dE")
+        self.assertIsNone(self.catchup.takeBack())
+        self.assertEqual(self.taken(), "BdE")
+
+    def test_dropEntries(self) -> None:
+        """
+        Dropped entries do not come live; what is no entry does.
+        """
+        self.entries("a")
+        self.catchup.setAside(place("a"))
+        self.entries(*"bC")
+        self.catchup.dropEntries()
+        self.assertIsNone(self.catchup.takeBack())
+        self.assertEqual((self.catchup.held > 0, self.taken()), (True, "C"))
+
     def test_answered(self) -> None:
         """
         A client that falls behind has the answer to its subscription; one that subscribes does not
