@@ -14,9 +14,10 @@
  *   dead; `http.js` is the daemon's HTTP interface;
  * - `session.js` sends over the connection what the application wants: `pacing.js` decides how fast,
  *   `outbox.js` keeps publications until the daemon has acknowledged them, `topic.js` is a topic as
- *   the daemon knows it, with what it selects (`selection.js`), its members (`presence.js`), this
- *   client's own presence (`tracking.js`), its rows (`rows.js`) and its answers (`answers.js`), and
- *   `channel.js` is what the application holds of it; `channels.js` remembers the channels;
+ *   the daemon knows it, with its subscription (`subscribing.js`, `selection.js`), this client's own
+ *   presence (`tracking.js`), its members (`presence.js`), its rows (`rows.js`) and its answers
+ *   (`answers.js`), and `channel.js` is what the application holds of it; `channels.js` remembers the
+ *   channels;
  * - `frames.js` reads what comes, `outgoing.js` encodes what goes out; `callbacks.js`, `errors.js`
  *   and `backoff.js` serve all of them, and `interfaces.js` says what they need of each other.
  */

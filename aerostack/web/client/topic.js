@@ -9,6 +9,7 @@ import { RealtimeError } from "./errors.js";
 import { Presence } from "./presence.js";
 import { Rows } from "./rows.js";
 import { covers, encodeOptions } from "./selection.js";
+import { Subscribing } from "./subscribing.js";
 import { Tracking } from "./tracking.js";
 
 // While a table is missing, the client asks for its rows after pauses that double, in milliseconds.
@@ -19,8 +20,7 @@ const NO_TABLE = new Set(["unknown_table", "untrackable_table", "table_lost"]);
 /**
  * Keeps the daemon's idea of a topic the same as the application's, for all channels of the topic.
  *
- * It sends one frame at a time about its subscription, so that an answer has one meaning. `next`
- * gives the frame to send; the topic calls the host's `touch` when there may be one.
+ * `next` gives the frame to send; the topic calls the host's `touch` when there may be one.
  */
 export class Topic {
   name;
@@ -36,13 +36,8 @@ export class Topic {
   /** @type {Record<string, any>} */
   #options = {};
   #host;
+  #subscribing;
   #tracking;
-  // Three subscriptions: the one that the application wants, the one that the client asked for and
-  // the daemon has not answered, and the one that the daemon has confirmed on this connection.
-  #wanted = null;
-  #asked = null;
-  #held = null;
-  #isLeaving = false;
   // Whether the frames that come are for the present channels.
   #isHeard = false;
   #pos;
@@ -52,7 +47,6 @@ export class Topic {
   #confirmed = false;
   // Whether the application has seen something that a gap would make wrong.
   #isShown = false;
-  #refused = false;
   #timer;
   // How often the client has asked for the rows of a table that is missing.
   #asksForTable = 0;
@@ -64,14 +58,14 @@ export class Topic {
   constructor(host, name) {
     this.#host = host;
     this.name = name;
+    this.#subscribing = new Subscribing(name);
     this.#tracking = new Tracking(name);
     this.#forgetAnswers();
   }
 
   /** Whether the session may forget it. */
   get isIdle() {
-    const isAsked = this.#asked !== null || this.#held !== null || this.#isLeaving;
-    return !this.channels.size && !isAsked && this.#tracking.isIdle;
+    return !this.channels.size && this.#subscribing.isIdle && this.#tracking.isIdle;
   }
 
   get isTracking() {
@@ -95,13 +89,13 @@ export class Topic {
   attach(channel, options) {
     this.check(options);
     if (!this.channels.size) {
-      const wanted = { text: encodeOptions(options), since: true };
+      const text = encodeOptions(options);
       this.#options = options;
       this.rows = options.snapshot ? new Rows(options.key ?? "id", this.#host.report) : null;
-      this.#wanted = wanted;
+      this.#subscribing.want(text);
       this.#forgetAnswers();
       this.#pos = undefined;
-      this.#isHeard = this.#confirmed = this.#isShown = this.#refused = false;
+      this.#isHeard = this.#confirmed = this.#isShown = false;
       this.error = this.recovery = null;
       this.feed = "up";
       this.#setState("subscribing");
@@ -116,7 +110,7 @@ export class Topic {
     if (this.channels.size) return;
     this.#endPause();
     this.state = "idle";
-    this.#wanted = null;
+    this.#subscribing.leave();
     this.#isHeard = false;
     this.presence.clear();
     this.#host.touch(this);
@@ -145,30 +139,15 @@ export class Topic {
     if (this.#timer !== undefined) return null;
     // Presence first: the daemon keeps the place of a client that is away for a short time only.
     if (!this.#tracking.spoke && this.isTracking) return this.#tracking.next();
-    return this.#nextSubscription() ?? this.#tracking.next();
-  }
-
-  #nextSubscription() {
-    if (this.#asked !== null || this.#isLeaving || this.#held === this.#wanted) return null;
-    const topic = JSON.stringify(this.name);
-    if (this.#wanted === null || this.#refused) {
-      if (this.#held === null) return null;
-      this.#isLeaving = true;
-      return `{"type":"unsubscribe","topic":${topic}}`;
-    }
-    this.#asked = this.#wanted;
-    const { text, since } = this.#asked;
-    const more = text && `,${text}`;
-    const from = since && this.#pos !== undefined ? `,"since":${JSON.stringify(this.#pos)}` : "";
-    return `{"type":"subscribe","topic":${topic},"sync":true${more}${from}}`;
+    return this.#subscribing.next(this.#pos) ?? this.#tracking.next();
   }
 
   // From the connection
 
   /** The client has another token: it may have other rights now, and be another user. */
   tokenChanged() {
-    if (this.#refused) {
-      this.#refused = false;
+    if (this.#subscribing.isRefused) {
+      this.#subscribing.isRefused = false;
       this.#setState("subscribing");
     }
     this.#tracking.tokenChanged();
@@ -178,8 +157,8 @@ export class Topic {
   /** The connection is closed. */
   closed() {
     this.#endPause();
-    this.#asked = this.#held = null;
-    this.#isLeaving = this.#isHeard = this.#refused = false;
+    this.#isHeard = false;
+    this.#subscribing.closed();
     this.#tracking.closed();
     this.presence.closed();
     if (this.channels.size) this.#setState("subscribing");
@@ -193,37 +172,33 @@ export class Topic {
    *   refuses no frame; `undefined` from an older daemon, which does not say.
    */
   refused(error, request) {
-    const asked = this.#asked ? "subscribe" : this.#isLeaving ? "unsubscribe" : "";
-    const about = (request === undefined ? asked : request) ?? "";
+    const subscribing = this.#subscribing;
+    const about = (request === undefined ? subscribing.request : request) ?? "";
     if (error.code === "table_lost" && !request) {
       this.error = error;
       this.#notifyGap(error.code);
       this.#reload();
     } else if (error.code === "rate_limited") {
       // The daemon has done nothing of what the frame asked.
-      if (about === "subscribe") this.#asked = null;
-      if (about === "unsubscribe") this.#isLeaving = false;
+      subscribing.undo(about);
       // An older daemon does not say whether it refused this.
       if ((about.endsWith("track") || !request) && this.#tracking.spoke) this.#tracking.doubt();
     } else if (error.retryAfter !== undefined || error.code === "view_changed") {
-      if (about === "subscribe") this.#asked = null;
-      if (about === "unsubscribe") this.#isLeaving = false;
+      subscribing.undo(about);
       if (about === "track") this.#tracking.doubt();
       this.error = error;
       this.#sendLater(error.retryAfter ?? 0);
       this.#notify("state", this.state);
-    } else if (about === "subscribe" && this.#asked !== null) {
-      const isWanted = this.#asked === this.#wanted;
-      this.#asked = null;
-      if (isWanted && !this.#waitsForTable(error)) {
+    } else if (about === "subscribe" && subscribing.request === about) {
+      if (subscribing.refused() && !this.#waitsForTable(error)) {
         this.error = error;
-        this.#refused = true;
+        subscribing.isRefused = true;
         this.#isHeard = false;
         this.#setState("refused");
         this.#host.report(error);
       }
     } else if (!this.#waitsForTable(error)) {
-      if (about === "unsubscribe") this.#isLeaving = false;
+      if (about === "unsubscribe") subscribing.undo(about);
       this.error = error;
       this.#host.report(error);
     }
@@ -294,13 +269,10 @@ export class Topic {
   }
 
   #subscribed({ pos, recovered, keptOnly, gap, sync }) {
-    const asked = this.#asked ?? this.#wanted;
     // A daemon that has lost what comes next answers again, without being asked.
-    const unasked = this.#asked === null && this.#confirmed;
-    this.#asked = null;
-    this.#held = asked;
-    if (asked === null || asked !== this.#wanted) return;
-    this.#refused = false;
+    const unasked = this.#subscribing.request !== "subscribe" && this.#confirmed;
+    const confirmed = this.#subscribing.confirmed();
+    if (confirmed === null) return;
     const again = this.#confirmed;
     // On the same connection nothing is missed between two subscriptions. A first snapshot that was
     // cut off has shown nothing yet that a gap would make wrong.
@@ -313,7 +285,7 @@ export class Topic {
     this.#pos = this.#isFilling ? undefined : pos;
     this.answers.subscribed(recovered === true);
     if (pos !== undefined) this.answers.settled();
-    asked.since = true;
+    confirmed.since = true;
     if (this.#isFilling) this.rows.begin();
     else this.#asksForTable = 0;
     if (sync === true) this.presence.begin();
@@ -325,15 +297,12 @@ export class Topic {
   }
 
   #unsubscribed() {
-    const wasAsked = this.#isLeaving;
-    const wasHeld = this.#held !== null && this.#held === this.#wanted;
-    this.#isLeaving = false;
-    this.#held = null;
+    const { wasAsked, isMissing } = this.#subscribing.ended();
     if (!wasAsked) this.#isHeard = false;
-    if (!wasAsked && wasHeld && this.#asked === null) {
+    if (isMissing) {
       // The error before this frame said why, and whether to ask again.
-      this.#refused = this.#timer === undefined;
-      this.#setState(this.#refused ? "refused" : "subscribing");
+      this.#subscribing.isRefused = this.#timer === undefined;
+      this.#setState(this.#subscribing.isRefused ? "refused" : "subscribing");
     }
     this.#host.touch(this);
   }
@@ -355,12 +324,12 @@ export class Topic {
 
   /** Ask for the rows again. Until they come, the frames of before still count. */
   #reload() {
-    if (this.rows !== null && this.#wanted !== null) this.#beginAgain();
+    if (this.rows !== null && this.#subscribing.isWanted) this.#beginAgain();
   }
 
   /** Subscribe anew, without a position. */
   #beginAgain() {
-    this.#wanted = { text: this.#wanted.text, since: false };
+    this.#subscribing.beginAgain();
     this.#host.touch(this);
   }
 
@@ -370,7 +339,7 @@ export class Topic {
     const answers = new Answers(this.name, {
       changed: () => this.answers === answers && this.#notify("answers", answers.list),
       // Without `since` it is on its way already.
-      again: () => this.#wanted?.since && this.#beginAgain(),
+      again: () => this.#subscribing.goesOn && this.#beginAgain(),
       cancel: (stream) => this.#host.cancel(this.name, stream),
     });
     this.answers = answers;
