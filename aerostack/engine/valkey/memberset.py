@@ -16,6 +16,9 @@ JOIN, UPDATE, LEAVE = "presence:join", "presence:update", "presence:leave"
 Notice = tuple[str, Member]
 """What subscribers get: the event, and the member."""
 
+_EMPTY: Roster[Member] = Roster()
+"""What every set has in which no member has been: most topics have none."""
+
 
 class MemberSet:
     """
@@ -31,7 +34,7 @@ class MemberSet:
     __slots__ = ("isLive", "roster", "seen", "version")
 
     def __init__(self) -> None:
-        self.roster: Roster[Member] = Roster()
+        self.roster = _EMPTY
         self.version: SetVersion | None = None
         self.isLive = False
         self.seen: set[str] | None = None
@@ -101,6 +104,8 @@ class MemberSet:
         before = self.roster.get(name)
         if before == member:
             return None
+        if self.roster is _EMPTY:
+            self.roster = Roster()
         self.roster.put(name, member, len(member.state))
         if before is None:
             return JOIN, member

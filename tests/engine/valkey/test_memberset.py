@@ -43,6 +43,14 @@ class MemberSetTests(SynchronousTestCase):
         self.assertEqual(left, ("presence:leave", member("a", b"1")))
         self.assertIsNone(self.set.apply(SetChange(version, "a", None)))
 
+    def test_own(self) -> None:
+        """
+        The member of one set is in no other one.
+        """
+        other = MemberSet()
+        self.set.put(member("a"))
+        self.assertEqual((list(self.set.roster), list(other.roster)), ([member("a")], []))
+
     def test_advance(self) -> None:
         """
         A version follows the one before it; a jump does not follow, and is not taken.
