@@ -56,6 +56,17 @@ class Models(Service):
             raise RealtimeError("unknown_model", f"The project {project} may use {which}.")
         return model
 
+    def values(self) -> Mapping[str, float]:
+        """
+        The values of C{METRICS} in C{aerostack/net/http/metrics.py} about models.
+        """
+        models = self._models.values()
+        return {
+            "aerostack_model_answers": sum(map(len, models)),
+            "aerostack_model_answers_total": sum(model.asked for model in models),
+            "aerostack_model_failures_total": sum(model.failures for model in models),
+        }
+
     def stopService(self) -> Deferred[Any]:
         super().stopService()
         return DeferredList([model.stop() for model in self._models.values()])

@@ -73,6 +73,9 @@ class _Fault(Exception):
 class Upstream:
     """
     A model behind a URL.
+
+    @ivar asked: How many answers it was asked for.
+    @ivar failures: How many of them it broke off or refused.
     """
 
     log = Logger()
@@ -99,6 +102,7 @@ class Upstream:
         self._wall = wall
         self._client = HTTPClient(_Plain(agent), data_to_body_producer=_Body)
         self._running: set[_Reply] = set()
+        self.asked = self.failures = 0
         self.reload(config)
 
     def reload(self, config: ModelConfig) -> None:
@@ -119,6 +123,7 @@ class Upstream:
             )
         reply = _Reply(self, request, receiver)
         self._running.add(reply)
+        self.asked += 1
         reply.start()
         return reply
 
@@ -181,8 +186,7 @@ class _Reply:
         End the answer with an error.
         """
         if not self._isOver:
-            self._close()
-            self._receiver.ended(Outcome(error=error))
+            self._finish(Outcome(error=error))
 
     # How it goes on
 
@@ -207,7 +211,12 @@ class _Reply:
                 break
         # From here on there is nothing to cancel.
         self._working = succeed(None)
+        self._finish(outcome)
+
+    def _finish(self, outcome: Outcome) -> None:
         self._close()
+        if outcome.error is not None and outcome.error.code in ("model_failed", "model_refused"):
+            self._upstream.failures += 1
         self._receiver.ended(outcome)
 
     async def _attempt(self) -> Outcome:

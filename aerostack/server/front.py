@@ -181,6 +181,12 @@ class Front(MultiService):
         )
         return Session(connection, identity, self._services.context)
 
+    def values(self) -> Mapping[str, float]:
+        """
+        The counters and gauges of this process.
+        """
+        return {**self.health.metrics(), **self._models.values()}
+
     def timings(self) -> Timings:
         """
         The histograms of this process.
@@ -192,7 +198,7 @@ class Front(MultiService):
         }
 
     def _measure(self) -> Measured | Deferred[Measured]:
-        return self._reports.measure(self.health.metrics(), self.timings())
+        return self._reports.measure(self.values(), self.timings())
 
     def _makeSite(self) -> SiteMap:
         return SiteMap(

@@ -147,7 +147,7 @@ class WorkerDaemon(MultiService):
 
     def _send(self) -> None:
         front = self.front
-        figures = Figures(dict(front.health.metrics()), encodeTimings(front.timings()))
+        figures = Figures(dict(front.values()), encodeTimings(front.timings()))
         self._report(figures)
 
     def reconfigure(self, asked: Reconfigure) -> Done:

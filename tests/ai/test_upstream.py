@@ -129,6 +129,7 @@ class UpstreamTests(SynchronousTestCase):
         self.pump(1.1)
         self.assertEqual(taker.outcome, Outcome(None, USAGE))
         self.assertEqual((len(self.model), self.server.open), (0, 0))
+        self.assertEqual((self.model.asked, self.model.failures), (1, 0))
         (asked,) = self.server.asked
         self.assertEqual(asked.body["model"], "large")
         self.assertEqual(asked.headers["authorization"], "Bearer sk-s3cret")
@@ -208,6 +209,7 @@ class UpstreamTests(SynchronousTestCase):
         self.assertEqual(len(self.server.asked), ATTEMPTS)
         self.assertEqual(taker.error.code, "model_failed")
         self.assertIn("status 503", taker.error.message)
+        self.assertEqual((self.model.asked, self.model.failures), (1, 1))
         self.assertNotIn("quoted", taker.error.message)
 
     def test_retryAfter(self) -> None:

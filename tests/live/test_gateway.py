@@ -237,6 +237,22 @@ class GatewayTests(ModelTests):
         await done
         self.assertTrue(any('"content":"b"' in event for event in events))
 
+    async def test_metrics(self) -> None:
+        """
+        The metrics count answers, and hold nothing of what was asked.
+        """
+        self.model.answers[:] = [words("sesame"), FAILED]
+        for _ in range(2):
+            await self.post(messages=[{"role": "user", "content": "open sesame"}])
+        response = await treq.get(
+            f"http://127.0.0.1:{self.port}/metrics", agent=Agent(self.reactor, pool=self.pool)
+        )
+        text = (await response.content()).decode()
+        for line in ("answers 0", "answers_total 2", "failures_total 1"):
+            self.assertIn(f"aerostack_model_{line}", text)
+        for secret in ("sesame", "sk-upstream", "secret words"):
+            self.assertNotIn(secret, text)
+
     async def test_quiet(self) -> None:
         """
         A client that waits long gets comments; an error after that comes in the stream.

@@ -113,6 +113,11 @@ METRICS = (
         "histogram",
         "Delay of a call that the event loop makes every 125 ms.",
     ),
+    Metric("aerostack_model_answers", "gauge", "Answers of models that run."),
+    Metric("aerostack_model_answers_total", "counter", "Answers that models were asked for."),
+    Metric(
+        "aerostack_model_failures_total", "counter", "Answers that models broke off or refused."
+    ),
     Metric("aerostack_streams", "gauge", "Token streams that run."),
     Metric("aerostack_streams_done_total", "counter", "Token streams that have ended as done."),
     Metric("aerostack_streams_failed_total", "counter", "Token streams whose producers failed."),
