@@ -54,7 +54,7 @@ class HubParts:
         services = node.provide()
         backbone = node.backbone
         self._presence = WorkerPresence(clock, services.roster, services.members)
-        self._streams = WorkerStreams(node.streams, backbone.sequencer.answers)
+        self._streams = WorkerStreams(services.streams, backbone.sequencer.answers)
         heads = node.heads
 
         def greet(link: Link, topic: str) -> None:

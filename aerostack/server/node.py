@@ -57,6 +57,7 @@ from aerostack.server.streams import makeStreams, streamTimings, streamValues
 from aerostack.sessions.services import NodeServices
 from aerostack.sessions.shares import Shares
 from aerostack.settings.settings import Config
+from aerostack.streams.elsewhere import NodeStreams
 from aerostack.tracker.faults import describe
 from aerostack.tracker.tracker import ChangeTracker
 
@@ -155,6 +156,8 @@ class Node(MultiService):
             nameOf(config),
             lambda: uuid4().hex,
         )
+        # One for all parts that serve clients: it answers the other nodes.
+        self._streams = NodeStreams(self.streams, self.others)
         self.heads: SharedHeads | None = None
         self._shared: SharedLogs | None = None
         self._topics: ILogSource = LocalLogs()
@@ -244,7 +247,7 @@ class Node(MultiService):
             self._queries.run,
             self._line,
             self._revocations,
-            self.streams,
+            self._streams,
         )
 
     def join(

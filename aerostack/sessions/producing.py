@@ -43,6 +43,11 @@ from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession
 from aerostack.sessions.refusals import refusal
 
+PAUSE = 0.02
+MAX_TRIES = 50
+"""For how many seconds, and how often, the end of a stream that a client has cancelled is waited
+for."""
+
 MAX_PRODUCED = 1000
 """How many streams one connection may produce at once."""
 
@@ -245,9 +250,14 @@ class Producing:
             if not self._isOver:
                 self._session.send(ack)
 
-        def later() -> None:
-            if not self._context.hub.delivery.whenSent((topic,), sent):
-                self._context.clock.callLater(0, later)
+        def later(tries: int = 0) -> None:
+            hub, clock = self._context.hub, self._context.clock
+            answer = hub.sequencer.answers.get(self._project, ended.stream)
+            if answer is not None and not answer.isOver and tries < MAX_TRIES:
+                # It runs on another node, and its end has not come here yet.
+                clock.callLater(PAUSE, later, tries + 1)
+            elif not hub.delivery.whenSent((topic,), sent):
+                clock.callLater(0, later, tries)
 
         later()
 

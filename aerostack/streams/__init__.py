@@ -6,5 +6,5 @@ L{aerostack.streams.ticking} decides when the watchers of a topic get what a str
 L{aerostack.streams.emitted} makes streams of events that servers emit.
 L{aerostack.streams.keeping} has ends kept in the history, and L{aerostack.streams.checkpointing}
 what is new of streams that run.  What watchers get is a publication like any other; see
-L{aerostack.hub.hub}.
+L{aerostack.hub.hub}.  L{aerostack.streams.elsewhere} asks other nodes for their streams.
 """

@@ -173,8 +173,15 @@ class Streams:
         run = self._runs.get(answer)
         if answer.topic != topic.canonical:
             raise RealtimeError("stream_mismatch", f"The stream {answer.id} is of another topic.")
-        if run is None or answer.end is not None:
+        if answer.end is not None:
             raise _ended(answer)
+        if run is None:
+            raise RealtimeError(
+                "stream_busy",
+                f"The stream {answer.id} runs at another daemon, which does not answer.",
+                10_000,
+                {"stream": answer.id},
+            )
         now = self._clock.seconds()
         isSame = request.producer is not None and request.producer == answer.producer
         if not isSame:
@@ -219,13 +226,13 @@ class Streams:
 
         @raise RealtimeError: C{stream_unknown}, C{stream_ended} or C{stream_fenced}.
         """
-        answer = self.answers.get(project, stream)
-        if answer is None:
+        run = self._find(project, stream)
+        if run is None:
             raise _unknown(stream)
+        answer = run.answer
         if answer.end is not None:
             raise _ended(answer)
-        run = self._runs.get(answer)
-        if run is None or answer.terms.implicit:
+        if answer.terms.implicit:
             raise _unknown(stream)
         if epoch != answer.epoch:
             raise RealtimeError(
@@ -235,6 +242,11 @@ class Streams:
             )
         run.renew(self._clock.seconds())
         return run
+
+    def _find(self, project: str, stream: str) -> Run | None:
+        """A stream that runs here, or has ended a while ago; L{None} if another node has it."""
+        answer = self.answers.get(project, stream)
+        return None if answer is None else self._runs.get(answer)
 
     def _append(self, run: Run, operation: Append) -> None:
         answer = run.answer
@@ -368,8 +380,7 @@ class Streams:
         """
         See L{IStreams.leave}.
         """
-        answer = self.answers.get(project, stream)
-        run = None if answer is None else self._runs.get(answer)
+        run = self._find(project, stream)
         if run is not None and run.answer.epoch == epoch:
             run.stopped = None
             run.due = min(run.due, self._clock.seconds() + LEFT)
@@ -403,8 +414,7 @@ class Streams:
         """
         See L{IStreams.end}.
         """
-        answer = self.answers.get(project, stream)
-        run = None if answer is None else self._runs.get(answer)
+        run = self._find(project, stream)
         if run is not None and run.isEndedBy(epoch, end.state):
             return self._ended(run)
         try:
@@ -419,19 +429,20 @@ class Streams:
         """
         See L{IStreams.find}.
         """
-        answer = self.answers.get(project, stream)
-        if answer is None:
+        run = self._find(project, stream)
+        if run is None:
             return fail(_unknown(stream))
+        answer = run.answer
         return succeed(Facts(answer.topic, answer.terms.owner, answer.terms.cancel))
 
     def cancel(self, project: str, stream: str, by: str | None) -> Deferred[Ended]:
         """
         See L{IStreams.cancel}.
         """
-        answer = self.answers.get(project, stream)
-        run = None if answer is None else self._runs.get(answer)
-        if answer is None or run is None:
+        run = self._find(project, stream)
+        if run is None:
             return fail(_unknown(stream))
+        answer = run.answer
         if answer.end is None:
             self.counts.cancels += 1
             self.finish(run, End(CANCELLED, None, by))
@@ -443,8 +454,8 @@ class Streams:
         """
         See L{IStreams.get}.
         """
-        answer = self.answers.get(project, stream)
-        return fail(_unknown(stream)) if answer is None else succeed(readData(answer))
+        run = self._find(project, stream)
+        return fail(_unknown(stream)) if run is None else succeed(readData(run.answer))
 
     def finish(
         self, run: Run, end: End, data: bytes | None = None, persist: bool = False

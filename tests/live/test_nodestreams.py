@@ -63,6 +63,48 @@ class NodeStreamTests(NodesTests):
             frame = await watcher.frame()
             self.assertEqual((frame["event"], frame["state"]), ("ai:done", "done"))
 
+    async def test_elsewhere(self) -> None:
+        """
+        A producer may send each call to another daemon, and a client cancels at another daemon than
+        the stream's: it gets the end before the answer, and no token behind it.
+        """
+        here, _ = await self.join(0, TOPIC)
+        ann, _ = await self.join(1, TOPIC)
+        options = {"stream": "a1", "producer": "run", "owner": "u1"}
+        await self.call("ai.start", TOPIC, options)
+
+        async def elsewhere(method: str, *args: Any) -> tuple[int, Any]:
+            self.at(1)
+            return await self.rpc(method, *args)
+
+        status, started = await elsewhere("ai.start", TOPIC, options)
+        self.assertEqual((status, started.get("epoch")), (200, 1), started)
+        pieces = [
+            {"part": "0", "at": 0, "text": "abc"},
+            {"part": "d", "kind": "data", "value": {"name": "n"}},
+        ]
+        status, grown = await elsewhere("ai.append", "a1", 1, pieces)
+        self.assertEqual((status, grown["length"]), (200, {"0": 3, "d": 0}))
+        status, refusal = await elsewhere(
+            "ai.append", "a1", 1, [{"part": "0", "at": 9, "text": "x"}]
+        )
+        self.assertEqual((status, refusal["error"], refusal["length"]["0"]), (409, "stream_gap", 3))
+        self.assertEqual((await elsewhere("ai.beat", "a1", 1))[1]["lease"], 30000)
+        self.assertEqual((await elsewhere("ai.get", "a1"))[1]["text"], "abc")
+        self.assertEqual((await elsewhere("ai.get", "a2"))[0], 404)
+        await self.read(here, "abc")
+        await self.read(ann, "abc")
+        ann.tell({"type": "stream_cancel", "stream": "a1", "id": "c"})
+        events = [await ann.frame() for _ in range(3)]
+        self.assertEqual(
+            [e.get("event", e["type"]) for e in events], ["ai:data", "ai:done", "stream_ack"]
+        )
+        status, ended = await elsewhere("ai.end", "a1", 1)
+        self.assertEqual((status, ended["state"], ended["by"]), (409, "cancelled", "u1"))
+        await self.call("ai.start", TOPIC, {"stream": "a3"})
+        status, ended = await elsewhere("ai.end", "a3", 1, {"usage": {"tokens": 1}})
+        self.assertEqual((status, ended["kept"]), (200, True))
+
     async def test_stranger(self) -> None:
         """
         The first watcher at a daemon that has not followed the topic until then gets the text so

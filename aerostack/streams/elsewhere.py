@@ -1,0 +1,322 @@
+"""
+Token streams of other nodes: what is asked of a stream that does not run here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from aerostack.core.answers.answer import End
+from aerostack.core.answers.requests import (
+    Append,
+    Ended,
+    Facts,
+    Operation,
+    Put,
+    Started,
+    StartRequest,
+)
+from aerostack.core.topics.topics import Topic, topicOf
+from aerostack.errors import RealtimeError
+from aerostack.interfaces.nodes import INodes
+from aerostack.interfaces.streams import IStreams
+from aerostack.streams.run import Stopped
+
+KIND = "st"
+"""See L{INodes.serve}."""
+
+PATIENCE = 10.0
+"""For how many seconds a call waits for the other nodes.  An end waits for the database."""
+
+_UNKNOWN = "stream_unknown"
+
+
+class _Operation(msgspec.Struct, frozen=True, array_like=True):
+    """
+    An L{Append}; or a L{Put}, if it has a value.
+    """
+
+    part: str
+    kind: str
+    at: int = 0
+    text: str = ""
+    value: dict[str, bytes] | None = None
+
+    @property
+    def operation(self) -> Operation:
+        """The same."""
+        if self.value is None:
+            return Append(self.part, self.kind, self.at, self.text)
+        return Put(self.part, self.kind, self.value)
+
+
+class _Start(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """L{IStreams.start}, for a stream that has begun."""
+
+    topic: str
+    request: StartRequest
+
+
+class _Append(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """L{IStreams.append}."""
+
+    project: str
+    stream: str
+    epoch: int
+    operations: list[_Operation]
+
+
+class _End(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """L{IStreams.end}."""
+
+    project: str
+    stream: str
+    epoch: int
+    end: End
+
+
+class _Beat(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """L{IStreams.beat}."""
+
+    project: str
+    stream: str
+    epoch: int
+
+
+class _Leave(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """L{IStreams.leave}."""
+
+    project: str
+    stream: str
+    epoch: int
+
+
+class _Find(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """L{IStreams.find}."""
+
+    project: str
+    stream: str
+
+
+class _Cancel(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """L{IStreams.cancel}."""
+
+    project: str
+    stream: str
+    by: str | None
+
+
+class _Get(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """L{IStreams.get}."""
+
+    project: str
+    stream: str
+
+
+_Call = _Start | _Append | _End | _Beat | _Leave | _Find | _Cancel | _Get
+
+
+class _Answer(msgspec.Struct, frozen=True, array_like=True):
+    """
+    The answer of a node.
+
+    @ivar value: The result as msgpack; empty if the node refuses, with the other fields.
+    """
+
+    value: bytes = b""
+    code: str = ""
+    message: str = ""
+    retryAfter: int | None = None
+    details: dict[str, Any] = {}
+
+    def raiseError(self) -> None:
+        """
+        Raise what the node refuses with.
+        """
+        raise RealtimeError(self.code, self.message, self.retryAfter, self.details)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decodeCall = msgspec.msgpack.Decoder(_Call).decode
+_decodeAnswer = msgspec.msgpack.Decoder(_Answer).decode
+
+
+@implementer(IStreams)
+class NodeStreams:
+    """
+    Asks the other nodes for the streams that do not run on this one.
+
+    A producer of another node's stream is not told when it is to stop; its next call says so.
+    """
+
+    def __init__(self, streams: IStreams, nodes: INodes) -> None:
+        """
+        @param streams: Those of this node.
+        """
+        self._streams: Any = streams
+        self._nodes = nodes
+        nodes.serve(KIND, self._serve)
+
+    # IStreams
+
+    def start(
+        self, topic: Topic, request: StartRequest, stopped: Stopped | None = None
+    ) -> Deferred[Started]:
+        """
+        See L{IStreams.start}.  A stream that runs elsewhere goes on there.
+        """
+
+        def begin(_: Any) -> Deferred[Started]:
+            started: Deferred[Started] = self._streams.start(topic, request, stopped)
+            return started
+
+        if request.stream is None or not self._nodes.count:
+            return begin(None)
+        local: Deferred[Any] = self._streams.find(topic.project, request.stream)
+        known = local.addCallbacks(
+            begin,
+            lambda failure: self._elsewhere(failure, _Start(topic.canonical, request), Started),
+        )
+
+        def unknown(failure: Failure) -> Any:
+            return begin(None) if _isUnknown(failure) else failure
+
+        return known.addErrback(unknown)
+
+    def append(
+        self, project: str, stream: str, epoch: int, operations: Sequence[Operation]
+    ) -> Deferred[Mapping[str, int]]:
+        """
+        See L{IStreams.append}.
+        """
+        written = [
+            _Operation(each.part, each.kind, each.at, each.text)
+            if isinstance(each, Append)
+            else _Operation(each.part, each.kind, value=dict(each.value))
+            for each in operations
+        ]
+        appended: Deferred[Any] = self._streams.append(project, stream, epoch, operations)
+        return appended.addErrback(
+            self._elsewhere, _Append(project, stream, epoch, written), dict[str, int]
+        )
+
+    def end(self, project: str, stream: str, epoch: int, end: End) -> Deferred[Ended]:
+        """
+        See L{IStreams.end}.
+        """
+        ended: Deferred[Any] = self._streams.end(project, stream, epoch, end)
+        return ended.addErrback(self._elsewhere, _End(project, stream, epoch, end), Ended)
+
+    def beat(self, project: str, stream: str, epoch: int) -> Deferred[Started]:
+        """
+        See L{IStreams.beat}.
+        """
+        known: Deferred[Any] = self._streams.beat(project, stream, epoch)
+        return known.addErrback(self._elsewhere, _Beat(project, stream, epoch), Started)
+
+    def leave(self, project: str, stream: str, epoch: int) -> Deferred[None]:
+        """
+        See L{IStreams.leave}.
+        """
+        found: Deferred[Any] = self._streams.find(project, stream)
+
+        def known(_: Facts) -> None:
+            self._streams.leave(project, stream, epoch)
+
+        def unknown(_: Failure) -> None:
+            self._nodes.tell(KIND, _encode(_Leave(project, stream, epoch)))
+
+        return found.addCallbacks(known, unknown)
+
+    def find(self, project: str, stream: str) -> Deferred[Facts]:
+        """
+        See L{IStreams.find}.
+        """
+        found: Deferred[Any] = self._streams.find(project, stream)
+        return found.addErrback(self._elsewhere, _Find(project, stream), Facts)
+
+    def cancel(self, project: str, stream: str, by: str | None) -> Deferred[Ended]:
+        """
+        See L{IStreams.cancel}.
+        """
+        cancelled: Deferred[Any] = self._streams.cancel(project, stream, by)
+        return cancelled.addErrback(self._elsewhere, _Cancel(project, stream, by), Ended)
+
+    def get(self, project: str, stream: str) -> Deferred[bytes]:
+        """
+        See L{IStreams.get}.
+        """
+        read: Deferred[Any] = self._streams.get(project, stream)
+        return read.addErrback(self._elsewhere, _Get(project, stream), bytes)
+
+    # The other nodes
+
+    def _elsewhere(self, failure: Failure, call: _Call, kind: Any) -> Any:
+        """
+        Ask the other nodes, if a stream does not run here.
+
+        @param kind: The type of the result.
+        """
+        if not _isUnknown(failure) or not self._nodes.count:
+            return failure
+        asked: Deferred[Any] = self._nodes.ask(KIND, _encode(call), PATIENCE)
+        return asked.addCallback(self._choose, failure, kind)
+
+    def _choose(self, answers: Mapping[str, bytes | None], failure: Failure, kind: Any) -> Any:
+        """Take the answer of the node that knows the stream."""
+        for data in answers.values():
+            answer = None if data is None else _decodeAnswer(data)
+            if answer is None or answer.code == _UNKNOWN:
+                continue
+            if answer.code:
+                answer.raiseError()
+            return msgspec.msgpack.decode(answer.value, type=kind)
+        if None in answers.values():
+            raise RealtimeError(
+                "engine_unavailable", "A daemon that may have the stream did not answer.", 1000
+            )
+        return failure
+
+    def _serve(self, data: bytes, timeout: float) -> Deferred[bytes]:
+        """Answer another node."""
+        done = maybeDeferred(self._do, _decodeCall(data))
+        return done.addCallbacks(lambda value: _encode(_Answer(_encode(value))), _refuse)
+
+    def _do(self, call: Any) -> Any:
+        streams = self._streams
+        if isinstance(call, _Start):
+            topic = topicOf(call.topic)
+            # It is not begun here only because another node has asked.
+            known: Deferred[Any] = streams.find(topic.project, call.request.stream)
+            return known.addCallback(lambda _: streams.start(topic, call.request))
+        if isinstance(call, _Append):
+            operations = [each.operation for each in call.operations]
+            return streams.append(call.project, call.stream, call.epoch, operations)
+        if isinstance(call, _End):
+            return streams.end(call.project, call.stream, call.epoch, call.end)
+        if isinstance(call, _Beat):
+            return streams.beat(call.project, call.stream, call.epoch)
+        if isinstance(call, _Leave):
+            return streams.leave(call.project, call.stream, call.epoch)
+        if isinstance(call, _Find):
+            return streams.find(call.project, call.stream)
+        if isinstance(call, _Cancel):
+            return streams.cancel(call.project, call.stream, call.by)
+        return streams.get(call.project, call.stream)
+
+
+def _isUnknown(failure: Failure) -> bool:
+    error = failure.value
+    return isinstance(error, RealtimeError) and error.code == _UNKNOWN
+
+
+def _refuse(failure: Failure) -> bytes:
+    failure.trap(RealtimeError)
+    error: Any = failure.value
+    return _encode(_Answer(b"", error.code, error.message, error.retryAfter, dict(error.details)))
