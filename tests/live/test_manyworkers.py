@@ -19,6 +19,7 @@ from tests.live import (
     test_reload,
     test_returning,
     test_rules,
+    test_seed,
     test_snapshot,
     test_wire,
 )
@@ -139,6 +140,14 @@ class ReloadTests(test_reload.ReloadTests):
 class DrainTests(test_draining.DrainTests):
     """
     Tests for a planned stop.
+    """
+
+    workers = 2
+
+
+class QuickStartTests(test_seed.QuickStartTests):
+    """
+    Tests for what the quick start shows.
     """
 
     workers = 2
