@@ -57,6 +57,7 @@ class Sampler(Service):
         self._publish = publish
         self._sampling = LoopingCall(self._sample)
         self._sampling.clock = clock
+        self._beginning: IDelayedCall | None = None
         self._beating: IDelayedCall | None = None
         # The greatest lag of the reactor in this sample.
         self._late = 0.0
@@ -75,11 +76,23 @@ class Sampler(Service):
         super().startService()
         self._before = self._count()
         self.started, self._since = self._wall(), self._clock.seconds()
-        self._sampling.start(self.interval, now=False)
+        # The seconds of all processes end together, with those of the time of day.
+        wait = -self.started % self.interval
+        if wait:
+            self._beginning = self._clock.callLater(wait, self._begin)
+        else:
+            self._begin()
         self._beat()
+
+    def _begin(self) -> None:
+        self._beginning = None
+        self._sampling.start(self.interval, now=False)
 
     def stopService(self) -> None:
         super().stopService()
+        if self._beginning is not None:
+            self._beginning.cancel()
+            self._beginning = None
         if self._sampling.running:
             self._sampling.stop()
         if self._beating is not None:

@@ -46,6 +46,36 @@ class SamplerTests(SynchronousTestCase):
         self.assertEqual((first.connections, first.subscriptions, first.turn), (1, 2, 0.0))
         self.assertEqual(self.sampler.started, 1000)
 
+    def test_together(self) -> None:
+        """
+        The samples of processes that were started at different moments end together, with the
+        seconds of the time of day.
+        """
+        self.clock.advance(0.25)
+        other = Sampler(
+            self.clock,
+            lambda: 50.5 + self.clock.seconds(),
+            lambda: Counts(1, 2, self.published, 0, 0),
+            self.feed,
+            self.publish,
+        )
+        other.startService()
+        self.addCleanup(other.stopService)
+        self.published += 5
+        self.clock.pump([0.25] * 8)
+        (first,) = other.samples.since(0)
+        self.assertEqual((first.at, first.publications), (1052000, 4))
+
+    def test_stopEarly(self) -> None:
+        """
+        A sampler may stop before its first second begins.
+        """
+        self.sampler.stopService()
+        self.clock.advance(0.25)
+        self.sampler.startService()
+        self.sampler.stopService()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_late(self) -> None:
         """
         A long turn of the reactor shows in its sample, and rates are by the time that passed.

@@ -89,14 +89,6 @@ class OnlookerTests(test_onlookers.OnlookerTests):
     workers = 2
 
 
-class OverviewTests(test_admin.OverviewTests):
-    """
-    Tests for the numbers that the console shows.
-    """
-
-    workers = 2
-
-
 class ListTests(test_admin.ListTests):
     """
     Tests for the lists that the console shows.

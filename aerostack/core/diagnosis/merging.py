@@ -176,17 +176,22 @@ def joinWork(answers: Mapping[str, Shown]) -> Shown:
 
 
 def _mergeSeries(answers: Mapping[str, Shown], named: str) -> list[Shown]:
-    """Merge the samples of several, in the seconds of one of them."""
+    """
+    Merge the samples of several, in the seconds of one of them.  The newest second waits until all
+    have a sample of it, so that an operator who asks for later samples than these misses none.
+    """
     series = [each["samples"] for name, each in answers.items() if name != named]
     times = [[sample["at"] for sample in samples] for samples in series]
     samples = []
-    for sample in answers[named]["samples"]:
+    seconds = answers[named]["samples"]
+    for sample in seconds:
         same = [sample]
         for found, at in zip(series, times, strict=True):
             near = _nearest(found, at, sample["at"])
             if near is not None:
                 same.append(near)
-        samples.append(_mergeSamples(same))
+        if sample is not seconds[-1] or len(same) == len(answers):
+            samples.append(_mergeSamples(same, named == HUB))
     return samples
 
 
@@ -203,14 +208,22 @@ def _nearest(samples: Sequence[Shown], times: Sequence[int], at: int) -> Shown |
     return None if near is None or abs(times[near] - at) > NEAR else samples[near]
 
 
-def _mergeSamples(samples: Sequence[Shown]) -> Shown:
-    """Merge samples of the same second, the first of which says when it ended."""
+def _mergeSamples(samples: Sequence[Shown], isHub: bool) -> Shown:
+    """
+    Merge samples of the same second, the first of which says when it ended.
+
+    @param isHub: Whether the first one is the hub's.
+    """
     merged: Shown = {"at": samples[0]["at"]}
     for name in ("connections", "subscriptions", "deliveries"):
         merged[name] = round(sum(sample[name] for sample in samples), 1)
-    # A publication reaches the hub, and every worker and node that has a subscriber.
-    for name in ("publications", "changes", "turn"):
-        merged[name] = max(sample[name] for sample in samples)
+    # A publication reaches the hub, and every worker and node that has a subscriber.  Their seconds
+    # do not end together, so that the largest number of each second may count one twice.  The hub
+    # knows all.
+    for name in ("publications", "changes"):
+        found = samples[:1] if isHub else samples
+        merged[name] = max(sample[name] for sample in found)
+    merged["turn"] = max(sample["turn"] for sample in samples)
     for name in ("feed", "publish"):
         merged[name] = _worst([sample[name] for sample in samples])
     return merged

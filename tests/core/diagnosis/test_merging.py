@@ -251,6 +251,8 @@ class WorkTests(SynchronousTestCase):
             sample(2400, connections=10, publications=3.0, deliveries=0.2),
             sample(3400, connections=20, publish={"p50": 2.0, "p99": 3.0}),
         )
+        # A worker has counted in the next second what the hub has counted in this one.
+        second["samples"][1]["publications"] = 4.0
         merged = mergeWork({"w1": first, "w2": second, HUB: hub})
         self.assertEqual(
             merged["samples"],
@@ -274,9 +276,22 @@ class WorkTests(SynchronousTestCase):
         """
         A worker that has no sample of a second is not counted in it.
         """
-        hub = {"started": 3, "samples": [sample(9000)]}
-        merged = mergeWork({"w1": work(sample(1000, connections=5)), "w2": work(), HUB: hub})
-        self.assertEqual(merged["samples"], [sample(9000)])
+        hub = {"started": 3, "samples": [sample(8000), sample(9000)]}
+        late = {"w1": work(sample(1000, connections=5)), "w2": work()}
+        merged = mergeWork({**late, HUB: hub})
+        self.assertEqual(merged["samples"], [sample(8000)])
+
+    def test_notYet(self) -> None:
+        """
+        The newest second waits for a worker that has no sample of it yet, and is not lost for an
+        operator who asks for later ones.
+        """
+        hub = {"started": 3, "samples": [sample(1001), sample(2001)]}
+        deliveries = [sample(1002, deliveries=3.0), sample(2002, deliveries=5.0)]
+        merged = mergeWork({"w1": work(deliveries[0]), HUB: hub})
+        self.assertEqual(merged["samples"], [sample(1001, deliveries=3.0)])
+        merged = mergeWork({"w1": work(deliveries[1]), HUB: {**hub, "samples": [sample(2001)]}})
+        self.assertEqual(merged["samples"], [sample(2001, deliveries=5.0)])
 
     def test_feed(self) -> None:
         """
