@@ -167,8 +167,8 @@ class EmptiedTests(NodesCase):
             await self.pause(0.005)
             if number == 20:
                 self.server.flush()
-        for each in placed:
-            await each
+        # A Deferred that has not fired yet gives its result to the first who waits for it alone.
+        positions = [(await each).position for each in placed]
         await self.until(lambda: one.breaks and other.breaks)
         await publishAll(one, "c", 5)
         await self.settle()
@@ -181,9 +181,7 @@ class EmptiedTests(NodesCase):
             [e.publication.data for e in node.entries[TOPIC] if e.position.epoch == epoch]
             for node in (one, other)
         ]
-        acknowledged = {
-            each.result.position.offset for each in placed if each.result.position.epoch == epoch
-        }
+        acknowledged = {each.offset for each in positions if each.epoch == epoch}
         self.assertEqual(acknowledged, set(range(1, len(acknowledged) + 1)))
         # A node gets those that came after its break.
         least = min(map(len, ends))
