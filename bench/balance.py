@@ -147,11 +147,6 @@ async def _kill(tools: Tools, server: Server, crowd: Crowd) -> tuple[float, Sequ
     seconds = 2.0 if tools.quick else 5.0
     began = time.monotonic()
     await tools.sleep(seconds)
-    print(
-        await deferToThread(metric, server.port, "aerostack_worker_connections"),
-        crowd.interrupted,
-        workersOf(server),
-    )
     victim = workersOf(server)[0]
     killed = time.monotonic()
     os.kill(victim, signal.SIGKILL)

@@ -9,8 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from marks import Mark
-from pairs import Daemon
-from processes import Server, freePort
+from pairs import Daemon, running
 from tools import Tools
 from twisted.internet.threads import deferToThread
 
@@ -18,25 +17,22 @@ from twisted.internet.threads import deferToThread
 def _rate(tools: Tools, workers: int) -> float:
     """Return how many clients a second connect and subscribe."""
     clients = 200 if tools.quick else 3_000
-    with tempfile.TemporaryDirectory(prefix="aerostack-bench-") as place:
-        system, port = Daemon(tools.cache, workers), freePort()
-        command = system.command(Path(place), port, tools.certificate)
+    system = Daemon(tools.cache, workers)
+    with (
+        tempfile.TemporaryDirectory(prefix="aerostack-bench-") as place,
         # Two workers get both processors.
-        server = Server(command, port, Path(place) / "log", {}, alone=workers == 1)
-        try:
-            server.wait()
-            found = tools.generator.drive(
-                server,
-                system.dialect,
-                system.credentials,
-                ["crowd"],
-                tls=True,
-                subscribers=clients,
-                settle=0,
-                limit=90,
-            )
-        finally:
-            server.stop()
+        running([system], Path(place), workers == 1, tools.certificate) as (server,),
+    ):
+        found = tools.generator.drive(
+            server,
+            system.dialect,
+            system.credentials,
+            ["crowd"],
+            tls=True,
+            subscribers=clients,
+            settle=0,
+            limit=90,
+        )
     rate: float = found["ready"] / found["seconds"]
     return rate
 

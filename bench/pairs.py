@@ -20,6 +20,9 @@ from processes import Failed, Server, freePort
 from system import System
 from systems import Aerostack, Centrifuge
 
+READY = "aerostack-rt tail"
+"""A part of what the daemon logs when it serves clients, with all of its workers."""
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -151,12 +154,18 @@ async def relayed(reactor: Any, port: int) -> AsyncIterator[Any]:
 
 
 @contextmanager
-def running(systems: Sequence[System], directory: Path, alone: bool = True) -> Iterator[list[Any]]:
+def running(
+    systems: Sequence[System],
+    directory: Path,
+    alone: bool = True,
+    certificate: Certificate | None = None,
+) -> Iterator[list[Any]]:
     """
     Run processes of systems, and end them.  They have one working directory, and so one database
     if they have a file.
 
     @param alone: Whether they leave a processor to the load generator.
+    @param certificate: For TLS; L{None} for plain TCP.
     @return: The L{Server} of each.
     """
     servers: list[Server] = []
@@ -164,7 +173,7 @@ def running(systems: Sequence[System], directory: Path, alone: bool = True) -> I
         for number, system in enumerate(systems):
             own = directory / f"{number}"
             own.mkdir()
-            servers.append(start(system, own, freePort(), alone))
+            servers.append(start(system, own, alone, certificate))
         yield servers
     except Failed as failed:
         said = " | ".join(server.said() for server in servers)
@@ -174,17 +183,20 @@ def running(systems: Sequence[System], directory: Path, alone: bool = True) -> I
             server.stop()
 
 
-def start(system: System, directory: Path, port: int, alone: bool = True) -> Server:
+def start(system: System, directory: Path, alone: bool, certificate: Certificate | None) -> Server:
     """
     Start a process of a system, and wait until it serves.
 
     @param directory: For its configuration.  Its working directory is the one above.
     """
-    command = system.command(directory, port, None)
+    port = freePort()
+    command = system.command(directory, port, certificate)
     log = directory.with_suffix(".log")
     server = Server(command, port, log, system.environ(), alone)
     try:
-        server.wait()
+        server.wait(60)
+        if isinstance(system, Daemon):
+            server.waitFor(READY)
     except Failed:
         server.stop()
         raise

@@ -116,6 +116,18 @@ class Server:
             time.sleep(0.05)
         raise Failed(f"it did not listen within {seconds:g} s: {self.said()}")
 
+    def waitFor(self, text: str, seconds: float = 60) -> None:
+        """
+        Wait until it says something.
+
+        @raise Failed: It did not.
+        """
+        deadline = time.monotonic() + seconds
+        while text not in self.output():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise Failed(f"it has not said {text!r}: {self.said()}")
+            time.sleep(0.05)
+
     def output(self) -> str:
         """
         Return all of its output.
@@ -188,6 +200,14 @@ class Server:
             with suppress(OSError):
                 if _parent(pid) == 1:
                     os.kill(pid, 9)
+
+
+def spentBy(pid: int) -> float:
+    """
+    Return the processor seconds that a process has used.
+    """
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _parent(pid: int) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from marks import Mark
 from pairs import Daemon, relayed, running, share, valkey
-from processes import Server
+from processes import Server, spentBy
 from system import System
 from tools import Tools, aside
 from twisted.internet.defer import DeferredList, ensureDeferred
@@ -41,10 +41,15 @@ class Times:
     @ivar attached: To subscribe to all topics.
     @ivar usable: From the new connection to Valkey to the first event on each topic that is
         looked at.
+    @ivar attaching: Processor time that the node has used since its start when all topics are
+        subscribed to.
+    @ivar returning: Processor time that the node uses meanwhile.
     """
 
     attached: float
     usable: float
+    attaching: float
+    returning: float
 
 
 class Probe:
@@ -133,13 +138,16 @@ async def _measure(
     await arrived()
     # What was still under way shall not count.
     await tools.sleep(1)
+    attaching = spentBy(first.pids()[0])
     relay.cut()
     await tools.sleep(0.5)
+    before = spentBy(first.pids()[0])
     relay.mend()
     await tools.until(lambda: not relay.ends, "the end of the old connection")
     await tools.until(lambda: relay.ends, "the node to connect again")
     connected = time.monotonic()
-    return Times(attached, await arrived() - connected)
+    usable = await arrived() - connected
+    return Times(attached, usable, attaching, spentBy(first.pids()[0]) - before)
 
 
 async def reconnect(tools: Tools) -> list[Mark]:
@@ -158,10 +166,17 @@ async def reconnect(tools: Tools) -> list[Mark]:
         Mark(
             f"reconnect: {count} topics usable after the node has connected again",
             f"{found.usable:.2f} s",
-            "-",
+            f"{1000 * found.returning:,.0f} ms processor time",
             "-",
             "<= 1 s",
             found.usable <= 1,
         ),
-        Mark(f"reconnect: {count} subscriptions", f"{found.attached:.2f} s", "-", "-", "-", None),
+        Mark(
+            f"reconnect: subscribe to {count} topics",
+            f"{found.attached:.2f} s",
+            f"{1000 * found.attaching:,.0f} ms processor time, with the start",
+            "-",
+            "-",
+            None,
+        ),
     ]

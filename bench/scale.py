@@ -27,38 +27,14 @@ from marks import Mark
 from outages import outage
 from peers import peer
 from processes import Failed, raiseLimits
-from processors import measure
+from processors import processors
 from reconnect import reconnect
 from report import Table, lines
 from system import NotInstalled
 from tools import Tools
 from twisted.internet.task import react
-from twisted.internet.threads import deferToThread
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aerostack-rt-bench"
-
-
-async def processors(tools: Tools) -> list[Mark]:
-    """
-    The processor time of two workers, compared with that of one process.
-    """
-    one = await deferToThread(measure, tools.generator, 1)
-    two = await deferToThread(measure, tools.generator, 2)
-    parts = (
-        ("busiest process", one.busiest, two.busiest, 0.625),
-        ("all processes", one.total, two.total, 1.15),
-    )
-    return [
-        Mark(
-            f"processors: ms each second, 2 workers, {what}",
-            f"{1000 * ours:,.0f}",
-            f"{1000 * against:,.0f} 1 process",
-            f"{ours / against:.2f}",
-            f"<= {most:g}",
-            ours / against <= most,
-        )
-        for what, against, ours, most in parts
-    ]
 
 
 Scene = Callable[[Tools], Awaitable[list[Mark]]]

@@ -274,7 +274,7 @@ async def connect(
     factory = WebSocketClientFactory(
         f"ws://127.0.0.1:{port}{dialect.path}", protocols=list(dialect.offers), reactor=reactor
     )
-    factory.setProtocolOptions(tcpNoDelay=True)
+    factory.setProtocolOptions(tcpNoDelay=True, openHandshakeTimeout=60)
     factory.protocol = lambda: Wire(dialect, heard)
     factory.noisy = False
     wire: Wire = await TCP4ClientEndpoint(reactor, "127.0.0.1", port).connect(factory)

@@ -54,13 +54,16 @@ class Distribution:
         # Connections that no worker is there for.
         self._held: deque[Connection] = deque()
 
-    def expect(self, name: str) -> None:
+    def expect(self, name: str, patience: float = LATE) -> None:
         """
-        Let connections wait for a worker that is being started, until L{add} or L{remove}, and for
-        L{LATE} seconds at most.
+        Let connections wait for a worker that is being started, until L{add} or L{remove}.
+
+        @param patience: For how many seconds they wait at the most.
         """
-        ending = self._clock.callLater(LATE, self._expectNoMore, name)
-        self._expected[name] = _Expected(Load(name, self._clock.seconds()), ending)
+        ending = self._clock.callLater(patience, self._expectNoMore, name)
+        # It counts as late when the time is over.
+        load = Load(name, self._clock.seconds() + patience - LATE)
+        self._expected[name] = _Expected(load, ending)
 
     def _expectNoMore(self, name: str) -> None:
         for connection, arrival in self._expected.pop(name).held:

@@ -19,6 +19,10 @@ from aerostack.workers.frames import Beat, Codec
 from aerostack.workers.lives import MAX_DEATHS, WINDOW, Lives
 from aerostack.workers.process import WorkerProcess
 
+BEGINNING = 10.0
+"""Seconds for which clients wait for workers when the daemon starts, so that the first worker that
+serves does not get all of them.  They only wait for so long if a worker does not come."""
+
 INTERVAL = 0.25
 """Seconds between two looks at all workers.  A worker that is due waits no longer than this."""
 
@@ -90,6 +94,8 @@ class Supervisor:
         """
         Start all workers.
         """
+        for name in self.names:
+            self._distribution.expect(name, BEGINNING)
         self._looking.start(INTERVAL).addErrback(
             lambda reason: self._log.failure("the workers are not watched any more", reason)
         )
@@ -132,7 +138,6 @@ class Supervisor:
 
     def _start(self, name: str, now: float) -> None:
         self._lives.started(name, now)
-        self._distribution.expect(name)
         try:
             worker = WorkerProcess(
                 self._reactor,
@@ -170,6 +175,7 @@ class Supervisor:
             when=f"in {pause:g} s" if pause else "at once",
         )
         if not pause:
+            self._distribution.expect(name)
             self._start(name, now)
 
     def _finish(self) -> None:

@@ -73,13 +73,14 @@ class DistributionTests(SynchronousTestCase):
         self.port = FakePort()
         self.distribution.ports.append(cast(Any, self.port))
         self.senders: dict[str, FakeSender] = {}
+        self.loads: dict[str, Load] = {}
 
     def add(self, name: str) -> None:
         """
         Let a worker serve.
         """
         sender = self.senders[name] = FakeSender()
-        load = Load(name, self.clock.seconds())
+        load = self.loads[name] = Load(name, self.clock.seconds())
         self.distribution.add(name, load, cast(DescriptorSender, sender))
 
     def take(self, count: int) -> list[FakeConnection]:
@@ -99,19 +100,22 @@ class DistributionTests(SynchronousTestCase):
 
     def test_begin(self) -> None:
         """
-        The worker that serves first does not get the others' connections.
+        The worker that serves first does not get the others' connections, however long these take
+        within their time.
         """
         for name in "ab":
-            self.distribution.expect(name)
+            self.distribution.expect(name, 3 * LATE)
         self.take(1)
         self.assertTrue(self.port.isPaused)
         self.add("a")
         self.assertFalse(self.port.isPaused)
         self.take(9)
         self.assertEqual(self.shares(), {"a": 5})
-        self.clock.advance(LATE / 2)
+        self.clock.advance(2 * LATE)
+        self.loads["a"].beat(self.clock.seconds(), 5, 5)
+        self.take(2)
         self.add("b")
-        self.assertEqual(self.shares(), {"a": 5, "b": 5})
+        self.assertEqual(self.shares(), {"a": 6, "b": 6})
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_death(self) -> None:
