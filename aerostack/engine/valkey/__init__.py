@@ -9,6 +9,9 @@ Who is present is in L{aerostack.engine.valkey.roster}: C{membersets} follows th
 C{lease} looks after dead nodes, and the scripts in C{rosterscripts} and C{leasescripts} are what
 the server does.
 
+The other nodes are in L{aerostack.engine.valkey.nodes}: each reports itself, and they ask each
+other.  L{aerostack.engine.valkey.rates} has the rates of projects that they share.
+
 The driver C{hiredis} comes with the extra C{valkey}.  Modules that need it are imported only where
 an engine is configured.  L{aerostack.engine.valkey.address} works without it.
 """
