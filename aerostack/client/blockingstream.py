@@ -240,9 +240,10 @@ class BlockingAI:
         Let the daemon ask a model, and stream the answer.
 
         @param request: What the model is asked: C{messages}, and what else the daemon allows.
-        @param options: C{model}, C{owner}, C{cancel} and C{persist}.
+        @param options: C{model}, C{stream}, C{owner}, C{cancel}, C{persist} and C{meta}.
         """
-        return self._calls.relay(topic, request, options)
+        # With an id a call that is repeated begins no second stream.
+        return self._calls.relay(topic, request, {"stream": uuid4().hex, **options})
 
     def cancel(self, stream: str) -> Any:
         """

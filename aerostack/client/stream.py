@@ -253,10 +253,11 @@ class AI:
         Let the daemon ask a model, and stream the answer.
 
         @param request: What the model is asked: C{messages}, and what else the daemon allows.
-        @param options: C{model}, C{owner}, C{cancel} and C{persist}.
+        @param options: C{model}, C{stream}, C{owner}, C{cancel}, C{persist} and C{meta}.
         @return: Fires when the stream has begun.
         """
-        return self._calls.relay(topic, request, options)
+        # With an id a call that is repeated begins no second stream.
+        return self._calls.relay(topic, request, {"stream": uuid4().hex, **options})
 
     def cancel(self, stream: str) -> Deferred[Any]:
         """

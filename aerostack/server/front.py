@@ -241,7 +241,9 @@ class Front(MultiService):
             self.config.limits,
             newId,
         )
-        self.rpc.add(RelayMethods(parts.relays, self._models, self.rpc.parse, permit).methods)
+        self.rpc.add(
+            RelayMethods(streams, parts.relays, self._models, self.rpc.parse, permit).methods
+        )
         chats = Chats(
             streams, parts.watches, parts.relays, parts.models, self.rpc.parse, permit, newId
         )

@@ -12,9 +12,14 @@ from msgspec import Raw
 from twisted.internet.defer import Deferred
 
 from aerostack.core.access.permissions import Action, Identity
+from aerostack.core.answers.answer import Terms
+from aerostack.core.answers.requests import Started, StartRequest
+from aerostack.core.answers.units import units
 from aerostack.core.topics.topics import Topic
-from aerostack.interfaces.models import IModels
-from aerostack.protocol.chatrequests import readChatRequest
+from aerostack.errors import RealtimeError
+from aerostack.interfaces.models import IModel, IModels
+from aerostack.interfaces.streams import IStreams
+from aerostack.protocol.chatrequests import ChatRequest, readChatRequest
 from aerostack.sessions.streamcalls import (
     StartOptions,
     checkCount,
@@ -31,10 +36,26 @@ class _RelayOptions(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     model: str | None = None
+    stream: str | None = None
     owner: str | None = None
     cancel: str | None = None
     persist: bool | None = None
     meta: dict[str, Raw] | None = None
+
+
+class _Part(msgspec.Struct):
+    part: str
+    text: str | None = None
+    args: str | None = None
+
+
+class _Stream(msgspec.Struct):
+    topic: str
+    epoch: int
+    parts: list[_Part]
+
+
+_streams = msgspec.json.Decoder(_Stream)
 
 
 class RelayMethods:
@@ -44,6 +65,7 @@ class RelayMethods:
 
     def __init__(
         self,
+        streams: IStreams,
         relays: Relays,
         models: IModels,
         parse: Callable[[str, Identity], Topic],
@@ -53,6 +75,7 @@ class RelayMethods:
         @param parse: Reads the name of a topic in the project of an identity.
         @param permit: See L{aerostack.tables.feed.TableFeed.permit}.
         """
+        self._streams = streams
         self._relays = relays
         self._models = models
         self._parse = parse
@@ -74,14 +97,42 @@ class RelayMethods:
         asked = readChatRequest(bytes(args[1]))
         given = args[2] if len(args) > 2 else Raw(b"{}")
         options = readArgument("ai.relay", given, _RelayOptions)
-        terms = startOf(
+        request = startOf(
             StartOptions(
+                stream=options.stream,
                 owner=options.owner,
                 cancel=options.cancel,
                 persist=options.persist,
                 meta=options.meta,
             )
-        ).terms
+        )
         model = self._models.find(identity.project, options.model or asked.model)
-        started = Deferred.fromCoroutine(self._relays.start(topic, terms, model, asked))
-        return started.addCallback(startedFields)
+        return Deferred.fromCoroutine(self._start(topic, request, model, asked))
+
+    async def _start(
+        self, topic: Topic, request: StartRequest, model: IModel, asked: ChatRequest
+    ) -> dict[str, Any]:
+        if request.stream is not None:
+            begun = await self._find(topic, request.stream)
+            if begun is not None:
+                return begun
+        terms, stream = request.terms, request.stream
+        started = await self._relays.start(topic, terms, model, asked, stream=stream)
+        return startedFields(started)
+
+    async def _find(self, topic: Topic, stream: str) -> dict[str, Any] | None:
+        """
+        Find a stream that the same call has begun, if the server did not get the answer.  The model
+        is not asked again.
+        """
+        try:
+            found = _streams.decode(await self._streams.get(topic.project, stream))
+        except RealtimeError as error:
+            if error.code != "stream_unknown":
+                raise
+            return None
+        if found.topic != topic.canonical:
+            raise RealtimeError("stream_mismatch", f"The stream {stream} is of another topic.")
+        lengths = {part.part: units(part.text or part.args or "") for part in found.parts}
+        lease = int(Terms().lease * 1000)
+        return startedFields(Started(stream, found.topic, found.epoch, lengths, lease))

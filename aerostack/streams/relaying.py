@@ -73,16 +73,23 @@ class Relays:
         self._newId = newId
 
     async def start(
-        self, topic: Topic, terms: Terms, model: IModel, request: ChatRequest, alone: bool = False
+        self,
+        topic: Topic,
+        terms: Terms,
+        model: IModel,
+        request: ChatRequest,
+        alone: bool = False,
+        stream: str | None = None,
     ) -> Started:
         """
         Begin a stream with the answer of a model.  The daemon is its producer.
 
         @param alone: Whether it may not begin while another stream of the topic runs.
+        @param stream: The stream's id; L{None} for a new one.
         @return: When the stream has begun.
         @raise RealtimeError: The stream cannot begin, or the model has too much to do.
         """
-        asked = StartRequest(terms, producer=f"{RELAY}{self._newId()}", alone=alone)
+        asked = StartRequest(terms, stream, f"{RELAY}{self._newId()}", takeover=False, alone=alone)
         relay = _Relay(self._clock, self._streams, topic.project)
         started: Started = await self._streams.start(topic, asked, relay.stopped)
         relay.begin(started, model, request)

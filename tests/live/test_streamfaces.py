@@ -251,6 +251,24 @@ class StreamFaceTests(ModelTests):
             self.assertEqual((answered, body["error"]), (status, code), args)
         self.assertEqual(len(self.model.asked), 1)
 
+    async def test_relayAgain(self) -> None:
+        """
+        A call that is repeated with its id asks the model once, and says how far the stream is.
+        """
+        self.model.answers[:] = [ModelAnswer([chunk({"content": "a😀"})], ending=HANG)]
+        args = (TOPIC, {"messages": HELLO}, {"stream": "a1"})
+        status, first = await self.rpc("ai.relay", *args)
+        self.assertEqual((status, first["stream"]), (200, "a1"))
+        again = first
+        while not again["length"]:
+            status, again = await self.rpc("ai.relay", *args)
+            self.assertEqual(status, 200)
+        self.assertEqual(again, {**first, "length": {"0": 3}})
+        status, other = await self.rpc("ai.relay", "ai-chat/8", *args[1:])
+        self.assertEqual((status, other["error"]), (409, "stream_mismatch"))
+        self.assertEqual(len(self.model.asked), 1)
+        await self.rpc("ai.cancel", "a1")
+
     async def test_events(self) -> None:
         """
         A stream is read as events from its beginning; one who comes back with the last id gets the
