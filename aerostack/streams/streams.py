@@ -37,18 +37,15 @@ from aerostack.core.answers.requests import (
     Started,
     StartRequest,
 )
-from aerostack.core.replay.publications import EVENT, Message, Publication, Receipt, StreamMark
+from aerostack.core.replay.publications import Receipt, StreamMark
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
 from aerostack.hub.publishing import Publisher
 from aerostack.interfaces.streams import IStreams
 from aerostack.protocol.streams import (
-    DONE,
     EVENTS,
     START,
-    doneData,
     headOf,
-    keptData,
     readData,
     valueData,
 )
@@ -56,11 +53,10 @@ from aerostack.streams.checkpointing import Checkpointer
 from aerostack.streams.counting import Counting
 from aerostack.streams.emitted import Emitted
 from aerostack.streams.keeping import EndKeeper
+from aerostack.streams.placing import Placing
+from aerostack.streams.refusals import ended, refused, unknown
 from aerostack.streams.run import Run, Stopped
 from aerostack.streams.ticking import Ticker
-
-RETRY = 1.0
-"""After how many seconds an end is published again that the engine did not take."""
 
 LEFT = 10.0
 """For how many seconds a stream goes on whose producer's connection is gone, at the most."""
@@ -107,6 +103,7 @@ class Streams:
         self.answers = answers
         self._publisher = publisher
         self._newId = newId
+        self._placing = Placing(clock, now, answers, publisher, keeper, checkpoints)
         self._runs: dict[Answer, Run] = {}
         self.ticker = Ticker(clock, self._publish, publisher.isReady, publisher.whenSent)
         self._emitted = Emitted(self, answers, publisher.publishStream, clock.seconds, newId)
@@ -152,7 +149,7 @@ class Streams:
         )
         answer.head = headOf(answer)
         run = self.enter(answer, stopped)
-        self._send(answer, START, answer.head, StreamMark(name))
+        self._placing.send(answer, START, answer.head, StreamMark(name))
         if request.terms.persist:
             self.checkpoints.changed(answer)
         return run
@@ -174,7 +171,7 @@ class Streams:
         if answer.topic != topic.canonical:
             raise RealtimeError("stream_mismatch", f"The stream {answer.id} is of another topic.")
         if answer.end is not None:
-            raise _ended(answer)
+            raise ended(answer)
         if run is None:
             raise RealtimeError(
                 "stream_busy",
@@ -228,12 +225,12 @@ class Streams:
         """
         run = self._find(project, stream)
         if run is None:
-            raise _unknown(stream)
+            raise unknown(stream)
         answer = run.answer
         if answer.end is not None:
-            raise _ended(answer)
+            raise ended(answer)
         if answer.terms.implicit:
-            raise _unknown(stream)
+            raise unknown(stream)
         if epoch != answer.epoch:
             raise RealtimeError(
                 "stream_fenced",
@@ -254,7 +251,7 @@ class Streams:
         if verdict is Verdict.KNOWN:
             return
         if verdict is not Verdict.TAKEN:
-            raise _refused(answer, operation.part, operation.at, verdict)
+            raise refused(answer, operation.part, operation.at, verdict)
         self._checkPart(answer, operation.part)
         self.grow(run, operation.part, operation.kind, text)
         if run.appends == 1:
@@ -272,7 +269,7 @@ class Streams:
         answer = run.answer
         if answer.size + len(text) > self.answers.budget.text:
             self.finish(run, End(ABORTED, LIMIT))
-            raise _ended(answer)
+            raise ended(answer)
         part = answer.append(name, kind, text)
         self.answers.count(answer)
         self._counted(run)
@@ -285,7 +282,7 @@ class Streams:
         answer, name = run.answer, operation.part
         part = answer.parts.get(name)
         if part is not None and part.kind != operation.kind:
-            raise _refused(answer, name, 0, Verdict.KIND)
+            raise refused(answer, name, 0, Verdict.KIND)
         before = None if part is None else part.value
         value = valueData(operation.kind, name, operation.value, before)
         if value == before:
@@ -298,13 +295,13 @@ class Streams:
         self._publisher.checkBacklog(answer.topic)
         if answer.size + len(value) > self.answers.budget.text:
             self.finish(run, End(ABORTED, LIMIT))
-            raise _ended(answer)
+            raise ended(answer)
         answer.put(name, operation.kind, value)
         self.answers.count(answer)
         self._counted(run)
         self.checkpoints.changed(answer)
         self.ticker.flush(answer.topic)
-        self._send(
+        self._placing.send(
             answer, EVENTS[operation.kind], value, StreamMark(answer.id, name, operation.kind)
         )
 
@@ -336,7 +333,7 @@ class Streams:
                 at = part.published
                 mark = StreamMark(answer.id, part.name, part.kind, at, part.takeFresh())
                 self.counts.frames += 1
-                self._given(run, self._send(answer, EVENTS[part.kind], b"", mark))
+                self._given(run, self._placing.send(answer, EVENTS[part.kind], b"", mark))
 
     def _given(self, run: Run, placed: Deferred[Any]) -> None:
         run.given += 1
@@ -353,17 +350,6 @@ class Streams:
             for part in run.answer.parts.values():
                 part.giveBack()
             self.ticker.grown(run.answer)
-
-    def _send(self, answer: Answer, event: str, data: bytes, mark: StreamMark) -> Deferred[Any]:
-        publication = Publication(answer.topic, EVENT, event, data, None, self._now(), None, mark)
-        return self._place(publication)
-
-    def _place(self, publication: Publication) -> Deferred[Any]:
-        placed = self._publisher.publishStream(publication)
-        if not placed.called:
-            # If there are no subscribers here, it does not come back.
-            placed.addCallback(lambda _: self.answers.take(publication, self._clock.seconds()))
-        return placed
 
     # Signs of the producer
 
@@ -416,14 +402,14 @@ class Streams:
         """
         run = self._find(project, stream)
         if run is not None and run.isEndedBy(epoch, end.state):
-            return self._ended(run)
+            return self._outcomeOf(run)
         try:
             run = self._producing(project, stream, epoch)
         except RealtimeError as error:
             return fail(error)
         run.stopped = None
         self.finish(run, end)
-        return self._ended(run)
+        return self._outcomeOf(run)
 
     def find(self, project: str, stream: str) -> Deferred[Facts]:
         """
@@ -431,7 +417,7 @@ class Streams:
         """
         run = self._find(project, stream)
         if run is None:
-            return fail(_unknown(stream))
+            return fail(unknown(stream))
         answer = run.answer
         return succeed(Facts(answer.topic, answer.terms.owner, answer.terms.cancel))
 
@@ -441,21 +427,21 @@ class Streams:
         """
         run = self._find(project, stream)
         if run is None:
-            return fail(_unknown(stream))
+            return fail(unknown(stream))
         answer = run.answer
         if answer.end is None:
             self.counts.cancels += 1
             self.finish(run, End(CANCELLED, None, by))
         elif answer.state != CANCELLED:
-            return fail(_ended(answer))
-        return self._ended(run)
+            return fail(ended(answer))
+        return self._outcomeOf(run)
 
     def get(self, project: str, stream: str) -> Deferred[bytes]:
         """
         See L{IStreams.get}.
         """
         run = self._find(project, stream)
-        return fail(_unknown(stream)) if run is None else succeed(readData(run.answer))
+        return fail(unknown(stream)) if run is None else succeed(readData(run.answer))
 
     def finish(
         self, run: Run, end: End, data: bytes | None = None, persist: bool = False
@@ -477,60 +463,10 @@ class Streams:
         self.counts.ended[end.state] += 1
         self._emitted.over(answer)
         run.tell(end.state, end.by, end.reason)
-        self._close(run, data, persist or answer.terms.persist)
+        self._placing.close(run, data, persist or answer.terms.persist)
         return run.outcome.wait()
 
-    def _close(self, run: Run, data: bytes | None, persist: bool) -> None:
-        """Publish the end of a stream, and have it kept."""
-        answer = run.answer
-        self.checkpoints.ended(answer)
-        unkept = self._endOf(run, data, False)
-        if not persist:
-            self._publishEnd(run, unkept)
-            return
-        message = Message(
-            answer.record,
-            answer.topic,
-            EVENT,
-            DONE,
-            keptData(answer, data),
-            None,
-            self._publisher.nextMark(answer.topic),
-            isEnd=True,
-        )
-        closed = self._publisher.publishEnd(
-            self._endOf(run, data, True), unkept, self.keeper.keep(message)
-        )
-        closed.addCallbacks(
-            lambda receipt: self._closed(run, receipt),
-            lambda failure: self._again(run, unkept, failure),
-        )
-
-    def _closed(self, run: Run, receipt: Receipt | None) -> None:
-        if not run.answer.isOver:
-            # If there are no subscribers here, it does not come back from the engine.
-            self.answers.over(run.answer, self._clock.seconds())
-        run.outcome.settle(receipt)
-
-    def _endOf(self, run: Run, data: bytes | None, isKept: bool) -> Publication:
-        answer, now = run.answer, self._now()
-        if data is None:
-            data = doneData(answer, isKept, run.stats(self._clock.seconds()))
-        mark = StreamMark(answer.id, state=answer.state)
-        return Publication(answer.topic, EVENT, DONE, data, None, now, None, mark)
-
-    def _publishEnd(self, run: Run, end: Publication) -> None:
-        """Publish an end that is not kept, or not yet."""
-        self._place(end).addCallbacks(
-            lambda _: run.outcome.settle(None), lambda failure: self._again(run, end, failure)
-        )
-
-    def _again(self, run: Run, end: Publication, failure: Failure) -> None:
-        """Publish an end again that the engine did not take, for watchers must get it."""
-        failure.trap(RealtimeError)
-        self._clock.callLater(RETRY, self._publishEnd, run, end)
-
-    def _ended(self, run: Run) -> Deferred[Ended]:
+    def _outcomeOf(self, run: Run) -> Deferred[Ended]:
         answer = run.answer
         return run.outcome.wait().addCallback(
             lambda receipt: Ended(answer.id, answer.state, receipt is not None)
@@ -562,37 +498,3 @@ class Streams:
         """
         self.keeper.stop()
         return self.checkpoints.flushed()
-
-
-def _unknown(stream: str) -> RealtimeError:
-    return RealtimeError(
-        "stream_unknown",
-        f"No stream {stream[:64]} runs here; start it first.",
-        details={"stream": stream[:64]},
-    )
-
-
-def _ended(answer: Answer) -> RealtimeError:
-    details = {"stream": answer.id, "state": answer.state}
-    if answer.end is not None and answer.end.by is not None:
-        details["by"] = answer.end.by
-    return RealtimeError(
-        "stream_ended", f"The stream {answer.id} has ended: {answer.state}.", details=details
-    )
-
-
-def _refused(answer: Answer, name: str, at: int, verdict: Verdict) -> RealtimeError:
-    """Make the error for a text that a stream does not take."""
-    part = answer.parts.get(name)
-    length = 0 if part is None else part.length
-    if verdict is Verdict.GAP:
-        return RealtimeError(
-            "stream_gap",
-            f"The part {name} has {length} UTF-16 units, and this text begins at {at}; go on from"
-            f" {length}.",
-            details={"stream": answer.id, "length": dict(answer.lengths)},
-        )
-    message = f"The part {name} has other text at {at} already."
-    if part is not None and verdict is Verdict.KIND:
-        message = f"The part {name} is of the kind {part.kind}."
-    return RealtimeError("stream_mismatch", message, details={"stream": answer.id})

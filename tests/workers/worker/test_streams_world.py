@@ -28,6 +28,7 @@ from aerostack.workers.worker.streams import RemoteStreams, StreamedLogs
 from tests.streams import (
     test_checkpointing,
     test_emitted,
+    test_ending,
     test_model,
     test_streams,
     test_watching,
@@ -35,7 +36,7 @@ from tests.streams import (
 )
 from tests.workers.joined import End, WireChannel, WireClock
 
-MODULES = (test_checkpointing, test_emitted, test_model, test_streams, test_watching)
+MODULES = (test_checkpointing, test_emitted, test_ending, test_model, test_streams, test_watching)
 
 # What is forgotten is forgotten by the hub.
 ELSEWHERE = {"test_released"}

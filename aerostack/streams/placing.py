@@ -1,0 +1,122 @@
+"""
+Publishes parts and ends of streams, until they have their places in the logs of their topics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from aerostack.core.answers.answer import Answer
+from aerostack.core.answers.answers import Answers
+from aerostack.core.replay.publications import EVENT, Message, Publication, Receipt, StreamMark
+from aerostack.errors import RealtimeError
+from aerostack.hub.publishing import Publisher
+from aerostack.protocol.streams import DONE, doneData, keptData
+from aerostack.streams.checkpointing import Checkpointer
+from aerostack.streams.keeping import EndKeeper
+from aerostack.streams.run import Run
+
+RETRY = 1.0
+"""After how many seconds an end is published again that the engine did not take."""
+
+
+class Placing:
+    """
+    Publishes what streams have.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        now: Callable[[], int],
+        answers: Answers,
+        publisher: Publisher,
+        keeper: EndKeeper,
+        checkpoints: Checkpointer,
+    ) -> None:
+        """
+        @param now: The time of day, milliseconds since the epoch.
+        """
+        self._clock = clock
+        self._now = now
+        self._answers = answers
+        self._publisher = publisher
+        self._keeper = keeper
+        self._checkpoints = checkpoints
+
+    def send(self, answer: Answer, event: str, data: bytes, mark: StreamMark) -> Deferred[Any]:
+        """
+        Publish a part of a stream.
+
+        @param data: JSON; empty if it is made of the text of C{mark}.
+        @return: Fires when it has its place in the topic's order.
+        """
+        publication = Publication(answer.topic, EVENT, event, data, None, self._now(), None, mark)
+        return self._place(publication)
+
+    def _place(self, publication: Publication) -> Deferred[Any]:
+        placed = self._publisher.publishStream(publication)
+        if not placed.called:
+            # If there are no subscribers here, it does not come back.
+            placed.addCallback(lambda _: self._answers.take(publication, self._clock.seconds()))
+        return placed
+
+    def close(self, run: Run, data: bytes | None, persist: bool) -> None:
+        """
+        Publish the end of a stream, and have it kept.  The outcome of C{run} says when.
+
+        @param data: See L{aerostack.streams.streams.Streams.finish}.
+        @param persist: Whether the history keeps it.
+        """
+        answer = run.answer
+        self._checkpoints.ended(answer)
+        unkept = self._endOf(run, data, False)
+        if not persist:
+            self._publishEnd(run, unkept)
+            return
+        message = Message(
+            answer.record,
+            answer.topic,
+            EVENT,
+            DONE,
+            keptData(answer, data),
+            None,
+            self._publisher.nextMark(answer.topic),
+            isEnd=True,
+        )
+        closed = self._publisher.publishEnd(
+            self._endOf(run, data, True), unkept, self._keeper.keep(message)
+        )
+        closed.addCallbacks(
+            lambda receipt: self._closed(run, receipt),
+            lambda failure: self._again(run, unkept, failure),
+        )
+
+    def _closed(self, run: Run, receipt: Receipt | None) -> None:
+        if not run.answer.isOver:
+            # If there are no subscribers here, it does not come back from the engine.
+            self._answers.over(run.answer, self._clock.seconds())
+        run.outcome.settle(receipt)
+
+    def _endOf(self, run: Run, data: bytes | None, isKept: bool) -> Publication:
+        answer, now = run.answer, self._now()
+        if data is None:
+            data = doneData(answer, isKept, run.stats(self._clock.seconds()))
+        mark = StreamMark(answer.id, state=answer.state)
+        return Publication(answer.topic, EVENT, DONE, data, None, now, None, mark)
+
+    def _publishEnd(self, run: Run, end: Publication) -> None:
+        """Publish an end that is not kept, or not yet."""
+        self._place(end).addCallbacks(
+            lambda _: run.outcome.settle(None), lambda failure: self._again(run, end, failure)
+        )
+
+    def _again(self, run: Run, end: Publication, failure: Failure) -> None:
+        """Publish an end again that the engine did not take, for watchers must get it."""
+        failure.trap(RealtimeError)
+        self._clock.callLater(RETRY, self._publishEnd, run, end)

@@ -1,0 +1,53 @@
+"""
+The errors with which streams refuse what is asked of them.
+"""
+
+from __future__ import annotations
+
+from aerostack.core.answers.answer import Answer, Verdict
+from aerostack.errors import RealtimeError
+
+
+def unknown(stream: str) -> RealtimeError:
+    """
+    Make the error for a stream that does not run here.
+    """
+    return RealtimeError(
+        "stream_unknown",
+        f"No stream {stream[:64]} runs here; start it first.",
+        details={"stream": stream[:64]},
+    )
+
+
+def ended(answer: Answer) -> RealtimeError:
+    """
+    Make the error for a stream that has ended.
+    """
+    details = {"stream": answer.id, "state": answer.state}
+    if answer.end is not None and answer.end.by is not None:
+        details["by"] = answer.end.by
+    return RealtimeError(
+        "stream_ended", f"The stream {answer.id} has ended: {answer.state}.", details=details
+    )
+
+
+def refused(answer: Answer, name: str, at: int, verdict: Verdict) -> RealtimeError:
+    """
+    Make the error for a text that a stream does not take.
+
+    @param name: The part.
+    @param at: Where the text begins, UTF-16 units.
+    """
+    part = answer.parts.get(name)
+    length = 0 if part is None else part.length
+    if verdict is Verdict.GAP:
+        return RealtimeError(
+            "stream_gap",
+            f"The part {name} has {length} UTF-16 units, and this text begins at {at}; go on from"
+            f" {length}.",
+            details={"stream": answer.id, "length": dict(answer.lengths)},
+        )
+    message = f"The part {name} has other text at {at} already."
+    if part is not None and verdict is Verdict.KIND:
+        message = f"The part {name} is of the kind {part.kind}."
+    return RealtimeError("stream_mismatch", message, details={"stream": answer.id})

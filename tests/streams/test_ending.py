@@ -1,0 +1,253 @@
+"""
+Tests for L{aerostack.streams.streams}, by the frames of producers: ends and cancels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.answers import codes
+from tests.streams.watching import TOPIC, StreamCase
+
+
+class EndTests(StreamCase):
+    """
+    Tests for the end of a stream.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start(owner="ann")
+        self.append("Hel")
+        self.append("lo")
+
+    def last(self) -> dict[str, Any]:
+        """
+        The last frame that came to the watcher.
+        """
+        frame: dict[str, Any] = self.early.take()[-1]
+        return frame
+
+    def test_done(self) -> None:
+        """
+        All text comes before C{ai:done}, which has no text; the history has one message with the
+        text.
+        """
+        answer = self.end(usage={"tokens": 2}, id="e")
+        self.assertEqual(
+            answer, {"type": "stream_ack", "stream": "a1", "id": "e", "state": "done", "kept": True}
+        )
+        done = self.last()
+        self.assertEqual(self.early.texts["a1", "0"], "Hello")
+        self.assertEqual((done["event"], done["state"], done["stream"]), ("ai:done", "done", "a1"))
+        self.assertEqual(done["data"]["usage"], {"tokens": 2})
+        self.assertNotIn("text", done["data"])
+        (kept,) = self.world.history.messages
+        self.assertIn(b'"text":"Hello"', kept.message.data)
+        self.assertEqual(kept.createdAt, done["timestamp"])
+
+    def test_afterCommit(self) -> None:
+        """
+        C{ai:done} and the answer come after the commit.
+        """
+        self.world.history.held = []
+        self.producer.send(type="stream_end", stream="a1", epoch=1)
+        self.assertEqual(self.producer.take(), [])
+        self.early.take()
+        self.assertNotIn("ai:done", self.early.events)
+        self.world.history.release()
+        self.assertEqual(self.answer()["kept"], True)
+        self.early.take()
+        self.assertEqual(self.early.events[-1], "ai:done")
+
+    def test_databaseGone(self) -> None:
+        """
+        If the database takes too long, watchers get an end that says so; the message is there
+        later, once.
+        """
+        self.world.history.held = []
+        self.producer.send(type="stream_end", stream="a1", epoch=1)
+        self.wait(5)
+        self.assertEqual(self.answer()["kept"], False)
+        self.assertEqual(self.last()["data"]["kept"], False)
+        self.world.history.release()
+        self.wait(60)
+        self.assertEqual(len(self.world.history.messages), 1)
+        self.assertEqual(self.early.take(), [])
+
+    def test_notKept(self) -> None:
+        """
+        The history does not keep a stream whose producer does not want it.
+        """
+        self.start("a2", persist=False)
+        self.append("x", "a2")
+        self.assertEqual(self.end("a2")["kept"], False)
+        self.assertEqual(self.world.history.messages, [])
+
+    def test_failed(self) -> None:
+        """
+        A producer may say that it has failed, and why.
+        """
+        self.end(state="failed", error="no more tokens")
+        done = self.last()
+        self.assertEqual((done["state"], done["data"]["reason"]), ("failed", "no more tokens"))
+
+    def test_again(self) -> None:
+        """
+        The same end again gets the same answer; text behind it is refused with the state.
+        """
+        first = self.end()
+        self.assertEqual(self.end(), first)
+        error = self.refused("x")
+        self.assertEqual((error["code"], error["state"]), ("stream_ended", "done"))
+        self.early.take()
+        self.assertEqual(self.early.events.count("ai:done"), 1)
+
+    def test_lease(self) -> None:
+        """
+        A stream whose producer is silent for longer than its lease is aborted; a beat renews the
+        lease.
+        """
+        self.wait(20)
+        self.producer.send(type="stream_beat", stream="a1", epoch=1, id=1)
+        self.assertEqual(self.answer()["lease"], 30000)
+        self.wait(29)
+        self.early.take()
+        self.assertEqual(self.early.ends, {})
+        self.wait(2)
+        self.early.take()
+        end = self.early.ends["a1"]
+        self.assertEqual((end["state"], end["reason"]), ("aborted", "lease"))
+
+    def test_connectionLost(self) -> None:
+        """
+        If the producer's connection breaks, the stream goes on for ten seconds at the most; a
+        producer that is back by then goes on with it.
+        """
+        self.start("a2", producer="run")
+        self.producer.die()
+        self.wait(5)
+        self.producer = self.world.connect(key="sk_0123456789abcdef")
+        self.assertEqual(self.start("a2", producer="run")["epoch"], 1)
+        self.wait(7)
+        self.early.take()
+        self.assertEqual(
+            {name: e["reason"] for name, e in self.early.ends.items()}, {"a1": "lease"}
+        )
+
+    def test_stalled(self) -> None:
+        """
+        A stream whose producer sends nothing but beats is aborted at last.
+        """
+        for _ in range(31):
+            self.producer.send(type="stream_beat", stream="a1", epoch=1)
+            self.wait(20)
+        self.early.take()
+        self.assertEqual(self.early.ends["a1"]["reason"], "stalled")
+        self.assertEqual(self.producer.take()[-1]["code"], "stream_ended")
+
+    def test_maxAge(self) -> None:
+        """
+        No stream runs for ever.
+        """
+        for _ in range(361):
+            self.append("x")
+            self.wait(10)
+        self.early.take()
+        self.assertEqual(self.early.ends["a1"]["reason"], "limit")
+
+
+class CancelTests(StreamCase):
+    """
+    Tests for a stream that is cancelled.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ann = self.world.connect(userId="ann")
+
+    def cancel(self, client: Any = None, stream: str = "a1") -> Any:
+        """
+        Cancel a stream, and give the last frame that came.
+        """
+        return (client or self.ann).ask(type="stream_cancel", stream=stream, id="c")[-1]
+
+    def test_owner(self) -> None:
+        """
+        The owner cancels: text that was not sent yet is not sent, the producer is told, and the end
+        comes to watchers before the answer.
+        """
+        self.start(owner="ann")
+        self.append("a")
+        self.ann.ask(type="subscribe", topic=TOPIC)
+        self.append("unsent")
+        frames = self.ann.ask(type="stream_cancel", stream="a1", id="c")
+        self.assertEqual([f.get("event") for f in frames], ["ai:done", None])
+        self.assertEqual(
+            frames[-1], {"type": "stream_ack", "stream": "a1", "id": "c", "state": "cancelled"}
+        )
+        self.wait(1)
+        self.early.take()
+        self.assertEqual(self.early.texts["a1", "0"], "a")
+        self.assertEqual(self.early.ends["a1"]["by"], "ann")
+        (stop,) = self.producer.take()
+        self.assertEqual(
+            (stop["type"], stop["state"], stop["by"]), ("stream_stop", "cancelled", "ann")
+        )
+        error = self.refused("more")
+        self.assertEqual((error["code"], error["by"]), ("stream_ended", "ann"))
+
+    def test_again(self) -> None:
+        """
+        A stream that is cancelled already is cancelled again with the same answer; one that has
+        ended otherwise is not.
+        """
+        self.start(owner="ann")
+        self.assertEqual(self.cancel(), self.cancel())
+        self.start("a2", owner="ann")
+        self.end("a2")
+        self.assertEqual(self.cancel(stream="a2")["code"], "stream_ended")
+
+    def test_refused(self) -> None:
+        """
+        Who may not cancel is told so, with the id of the frame.
+        """
+        self.start("a1", owner="bob")
+        self.start("a2")
+        self.start("a3", cancel="nobody", owner="ann")
+        for stream in ("a1", "a2", "a3"):
+            error = self.cancel(stream=stream)
+            self.assertEqual((error["code"], error["id"]), ("forbidden", "c"))
+        self.assertEqual(self.cancel(stream="a4")["code"], "stream_unknown")
+
+    def test_publishers(self) -> None:
+        """
+        Everyone who may publish on the topic cancels a stream that says so; the secret key cancels
+        any.
+        """
+        self.start("a1", cancel="publishers")
+        self.assertEqual(self.cancel()["state"], "cancelled")
+        self.start("a2", cancel="nobody")
+        self.assertEqual(self.cancel(self.producer, "a2")["state"], "cancelled")
+
+    def test_kept(self) -> None:
+        """
+        The history keeps what a cancelled stream has.
+        """
+        self.start(owner="ann")
+        self.append("Hel")
+        self.cancel()
+        (kept,) = self.world.history.messages
+        self.assertIn(b'"text":"Hel"', kept.message.data)
+
+    def test_disconnecting(self) -> None:
+        """
+        A watcher who goes cancels nothing.
+        """
+        self.start(owner="ann")
+        self.ann.ask(type="subscribe", topic=TOPIC)
+        self.ann.close()
+        self.wait(5)
+        self.assertEqual(codes(self.producer.take()), [])
+        self.early.take()
+        self.assertEqual(self.early.ends, {})
