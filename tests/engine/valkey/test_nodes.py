@@ -34,6 +34,18 @@ class ValkeyLineTests(MembersCase, LineContract):
         return found
 
 
+class RelayedLineTests(ValkeyLineTests):
+    """
+    The same over connections that are slow, and pass each piece on in two halves.
+    """
+
+    async def lines(self) -> dict[str, ILine]:
+        relay = await self.relay()
+        for direction in (relay.toServer, relay.toClient):
+            direction.delay, direction.halved = 0.01, True
+        return await super().lines()
+
+
 class NodesTests(MembersCase):
     """
     Tests for the list of nodes, and for questions to them.
@@ -140,6 +152,26 @@ class NodesTests(MembersCase):
         await self.until(lambda: asked)
         self.server.kill()
         self.assertEqual(await found, {"b": None, UNKNOWN: None})
+
+    async def test_held(self) -> None:
+        """
+        A node whose connection passes nothing on is silent for the others, and takes itself to be
+        without its engine; when the connection is good again, all is well.
+        """
+        first = self.serving("a", b"1")
+        second, relay = await self.relayed("b")
+        second.serve("k", lambda data, timeout: succeed(b"2"))
+        await self.acquainted()
+        relay.toServer.held = relay.toClient.held = True
+        await self.until(lambda: self.names(first) == [("b", True)])
+        self.assertEqual(await first.ask("k", b"x", 600.0), {"b": None})
+        await self.until(lambda: not second.membership.isCurrent)
+        self.assertEqual(await second.ask("k", b"x", 600.0), {"a": None, UNKNOWN: None})
+        relay.toServer.held = relay.toClient.held = False
+        relay.cut()
+        await self.until(lambda: second.membership.isCurrent)
+        await self.acquainted()
+        self.assertEqual(await first.ask("k", b"x", 60.0), {"b": b"2"})
 
     async def test_cut(self) -> None:
         """A node whose connection is cut is asked again when it has another one."""
