@@ -143,6 +143,7 @@ class Commands:
     def _reauthorizeAll(self) -> Iterator[None]:
         yield from self.subscriptions.reauthorizeAll()
         yield from self._tracking.reauthorize()
+        yield from self._producing.reauthorize()
 
     def _subscribe(self, frame: Subscribe) -> None:
         self.subscriptions.subscribe(self._topic(frame.topic), frame)

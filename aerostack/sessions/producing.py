@@ -4,7 +4,7 @@ The token streams of one session: what the client produces, and what it cancels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import UNSET
@@ -64,17 +64,36 @@ class Producing:
     def __init__(self, session: CommandedSession, context: SessionContext) -> None:
         self._session = session
         self._context = context
-        # By the ids of the streams that this connection produces, its number as their producer.
-        # Most clients produce none.
-        self._produced: dict[str, int] | None = None
+        # By the ids of the streams that this connection produces, its number as their producer, and
+        # the topic.  Most clients produce none.
+        self._produced: dict[str, tuple[int, Topic]] | None = None
 
     def leave(self) -> None:
         """
         Note that the connection is gone.
         """
         produced, self._produced = self._produced, None
-        for stream, epoch in (produced or {}).items():
+        for stream, (epoch, _) in (produced or {}).items():
             self._context.streams.leave(self._project, stream, epoch)
+
+    def reauthorize(self) -> Iterator[None]:
+        """
+        Leave the streams that the client has no right to produce any more, one in each step.
+        """
+        for stream, (epoch, topic) in tuple((self._produced or {}).items()):
+            try:
+                self._context.feeds.permit(self._session.identity, Action.STREAM, topic)
+            except RealtimeError as error:
+                self._forget(stream, epoch)
+                self._context.streams.leave(self._project, stream, epoch)
+                self._session.sendError(error, None, topic.canonical)
+            yield
+
+    def _forget(self, stream: str, epoch: int) -> None:
+        """Note that this connection does not produce a stream any more."""
+        produced = self._produced
+        if produced is not None and stream in produced and produced[stream][0] == epoch:
+            del produced[stream]
 
     @property
     def _project(self) -> str:
@@ -109,7 +128,7 @@ class Producing:
             return
         if self._produced is None:
             self._produced = {}
-        self._produced[started.stream] = started.epoch
+        self._produced[started.stream] = started.epoch, topicOf(started.topic)
         self._session.send(
             StreamAck(
                 stream=started.stream,
@@ -123,8 +142,7 @@ class Producing:
 
     def _stopped(self, stop: Stop) -> None:
         """Tell the client that it is to send no more of a stream."""
-        if self._produced is not None and self._produced.get(stop.stream) == stop.epoch:
-            del self._produced[stop.stream]
+        self._forget(stop.stream, stop.epoch)
         self._session.send(
             StreamStop(
                 stream=stop.stream,
@@ -194,8 +212,7 @@ class Producing:
         usage = None if frame.usage is None else encodeValue(frame.usage)
         end = End(state, checkError(frame.error), None, checkSize(usage, "usage"))
         asked = self._asked(frame, self._context.streams.end, end)
-        if self._produced is not None and self._produced.get(frame.stream) == frame.epoch:
-            del self._produced[frame.stream]
+        self._forget(frame.stream, frame.epoch)
         self._answer(asked, frame, None, self._ended)
 
     def _ended(self, ended: Ended, messageId: MessageId | None) -> None:
