@@ -259,12 +259,15 @@ class GatewayTests(ModelTests):
         """
         self.assumeOne("changes a time of the process that serves clients")
         self.patch(eventstream, "BEAT", 0.05)
-        self.model.answers[:] = [ModelAnswer([0.3], 401, {})]
+        self.model.answers[:] = [ModelAnswer([HOLD], 401, {})]
         response = await self.open()
         self.assertEqual(response.code, 200)
-        content = await response.content()
-        self.assertTrue(content.startswith(b":\n\n:\n\n"))
-        (event,) = EventReader().feed(content)
+        content = bytearray()
+        done = treq.collect(response, content.extend)
+        await self.until(lambda: content.count(b":\n\n") >= 2)
+        self.model.release()
+        await done
+        (event,) = EventReader().feed(bytes(content))
         self.assertEqual(json.loads(event.data)["error"]["code"], "model_failed")
 
     async def test_slow(self) -> None:

@@ -15,7 +15,7 @@ from twisted.web.client import Agent
 from aerostack.protocol.sse import EventReader, ServerSentEvent
 from aerostack.settings.projects import JWTConfig, ProjectConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
-from aerostack.testing.models import CUT, HANG, ModelAnswer, chunk, words
+from aerostack.testing.models import CUT, DONE, HANG, HOLD, ModelAnswer, chunk, words
 from tests.live.daemon import ORIGIN
 from tests.live.models import GATEWAY, HELLO, ModelTests
 from tests.live.wire import Wire
@@ -274,23 +274,29 @@ class StreamFaceTests(ModelTests):
         A stream is read as events from its beginning; one who comes back with the last id gets the
         rest, and nothing twice.
         """
-        self.model.answers[:] = [words(*(f"{n} " for n in range(30)), pause=0.05)]
+        said = ["".join(f"{n} " for n in range(first, first + 10)) for first in (0, 10, 20)]
+        pieces: list[Any] = []
+        for part in said:
+            pieces += [chunk({"content": part}), HOLD]
+        self.model.answers[:] = [ModelAnswer([*pieces, chunk(reason="stop"), DONE])]
         _, started = await self.rpc("ai.relay", TOPIC, {"messages": HELLO})
         stream = started["stream"]
         whole = await self.events(stream)
-        text, place = "", ""
-        for _ in range(3):
+        place = ""
+        for part in said:
             reader = await self.events(stream, Last_Event_ID=place)
-            before = len(text)
-            await self.until(lambda r=reader: len(r.text) > 8)
+            await self.until(lambda r=reader, p=part: r.text == p)
+            self.assertEqual(reader.events[0].event == "ai:start", not place)
             reader.drop()
-            text, place = text + reader.text, reader.place
-            self.assertEqual(reader.events[0].event == "ai:start", before == 0)
+            place = reader.place
+            self.model.release()
+        await whole.done
+        expected = "".join(said)
+        self.assertEqual(whole.text, expected)
+        # One who has all of it comes back for the end.
         reader = await self.events(stream, Last_Event_ID=place)
         await reader.done
-        await whole.done
-        expected = "".join(f"{n} " for n in range(30))
-        self.assertEqual((text + reader.text, whole.text), (expected, expected))
+        self.assertEqual([event.event for event in reader.events], ["ai:done"])
         self.assertEqual([e.event for e in whole.events][:1], ["ai:start"])
         self.assertEqual(whole.events[-1].event, "ai:done")
         self.assertEqual(json.loads(whole.events[-1].data)["state"], "done")
