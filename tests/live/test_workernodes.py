@@ -176,5 +176,5 @@ class FrozenTests(NodesTests):
             self.assertEqual(told["feed"], "up")
         self.assertEqual((await self.say(wires[0], TOPIC, "end"))["type"], "ack")
         for wire in wires[1:]:
-            while (await heard(wire, 1)) != ["end"]:
+            while (await wire.frame()).get("data") != "end":
                 pass

@@ -59,10 +59,11 @@ class End:
     One end of the channel.
     """
 
-    def __init__(self, pipe: Any, kinds: Sequence[Any] = KINDS) -> None:
-        self.channel = Channel(reactor, pipe, Codec(kinds), self)
+    def __init__(self, pipe: Any, kinds: Sequence[Any] = KINDS, clock: Any = reactor) -> None:
+        self.channel = Channel(clock, pipe, Codec(kinds), self)
         self.handlers: Any = {}
         self.isHub = False
+        self.relay: Any = None
 
     def received(self, message: Any) -> None:
         self._call(message)
@@ -75,7 +76,9 @@ class End:
         return self.handlers[type(message)](*first, message)
 
     def lost(self, reason: Failure) -> None:
-        pass
+        """The other end is gone."""
+        if self.relay is not None:
+            self.relay.lost(self.channel)
 
 
 class Hub:
@@ -85,38 +88,41 @@ class Hub:
     @ivar relay: Its end of what workers follow.
     """
 
-    def __init__(self, log: Any) -> None:
+    def __init__(self, log: Any, clock: Any = reactor) -> None:
         """
         @param log: The node's log.
         """
-        self.log = log
-        heads = SharedHeads(reactor, log)
+        self._clock = clock
+        self.heads = SharedHeads(clock, log)
         self.relay = SharedRelay(
-            reactor,
+            clock,
             Codec(KINDS),
             log,
-            heads,
-            SharedTopics(reactor, heads, NoMembers()),
+            self.heads,
+            SharedTopics(clock, self.heads, NoMembers()),
             lambda link, topic: None,
-            OtherStreams(reactor, Answers()),
+            OtherStreams(clock, Answers()),
         )
-        heads.start(self.relay)
+        self.heads.start(self.relay)
 
-    def add(self) -> RemoteLog:
+    def add(self) -> tuple[RemoteLog, Channel]:
         """
         Start a worker.
+
+        @return: What it follows topics with, and its channel.
         """
-        one, other = joinedPipes(reactor)
-        hub, worker = End(one), End(other)
+        one, other = joinedPipes(self._clock)
+        hub, worker = End(one, clock=self._clock), End(other, clock=self._clock)
         hub.isHub, hub.handlers = True, self.relay.handlers
-        backlogs = Backlogs(reactor, worker.channel)
+        hub.relay = self.relay
+        backlogs = Backlogs(self._clock, worker.channel)
         backlogs.start(Unread())
         remote = RemoteLog(worker.channel, backlogs)
         worker.handlers = remote.handlers
         for end in (hub, worker):
             end.channel.start()
         self.relay.joined(hub.channel)
-        return remote
+        return remote, worker.channel
 
 
 @implementer(ILog)
@@ -136,7 +142,7 @@ class WorkerLog:
         self._remote: RemoteLog
 
     def start(self, receiver: ILogReceiver) -> None:
-        self._remote = Hub(self._log).add()
+        self._remote, _ = Hub(self._log).add()
         self._remote.start(receiver)
 
     def stop(self) -> None:
