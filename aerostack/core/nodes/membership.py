@@ -13,6 +13,9 @@ from aerostack.core.nodes.reports import Report
 LEASE = 10.0
 """After how many seconds without a report a node is silent."""
 
+FRESH = 3.0
+"""Seconds within which a node that runs is heard."""
+
 REMEMBERED = 3600.0
 """For how many seconds a node that is silent is remembered.  It may be there all the same, and only
 not reach the engine.  A node that stops says so, and is forgotten at once."""
@@ -28,12 +31,14 @@ class Peer:
 
     @ivar run: The id of its run.
     @ivar heard: When it was last heard, seconds of this node's clock.
+    @ivar isFresh: Whether its newest report was expected: it has not missed several of them.
     @ivar isSilent: Whether its lease is over.
     """
 
     run: str
     report: Report
     heard: float
+    isFresh: bool
     isSilent: bool
 
 
@@ -65,7 +70,7 @@ class Membership:
         @param now: Seconds of the clock.
         """
         self._peers = {
-            run: Peer(run, report, now - age, age > self._lease)
+            run: Peer(run, report, now - age, age <= FRESH, age > self._lease)
             for run, age, report in rows
             if run != self._run
         }
@@ -94,8 +99,8 @@ class Membership:
 
     @property
     def isAmbiguous(self) -> bool:
-        """Whether a node that is not silent has this node's name."""
-        return any(peer.report.name == self._name for peer in self.alive)
+        """Whether another node has this node's name.  A killed run of this one is none."""
+        return any(peer.isFresh and peer.report.name == self._name for peer in self.alive)
 
     def nameOf(self, run: str) -> str:
         """
