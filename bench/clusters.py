@@ -36,6 +36,9 @@ public_key = "{key}"
 PATIENCE = 60.0
 """Seconds that a part may take to come back.  It is far more than it needs."""
 
+STARTS = 3
+"""How often a node is started that ends at once."""
+
 OUTAGES = (0.0, 0.5, 1.0, 5.0)
 """Seconds until a node or the Valkey server is started again.  The longest is more than the
 C{engine.patience} of 3 seconds."""
@@ -155,8 +158,7 @@ class Nodes:
         self._settings = f"url = {json.dumps(Database(postgres).tcp())}\n"
         self._settings += f"password = {json.dumps(PASSWORD)}"
         for number in (0, 1):
-            self._daemons.append(self._node(number))
-            self._daemons[number].wait(PATIENCE)
+            self._daemons.append(self._begin(number))
         self._serving()
 
     def kill(self) -> None:
@@ -179,14 +181,26 @@ class Nodes:
         if "valkey" in victims:
             self._valkey.start()
         if "node" in victims:
-            self._daemons[number] = self._node(number)
-            self._daemons[number].wait(PATIENCE)
+            self._daemons[number] = self._begin(number)
         self._serving()
 
     def stop(self) -> None:
         for daemon in self._daemons:
             daemon.stop()
         self._started.close()
+
+    def _begin(self, number: int) -> Server:
+        """Start a node, and again if it ends, as the service manager does."""
+        for attempt in range(STARTS, 0, -1):
+            daemon = self._node(number)
+            try:
+                daemon.wait(PATIENCE)
+                break
+            except Failed as error:
+                if attempt == 1:
+                    raise
+                print(f"node{number}: {error}", file=sys.stderr, flush=True)
+        return daemon
 
     def _node(self, number: int) -> Server:
         engine = f'[engine]\nurl = "valkey://127.0.0.1:{self._valkey.port}/0"'
