@@ -30,7 +30,7 @@ _ABOUT_END = DONE.encode()
 class _EndEvent(msgspec.Struct):
     event: str = ""
     stream: str = ""
-    data: dict[str, Any] = {}
+    data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _END = ("state", "reason", "by", "usage")
@@ -205,7 +205,9 @@ class Following(Watch):
             if _ABOUT_END in payload:
                 event = _events.decode(payload)
                 if event.event == DONE and event.stream == self.stream:
-                    self._data = event.data
+                    data = msgspec.json.decode(event.data)
+                    # A server that emits the end may say anything in it.
+                    self._data = data if isinstance(data, dict) else {}
         self._changed()
 
     def reauthorize(self, topic: str | None = None) -> None:

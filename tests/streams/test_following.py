@@ -140,6 +140,27 @@ class FollowingTests(StreamCase):
         end: Any = watch.end
         self.assertEqual((end.state, end.data["by"]), ("cancelled", "ann"))
 
+    def test_emitted(self) -> None:
+        """
+        A stream of emitted events ends, whatever its server says at the end; other events that name
+        the end are nothing.
+        """
+        following = self.join()
+        topic = topicOf(CANONICAL)
+        publisher = self.world.hub.publisher
+        publisher.publish(topic, "ai:token", b'{"token":"Hi"}', None, False)
+        self.world.advance(1)
+        following.followLast()
+        self.assertEqual(self.text(following), "Hi")
+        publisher.publish(topic, "note", b'["ai:done"]', None, False)
+        self.world.advance(1)
+        self.assertIsNone(following.end)
+        for data in (b'["ai:done"]', b"null"):
+            publisher.publish(topic, "ai:done", data, None, False)
+        self.world.advance(1)
+        end: Any = following.end
+        self.assertEqual((end.state, end.reason), ("done", None))
+
     def test_aboutToBegin(self) -> None:
         """
         A watcher who is there before the stream gets it from its first token.
