@@ -29,6 +29,9 @@ class Requests(DaemonTests):
     Sends requests byte by byte.
     """
 
+    # Many of the tests look into the process that serves HTTP.
+    workers = 1
+
     async def raw(self) -> Wire:
         """
         Open a connection that records everything that arrives.
