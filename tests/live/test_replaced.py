@@ -31,7 +31,7 @@ class ReplacedTests(WorkersTests):
         )
         wires = await self.spread("chat/a")
         await daemon.wrote("more than server.worker_memory; it is started again in 1 s")
-        left = [wire for wire in wires if wire.lost.called]
+        left = await self.until(lambda: [wire for wire in wires if wire.lost.called])
         self.assertEqual(len(left), 1)
         self.assertEqual(left[0].closeCode, 1001)
         (frame,) = await left[0].frames(left[0].waitingFrames())
