@@ -109,11 +109,7 @@ class HubDaemon(MultiService):
         self.passing = Passing(self._distribution)
         self.supervisor = Supervisor(reactor, self.count, BODY, KINDS, self, self._distribution)
         self._parts = HubParts(reactor, wall, self.node, self.supervisor.names)
-        self._replacer = Replacer(
-            reactor,
-            self.supervisor,
-            boundOf(config.server.workerMemory, memoryLimit(physical=physicalMemory()), self.count),
-        )
+        self._replacer = Replacer(reactor, self.supervisor, self._memoryBound())
         self._figures = WorkerFigures()
         self._reporting = LoopingCall(self._report)
         self._reporting.clock = reactor
@@ -121,6 +117,10 @@ class HubDaemon(MultiService):
         # The names of the workers that serve clients.
         self._serving: set[str] = set()
         self._whole = False
+
+    def _memoryBound(self) -> int | None:
+        limit = memoryLimit(physical=physicalMemory())
+        return boundOf(self.config.server.workerMemory, limit, self.count)
 
     def _counted(self, config: Config) -> Config:
         """Say in a configuration how many workers "auto" is."""
@@ -357,6 +357,7 @@ class HubDaemon(MultiService):
         self.node.reload(self.config)
         self._parts.reload(self.config)
         self.passing.reload()
+        self._replacer.reload(self._memoryBound())
         data, certificates = encodeConfig(self.config), self.passing.certificates()
         yield self._ask(lambda _: Reconfigure(data, certificates), ACKNOWLEDGED)
 

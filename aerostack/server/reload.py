@@ -38,6 +38,7 @@ def merge(running: Config, read: Config) -> Config:
             restartTime=server.restartTime,
             reconnectSpread=server.reconnectSpread,
             console=server.console,
+            workerMemory=server.workerMemory,
         ),
     )
 

@@ -47,6 +47,12 @@ class Replacer:
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
 
+    def reload(self, bound: int | None) -> None:
+        """
+        Go by another bound.
+        """
+        self._watch.bound = bound
+
     def start(self) -> None:
         """
         Begin to look.

@@ -24,13 +24,16 @@ class ReplacedTests(WorkersTests):
     async def test_replaced(self) -> None:
         """
         The clients of the worker are told when to come back, the other worker serves meanwhile, the
-        log and the health name the worker, and another process takes its place.
+        log and the health name the worker, and another process takes its place.  A reload changes
+        the bound.
         """
-        daemon = await self.serve(
+        daemon = await self.serve(self.configure(server="restart_time = 1.0"))
+        wires = await self.spread("chat/a")
+        self.config.write_text(
             self.configure(server=f"worker_memory = {LEAST}\nrestart_time = 1.0")
         )
-        wires = await self.spread("chat/a")
-        await daemon.wrote("more than server.worker_memory; it is started again in 1 s")
+        daemon.signal("HUP")
+        await daemon.wrote("more than server.worker_memory; it is started again")
         left = await self.until(lambda: [wire for wire in wires if wire.lost.called])
         self.assertEqual(len(left), 1)
         self.assertEqual(left[0].closeCode, 1001)
@@ -40,7 +43,7 @@ class ReplacedTests(WorkersTests):
         kept.tell({"type": "publish", "topic": "chat/a", "event": "e", "data": "alive"})
         self.assertEqual((await kept.frame())["data"], "alive")
         await daemon.wrote("serves clients again")
-        await self.until(lambda: self.names("has more memory than server.worker_memory."))
+        await self.until(lambda: self.names("more memory than server.worker_memory."))
         daemon.signal("TERM")
         self.assertEqual(await daemon.ended, 0)
         self.assertEqual(kept.closeCode, 1001)

@@ -41,7 +41,7 @@ RUNNING = Config(
 
 READ = replace(
     RUNNING,
-    server=ServerConfig(("tcp:2",), restartTime=7.0, console="off"),
+    server=ServerConfig(("tcp:2",), restartTime=7.0, console="off", workerMemory=10**9),
     tracker=TrackerConfig(tables=("orders", "lines"), pollInterval=9.0),
     presence=PresenceConfig(grace=99.0),
     limits=LimitsConfig(connections=5),

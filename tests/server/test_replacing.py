@@ -115,6 +115,17 @@ class ReplacerTests(SynchronousTestCase):
         self.assertIsNone(self.replacer.notice())
         self.assertEqual(self.second.channel.asked, [])
 
+    def test_reload(self) -> None:
+        """
+        A reload changes the bound.
+        """
+        self.first.has(50 * MiB)
+        self.look()
+        self.assertEqual(self.supervisor.isolated, [])
+        self.replacer.reload(40 * MiB)
+        self.look()
+        self.assertEqual(self.supervisor.isolated, ["worker-1"])
+
     def test_hanging(self) -> None:
         """
         A worker that does not send its clients away is ended all the same.
