@@ -54,7 +54,7 @@ class Distribution:
         # Connections that no worker is there for.
         self._held: deque[Connection] = deque()
 
-    def expect(self, name: str, patience: float = LATE) -> None:
+    def expect(self, name: str, patience: float) -> None:
         """
         Let connections wait for a worker that is being started, until L{add} or L{remove}.
 

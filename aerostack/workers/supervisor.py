@@ -19,6 +19,10 @@ from aerostack.workers.frames import Beat, Codec
 from aerostack.workers.lives import MAX_DEATHS, WINDOW, Lives
 from aerostack.workers.process import WorkerProcess
 
+REPLACING = 5.0
+"""Seconds for which clients wait for a worker that is started at once after its death, so that the
+other workers do not get all of the dead worker's clients."""
+
 BEGINNING = 10.0
 """Seconds for which clients wait for workers when the daemon starts, so that the first worker that
 serves does not get all of them.  They only wait for so long if a worker does not come."""
@@ -175,7 +179,7 @@ class Supervisor:
             when=f"in {pause:g} s" if pause else "at once",
         )
         if not pause:
-            self._distribution.expect(name)
+            self._distribution.expect(name, REPLACING)
             self._start(name, now)
 
     def _finish(self) -> None:

@@ -10,11 +10,13 @@ from typing import Any, cast
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.workers.balance import LATE, Load
+from aerostack.workers.balance import Load
 from aerostack.workers.descriptors import Arrival, DescriptorSender
 from aerostack.workers.distribution import MAX_WAITING, Distribution
 
 ARRIVAL = Arrival(0, "", 0)
+WHILE = 5.0
+"""Seconds for which connections wait."""
 
 
 class FakeConnection:
@@ -104,14 +106,14 @@ class DistributionTests(SynchronousTestCase):
         within their time.
         """
         for name in "ab":
-            self.distribution.expect(name, 3 * LATE)
+            self.distribution.expect(name, WHILE)
         self.take(1)
         self.assertTrue(self.port.isPaused)
         self.add("a")
         self.assertFalse(self.port.isPaused)
         self.take(9)
         self.assertEqual(self.shares(), {"a": 5})
-        self.clock.advance(2 * LATE)
+        self.clock.advance(WHILE - 1)
         self.loads["a"].beat(self.clock.seconds(), 5, 5)
         self.take(2)
         self.add("b")
@@ -126,7 +128,7 @@ class DistributionTests(SynchronousTestCase):
             self.add(name)
         self.take(20)
         self.distribution.remove("a")
-        self.distribution.expect("a")
+        self.distribution.expect("a", WHILE)
         self.take(10)
         self.assertEqual(self.shares(), {"a": 10, "b": 10})
         self.add("a")
@@ -139,10 +141,10 @@ class DistributionTests(SynchronousTestCase):
         If the new worker takes too long, the others get what has waited for it, and what comes.
         """
         self.add("b")
-        self.distribution.expect("a")
+        self.distribution.expect("a", WHILE)
         self.take(2)
         self.assertEqual(self.shares(), {"b": 1})
-        self.clock.advance(LATE)
+        self.clock.advance(WHILE)
         self.assertEqual(self.shares(), {"b": 2})
         self.take(1)
         self.assertEqual(self.shares(), {"b": 3})
@@ -155,7 +157,7 @@ class DistributionTests(SynchronousTestCase):
         If the new worker dies before it serves, the others get what has waited for it.
         """
         self.add("b")
-        self.distribution.expect("a")
+        self.distribution.expect("a", WHILE)
         self.take(2)
         self.distribution.remove("a")
         self.assertEqual(self.shares(), {"b": 2})
@@ -166,7 +168,7 @@ class DistributionTests(SynchronousTestCase):
         Only so many connections wait for a worker; the next ones are not accepted until it serves.
         """
         self.add("b")
-        self.distribution.expect("a")
+        self.distribution.expect("a", WHILE)
         self.take(2 * MAX_WAITING)
         self.assertFalse(self.port.isPaused)
         self.take(2)
@@ -179,7 +181,7 @@ class DistributionTests(SynchronousTestCase):
         What waits for a worker is closed when the daemon stops.
         """
         self.add("b")
-        self.distribution.expect("a")
+        self.distribution.expect("a", WHILE)
         first, second = self.take(2)
         self.distribution.close()
         self.assertEqual((first.isClosed, second.isClosed), (False, True))
