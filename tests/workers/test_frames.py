@@ -37,9 +37,11 @@ messages = st.one_of(
     st.builds(Note, texts, st.binary(max_size=300)),
     st.builds(Values, st.lists(plain, max_size=4)),
     st.builds(Ready),
-    st.builds(Beat, counts, counts, floats, floats),
+    st.builds(Beat, counts, counts, floats, floats, counts),
     st.builds(LogLine, floats, texts, texts, texts, st.none() | texts, counts),
-    st.builds(Refusal, counts, texts, texts, st.none() | counts),
+    st.builds(
+        Refusal, counts, texts, texts, st.none() | counts, st.dictionaries(texts, texts | counts)
+    ),
 )
 
 
