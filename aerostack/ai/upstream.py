@@ -10,18 +10,18 @@ from typing import Any
 
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer
+from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
 from aerostack import __version__
+from aerostack.ai.answerbody import AnswerBody, Fault
+from aerostack.ai.asking import Body, PlainAgent, describe
 from aerostack.core.answers.outcome import Outcome
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.models import IModel, IReply
@@ -48,25 +48,8 @@ _REFUSED = frozenset({400, 413, 422})
 
 _WORDS = ("length", "content_filter")
 
-LINGER = 1.0
-"""Seconds that a connection has after the last event for the end of the answer's body."""
-
 _KEPT = 32
 """How many connections to a model are kept for the next requests."""
-
-
-class _Fault(Exception):
-    """
-    An attempt has failed.
-
-    @ivar error: What the client gets if there is no other attempt.
-    @ivar wait: Seconds after which another attempt may help; L{None} if it will not.
-    """
-
-    def __init__(self, said: str, error: RealtimeError, wait: float | None) -> None:
-        super().__init__(said)
-        self.error = error
-        self.wait = wait
 
 
 @implementer(IModel)
@@ -100,7 +83,7 @@ class Upstream:
         self._reactor = reactor
         self._name = name
         self._wall = wall
-        self._client = HTTPClient(_Plain(agent), data_to_body_producer=_Body)
+        self._client = HTTPClient(PlainAgent(agent), data_to_body_producer=Body)
         self._running: set[_Reply] = set()
         self.asked = self.failures = 0
         self.reload(config)
@@ -153,7 +136,7 @@ class _Reply:
         self._hasBegun = False
         self._isPaused = False
         self._timer: IDelayedCall | None = None
-        self._reader: _Reader | None = None
+        self._reader: AnswerBody | None = None
         self._working: Deferred[None] = succeed(None)
 
     def start(self) -> None:
@@ -195,7 +178,7 @@ class _Reply:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 outcome = await self._attempt()
-            except _Fault as fault:
+            except Fault as fault:
                 again = fault.wait is not None and attempt < ATTEMPTS and not self._hasBegun
                 self._upstream.log.warn(
                     "the model {model} failed: {said}{again}",
@@ -246,8 +229,8 @@ class _Reply:
             if self._isOver:
                 raise CancelledError() from None
             # Whatever kept the request from its answer, the next may have one.
-            raise _Fault(_describe(error), self._failure(), PAUSE) from None
-        reader = self._reader = _Reader(self._reactor, self._take)
+            raise Fault(describe(error), self._failure(), PAUSE) from None
+        reader = self._reader = AnswerBody(self._reactor, self._take)
         if self._isPaused:
             reader.pause()
         fault = self._judge(response)
@@ -259,11 +242,11 @@ class _Reply:
         completion = await reader.done
         self._reader = None
         if not completion.isWhole:
-            raise _Fault("its answer ended in the middle", self._failure(), PAUSE)
+            raise Fault("its answer ended in the middle", self._failure(), PAUSE)
         reason = completion.finished if completion.finished in _WORDS else None
         return Outcome(reason, completion.usage)
 
-    def _judge(self, response: Any) -> _Fault | None:
+    def _judge(self, response: Any) -> Fault | None:
         """What is wrong with the head of an answer."""
         code: int = response.code
         if code in _REFUSED:
@@ -271,17 +254,17 @@ class _Reply:
             error = RealtimeError(
                 "model_refused", f"The model {name} refused the request with status {code}."
             )
-            return _Fault(f"status {code}", error, None)
+            return Fault(f"status {code}", error, None)
         if code in _PASSING:
             wait = self._retryAfter(response)
             error = self._failure(f"status {code}", None if wait is None else int(wait * 1000))
             patient = PAUSE if wait is None else wait
-            return _Fault(f"status {code}", error, patient if patient <= PATIENCE else None)
+            return Fault(f"status {code}", error, patient if patient <= PATIENCE else None)
         if code != 200:
-            return _Fault(f"status {code}", self._failure(f"status {code}"), None)
+            return Fault(f"status {code}", self._failure(f"status {code}"), None)
         kind = (response.headers.getRawHeaders("content-type") or [""])[-1]
         if kind.partition(";")[0].strip().lower() != sse.MEDIA_TYPE.decode():
-            return _Fault("it did not send a stream of events", self._failure(), None)
+            return Fault("it did not send a stream of events", self._failure(), None)
         return None
 
     def _retryAfter(self, response: Any) -> float | None:
@@ -307,13 +290,13 @@ class _Reply:
         """
         Take some events.
 
-        @raise _Fault: They are no part of a completion.
+        @raise Fault: They are no part of a completion.
         """
         for event in events:
             try:
                 growths = reader.feed(event.data)
             except BrokenCompletion as error:
-                raise _Fault(str(error), self._failure(), PAUSE) from None
+                raise Fault(str(error), self._failure(), PAUSE) from None
             if growths:
                 self._hasBegun = True
                 self._receiver.grown(growths)
@@ -362,158 +345,3 @@ class _Reply:
             return
         self._upstream.log.failure("an answer failed", failure)
         self.cut(RealtimeError("internal_error", "The daemon failed; its log says how."))
-
-
-class _Reader(Protocol):
-    """
-    Reads the body of an answer.
-
-    @ivar done: Fires with the L{CompletionReader} when the body is at its end, or cut off.  Fails
-        with L{_Fault}.
-    """
-
-    def __init__(
-        self,
-        reactor: Any,
-        take: Callable[[CompletionReader, list[sse.ServerSentEvent]], None],
-    ) -> None:
-        self.done: Deferred[CompletionReader] = Deferred()
-        self._reactor = reactor
-        self._take = take
-        self._events = sse.EventReader()
-        self._completion = CompletionReader()
-        self._isPaused = False
-        # What comes all the same while nothing is to be read, and whether it is the last.
-        self._held: list[bytes] = []
-        self._isLost = False
-        self._leaving: IDelayedCall | None = None
-
-    def connectionMade(self) -> None:
-        if self._isPaused:
-            self.pause()
-
-    def pause(self) -> None:
-        """Read nothing for now."""
-        self._isPaused = True
-        if self.transport is not None:
-            self.transport.pauseProducing()  # type: ignore[attr-defined]
-
-    def resume(self) -> None:
-        """Read on."""
-        self._isPaused = False
-        held, self._held = self._held, []
-        if held:
-            self.dataReceived(b"".join(held))
-        if self._isPaused:
-            return
-        if self._isLost:
-            self._end(None)
-        elif self.transport is not None:
-            self.transport.resumeProducing()  # type: ignore[attr-defined]
-
-    def drop(self) -> None:
-        """Close the connection."""
-        transport, self.transport = self.transport, None
-        if transport is not None:
-            transport.loseConnection()
-
-    def finish(self) -> bool:
-        """
-        End the answer, if it is whole although its end has not come.
-
-        @return: Whether it is.
-        """
-        if self._completion.isWhole:
-            self._end(None)
-        return self._completion.isWhole
-
-    def dataReceived(self, data: bytes) -> None:
-        if self.done.called:
-            return
-        if self._isPaused:
-            self._held.append(data)
-            return
-        try:
-            self._take(self._completion, self._events.feed(data))
-        except sse.EventTooLarge as error:
-            self._end(_Fault(str(error), RealtimeError("model_failed", _BROKEN), None))
-        except _Fault as fault:
-            self._end(fault)
-        else:
-            if self._completion.isDone and not self.done.called:
-                # The connection can be used again if the body ends as well.
-                if not self._isLost:
-                    self._leaving = self._reactor.callLater(LINGER, self.drop)
-                self.done.callback(self._completion)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.transport = None
-        if self._leaving is not None and self._leaving.active():
-            self._leaving.cancel()
-        self._isLost = True
-        if not self._isPaused:
-            self._end(None)
-
-    def _end(self, fault: _Fault | None) -> None:
-        self.drop()
-        if self.done.called:
-            return
-        if fault is None:
-            self.done.callback(self._completion)
-        else:
-            self.done.errback(fault)
-
-
-_BROKEN = "The model broke its answer off."
-
-
-def _describe(error: Exception) -> str:
-    """
-    Describe for the log why a request got no answer, with nothing of the request.
-    """
-    if isinstance(error, ConnectError | DNSLookupError):
-        return f"it cannot be reached: {error}"
-    reasons = getattr(error, "reasons", None) or [Failure(error)]
-    names = ", ".join(reason.type.__name__ for reason in reasons if reason.type is not None)
-    return f"the connection was lost before the answer ({names})"
-
-
-@implementer(IAgent)
-class _Plain:
-    """
-    Asks for answers that are not compressed: a server that compresses them may hold tokens back.
-    """
-
-    def __init__(self, agent: IAgent) -> None:
-        self._agent = agent
-
-    def request(
-        self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: Any = None
-    ) -> Any:
-        headers = Headers() if headers is None else headers.copy()
-        headers.setRawHeaders("accept-encoding", ["identity"])
-        return self._agent.request(method, uri, headers, bodyProducer)
-
-
-@implementer(IBodyProducer)
-class _Body:
-    """
-    The body of a request.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self.length = len(data)
-        self._data = data
-
-    def startProducing(self, consumer: Any) -> Deferred[None]:
-        consumer.write(self._data)
-        return succeed(None)
-
-    def stopProducing(self) -> None:
-        """The whole body is out."""
-
-    def pauseProducing(self) -> None:
-        """The whole body is out."""
-
-    def resumeProducing(self) -> None:
-        """The whole body is out."""

@@ -17,7 +17,8 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from aerostack.ai.upstream import ATTEMPTS, LINGER, PATIENCE, PAUSE, Upstream
+from aerostack.ai.answerbody import LINGER
+from aerostack.ai.upstream import ATTEMPTS, PATIENCE, PAUSE, Upstream
 from aerostack.core.answers.growth import Grown, Growth
 from aerostack.core.answers.outcome import Outcome
 from aerostack.errors import RealtimeError
