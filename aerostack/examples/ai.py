@@ -74,7 +74,7 @@ class Assistant:
 
     # [stream]
     async def _stream(self, sdk: Any, topic: str, question: str) -> None:
-        async with await sdk.ai.start(topic, cancel="publishers") as stream:
+        async with await sdk.ai.start(topic, cancel="publishers", lease=5) as stream:
             # Your model's tokens go here.
             for token in re.findall(r"\S+\s*", TEXT.format(question=question)):
                 await deferLater(self._clock, PAUSE)

@@ -147,6 +147,6 @@ class KilledTests(ProgramTests):
         await page.until(f"{shown}.length > 60")
         await self.kill(child)
         await self.serve()
-        await page.until(f"{shown}.endsWith('… (the daemon was restarted)')")
+        await page.reads("#end", "The program that wrote it is gone. (lease)")
         await page.click("#send:enabled")
         await page.until(f"{shown}.endsWith('all of them watch.')")
