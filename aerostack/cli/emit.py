@@ -128,7 +128,8 @@ def _stream(options: argparse.Namespace, output: Output) -> None:
     with sdkFor(options, secret=True, retry=True) as sdk:
         kept = {"persist": True} if options.persist else {}
         with sdk.ai.stream(options.topic, owner=options.user, **kept) as stream:
-            say(f"streaming on {options.topic} as {stream.id}")
+            if output.pretty:
+                say(f"streaming on {options.topic} as {stream.id}")
             while piece := os.read(sys.stdin.fileno(), _PIECE):
                 length += _write(stream, decoder, piece)
             _write(stream, decoder, b"", True)

@@ -84,6 +84,33 @@ class ConversingTests(CommandTests):
         self.assertEqual((status, len(lines)), (0, 20))
         self.assertEqual([frame["data"] for frame in await wire.frames(20)], tokens)
 
+    async def test_emitStream(self) -> None:
+        """
+        C{emit --stream} sends what a program prints as a token stream, and ends the stream as
+        failed if the input is no text.
+        """
+        wire = await self.subscribed("ai/a")
+        command = ("emit", "--stream", "ai/a", "--user", "bot")
+        status, lines, errors = await self.carryOut(*command, stdin="Once upon 😀 a time")
+        self.assertEqual((status, errors), (0, ""))
+        self.assertEqual([(each["state"], each["kept"]) for each in lines], [("done", True)])
+        text = ""
+        while (frame := await wire.frame())["event"] != "ai:done":
+            text += frame["data"].get("token", "")
+        self.assertEqual((text, frame["state"]), ("Once upon 😀 a time", "done"))
+        child = self.command(*command, "--config", str(self.config))
+        child.transport.write(b"caf\xe9 au lait")
+        child.transport.closeStdin()
+        self.assertEqual(await child.ended, 1)
+        self.assertIn("not UTF-8", child.errors)
+        while (frame := await wire.frame())["event"] != "ai:done":
+            pass
+        self.assertEqual(frame["state"], "failed")
+        for arguments in (("emit", "ai/a"), ("emit", "--stream", "ai/a", "e")):
+            status, _, errors = await self.carryOut(*arguments, stdin="")
+            self.assertEqual(status, 1)
+            self.assertIn("EVENT", errors)
+
     async def test_publish(self) -> None:
         """
         C{publish} sends an event like a user, and waits for the acknowledgement.
