@@ -120,7 +120,7 @@ class BlockingStream:
         """
         Send the rest, and end it, because it has failed.
 
-        @param error: What clients are told.
+        @param error: The reason, which clients get.
         @return: As L{end}.
         """
         return self._end(endOptions("failed", error))

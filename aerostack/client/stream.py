@@ -114,7 +114,7 @@ class Stream:
         """
         End it, because it has failed.
 
-        @param error: What clients are told.
+        @param error: The reason, which clients get.
         @return: As L{end}.
         """
         return self._end(endOptions("failed", error))

@@ -28,7 +28,7 @@ class Begin:
     @ivar cancel: Which clients may cancel it: C{owner}, C{publishers} or C{nobody}.
     @ivar lease: After how many seconds without a sign of the publisher the daemon ends it.
     @ivar persist: Whether the history keeps it when it ends.
-    @ivar meta: What clients are told of it.
+    @ivar meta: A JSON object that clients get with its beginning.
     @ivar takeover: Whether to take it over from another publisher that is still there.
     """
 

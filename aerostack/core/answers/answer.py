@@ -48,7 +48,7 @@ class Terms:
     """
     What the producer of an answer has said at its beginning.
 
-    @ivar owner: The user for whom the answer is; L{None} for nobody in particular.
+    @ivar owner: The user for whom the answer is; L{None} if it is for no user in particular.
     @ivar cancel: One of L{CANCELLERS}.
     @ivar lease: After how many seconds without a sign of the producer the answer ends.
     @ivar persist: Whether the history keeps the answer when it ends.
@@ -115,7 +115,7 @@ class Answer:
     @ivar isShown: Whether its beginning has its place in the topic's log.
     @ivar isOver: Whether its end has its place in the topic's log.
     @ivar isReleased: Whether its text was forgotten, because it has ended a while ago.
-    @ivar head: What clients are told of its beginning, a JSON object; empty if its id says all.
+    @ivar head: A JSON object that clients get with its beginning; empty if its id says all.
     @ivar last: The offset in the topic's log of its newest entry.
     @ivar size: About how many bytes of memory it takes.
     @ivar first: How many milliseconds its first text took to come; L{None} before, and where

@@ -26,7 +26,7 @@ class AnswerRecord:
     @ivar name: The id of the answer on the wire, unique in its project while it runs.
     @ivar topic: The canonical topic.
     @ivar node: The daemon that runs the answer.
-    @ivar owner: The user for whom it is; L{None} for nobody in particular.
+    @ivar owner: The user for whom it is; L{None} if it is for no user in particular.
     @ivar epoch: The number of the present producer, from 1.
     @ivar producer: The present producer's own id; L{None} if it gave none.
     @ivar about: What else a restarted daemon needs, as JSON.  The store does not read it.
