@@ -149,7 +149,7 @@ class _Growing:
         text, parts = data.get("text"), data.get("parts")
         if isinstance(text, str):
             if not isinstance(parts, list):
-                parts = [{"id": "0", "kind": "text", "text": text}]
+                parts = [{"part": "0", "kind": "text", "text": text}]
             # A server that ends its stream by an event gives any values.
             whole = [_readPart(each) for each in parts if isinstance(each, dict)]
             self.parts = {part.fields["id"]: part for part in whole}
@@ -159,11 +159,14 @@ def _readPart(given: Mapping[str, Any]) -> _Part:
     """A part of the message that the history keeps."""
     said = given.get("text")
     part = _Part(
-        str(given.get("id")), str(given.get("kind")), said if isinstance(said, str) else ""
+        str(given.get("part")), str(given.get("kind")), said if isinstance(said, str) else ""
     )
-    part.fields.update({name: given[name] for name in given if name not in ("id", "kind", "text")})
+    part.fields.update({name: given[name] for name in given if name not in _KEPT})
     return part
 
+
+_KEPT = ("part", "kind", "text")
+"""What a L{_Part} takes of a part of the message that the history keeps."""
 
 _OWN = ("id", "state", "text", "parts")
 """What an L{Answer} has as attributes of its own."""

@@ -240,7 +240,9 @@ class Topic:
             return
         if head.sync:
             self.presence.begin()
-        self.answers.subscribed(frame.get("recovered") is True)
+        # The parts of a stream are not kept one by one.
+        isWhole = frame.get("recovered") is True and frame.get("keptOnly") is not True
+        self.answers.subscribed(isWhole)
         if head.pos is not None:
             self.answers.settled()
         if head.gap is not None:

@@ -157,9 +157,9 @@ class AnswersTests(SynchronousTestCase):
         """
         The message that the history keeps has the whole text.
         """
-        parts = [{"id": "r", "kind": "reasoning", "text": "Hm"}, {"id": "0", "kind": "text"}]
+        parts = [{"part": "r", "kind": "reasoning", "text": "Hm"}, {"part": "0", "kind": "text"}]
         self.take(
-            start(), done(text="All", parts=[*parts, {"id": "1", "kind": "text", "text": "All"}])
+            start(), done(text="All", parts=[*parts, {"part": "1", "kind": "text", "text": "All"}])
         )
         self.assertEqual(self.newest.text, "All")
         self.assertEqual([each["id"] for each in self.newest.parts], ["r", "0", "1"])

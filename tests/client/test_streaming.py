@@ -240,3 +240,24 @@ class StreamingTests(WorldTestCase):
         for options in ({"lease": 0.01}, {"cancel": "everybody"}, {"stream": "a b"}):
             failure = self.failureResultOf(self.sdk.ai.start(TOPIC, **options), ClientError)
             self.assertEqual(failure.value.code, "invalid_arguments")
+
+    def test_longAway(self) -> None:
+        """
+        For a watcher who was away for longer than the text is in memory, the stream does not go on
+        for ever, and the message that the history has kept comes as an event.
+        """
+        channel = self.watch()
+        ends: list[str] = []
+        channel.on("ai:done", lambda frame: ends.append(frame["data"]["text"]))
+        stream = self.start()
+        stream.write("Hello")
+        self.settle()
+        self.world.reachable = False
+        self.world.cut()
+        stream.write(" world")
+        self.result(stream.end())
+        self.world.advance(1000)
+        self.world.reachable = True
+        self.world.advance(120)
+        self.assertEqual(self.shown(channel), ("Hello", "unknown"))
+        self.assertEqual(ends, ["Hello world"])

@@ -83,8 +83,8 @@ class Answer {
     Object.assign(this.#fields, more, { state: state ?? more.state });
     if (typeof text !== "string") return;
     // A server that ends its stream by an event gives any values.
-    const whole = Array.isArray(parts) ? parts.map(fieldsOf) : [{ id: "0", kind: "text", text }];
-    this.#parts = new Map(whole.map((part) => [part.id, { text: "", ...part }]));
+    const whole = Array.isArray(parts) ? parts.map(fieldsOf) : [{ part: "0", kind: "text", text }];
+    this.#parts = new Map(whole.map(({ part: id, ...more }) => [id, { id, text: "", ...more }]));
   }
 }
 

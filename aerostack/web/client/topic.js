@@ -283,7 +283,7 @@ export class Topic {
     this.recovery = again ? { recovered: recovered === true, keptOnly: keptOnly === true } : null;
     this.#isFilling = this.rows !== null && recovered !== true;
     this.#pos = this.#isFilling ? undefined : pos;
-    this.answers.subscribed(recovered === true);
+    this.answers.subscribed(recovered === true && keptOnly !== true);
     if (pos !== undefined) this.answers.settled();
     confirmed.since = true;
     if (this.#isFilling) this.rows.begin();

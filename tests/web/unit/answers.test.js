@@ -128,8 +128,14 @@ test("an answer goes on where a resumed subscription goes on", async (t) => {
 
 test("the kept message of an answer has the whole text", async (t) => {
   const { say, newest, done } = await watched(t);
-  await say(done("done", { text: "All of it", parts: [{ id: "0", kind: "text", text: "All of it" }] }));
+  const parts = [
+    { part: "r", kind: "reasoning", text: "Hm" },
+    { part: "0", kind: "text", text: "All " },
+    { part: "1", kind: "text", text: "of it" },
+  ];
+  await say(done("done", { text: "All of it", parts }));
   assert.deepEqual([newest().text, newest().state], ["All of it", "done"]);
+  assert.deepEqual(newest().parts.map(({ id }) => id), ["r", "0", "1"]);
   await say(done("cancelled", { text: "A bit" }));
   assert.deepEqual([newest().text, newest().state], ["A bit", "cancelled"]);
 });
