@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.answers.checkpoints import (
@@ -21,10 +20,9 @@ from aerostack.core.answers.checkpoints import (
     join,
 )
 from aerostack.databases.dialect import Dialect
-from aerostack.errors import RealtimeError
+from aerostack.databases.unavailable import orUnavailable
 from aerostack.interfaces.answers import IAnswerStore
 from aerostack.interfaces.tracking import IDatabase
-from aerostack.tracker.faults import known
 
 T = TypeVar("T")
 
@@ -213,15 +211,7 @@ class AnswerStore:
         return answers
 
     def _run(self, interaction: Callable[..., T], what: str, *args: Any) -> Deferred[T]:
-        def failed(failure: Failure) -> T:
-            said = known(failure.value)
-            if said is None:
-                failure.trap(*self._dialect.passing)
-            self.log.warn("{what}: {error}", what=what, error=failure.value)
-            why = "" if said is None else f" The database {said}."
-            raise RealtimeError("database_unavailable", f"{what}; try again.{why}", 1000)
-
         running: Deferred[T] = self._order.run(
             self._database.run, interaction, self._dialect, *args
         )
-        return running.addErrback(failed)
+        return orUnavailable(running, what, self._dialect, self.log)

@@ -9,17 +9,15 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.access.removals import REASON_BYTES, Revocation, checkReason
 from aerostack.core.access.revocations import ROOM
 from aerostack.core.topics.topics import USER_LENGTH, checkUser
 from aerostack.databases.dialect import Dialect
-from aerostack.errors import RealtimeError
+from aerostack.databases.unavailable import orUnavailable
 from aerostack.interfaces.revocations import IRevocationStore
 from aerostack.interfaces.tracking import IDatabase
-from aerostack.tracker.faults import known
 
 T = TypeVar("T")
 
@@ -164,12 +162,5 @@ class RevocationStore:
         return revocations
 
     def _run(self, interaction: Callable[..., T], what: str, *args: Any) -> Deferred[T]:
-        def failed(failure: Failure) -> T:
-            said = known(failure.value)
-            if said is None:
-                failure.trap(*self._dialect.passing)
-            self.log.warn("{what}: {error}", what=what, error=failure.value)
-            why = "" if said is None else f" The database {said}."
-            raise RealtimeError("database_unavailable", f"{what}; try again.{why}", 1000)
-
-        return self._database.run(interaction, self._dialect, *args).addErrback(failed)
+        running: Deferred[T] = self._database.run(interaction, self._dialect, *args)
+        return orUnavailable(running, what, self._dialect, self.log)

@@ -5,10 +5,8 @@ Tests for L{aerostack.workers.worker.logs}.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from msgspec import Struct
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import TimeoutError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -32,27 +30,10 @@ from aerostack.workers.messages.logs import (
 from aerostack.workers.worker.backlogs import INTERVAL, MANY
 from aerostack.workers.worker.logs import RemoteLogs
 from tests.workers.machine import Machine
+from tests.workers.worker.hubs import FakeHub
 
 ROOM = "chat/room/p"
 HEAD = Attached("h1", 3, 100)
-
-
-class FakeHub:
-    """
-    Keeps what a worker says.
-    """
-
-    def __init__(self) -> None:
-        self.said: list[Struct] = []
-        self.asked: list[Deferred[Any]] = []
-
-    def send(self, message: Struct) -> None:
-        self.said.append(message)
-
-    def ask(self, question: Struct, timeout: float | None) -> Deferred[Any]:
-        self.said.append(question)
-        self.asked.append(Deferred())
-        return self.asked[-1]
 
 
 @implementer(IReceiver)

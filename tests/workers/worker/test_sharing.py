@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any
 
 from msgspec import Struct
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, TimeoutError
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
@@ -40,6 +39,7 @@ from tests.engine.lognodes import DEPTH, TOPIC, WINDOW, Node
 from tests.engine.logs import LogContract
 from tests.workers.hub.test_sharing import ROOM, TABLE, entryAt, form, place
 from tests.workers.sharedlogs import Unread, WorkerLog
+from tests.workers.worker.hubs import FakeHub
 
 
 class MemoryContractTests(LogContract, TestCase):
@@ -85,24 +85,6 @@ class MemoryContractTests(LogContract, TestCase):
         """
         for node in self.nodes:
             await node.log.read(TOPIC, 0, None, 1, 1)
-
-
-class FakeHub:
-    """
-    Keeps what a worker says.
-    """
-
-    def __init__(self) -> None:
-        self.said: list[Struct] = []
-        self.asked: list[Deferred[Any]] = []
-
-    def send(self, message: Struct) -> None:
-        self.said.append(message)
-
-    def ask(self, question: Struct, timeout: float | None) -> Deferred[Any]:
-        self.said.append(question)
-        self.asked.append(Deferred())
-        return self.asked[-1]
 
 
 class RemoteLogTests(SynchronousTestCase):
