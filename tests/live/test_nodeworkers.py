@@ -41,7 +41,9 @@ class WorkersTests(NodesTests):
         self.assertEqual(
             sorted(each["node"] for each in body["connections"]), ["n0", "n0", "n1", "n1"]
         )
-        _, body, _ = await self.http("GET", "/internal/admin/overview", **headers)
+        # A worker has from its hub, each second, which daemons there are.
+        while len(body.get("nodes", ())) != 2:
+            _, body, _ = await self.http("GET", "/internal/admin/overview", **headers)
         self.assertEqual([each["name"] for each in body["nodes"]], ["n0", "n1"])
         for number in (0, 1):
             shares = self.daemons[number].node.shares
