@@ -39,8 +39,8 @@ class SQLiteTests(AnswerContract, SynchronousTestCase):
         SQLite holds values of any type in any column; such answers are left out.
         """
         for values in (
-            "'m', 'a', 't', 'n', NULL, 'one', NULL, '{}'",
-            "'n', x'00', 't', 'n', NULL, 1, NULL, ''",
+            "'m', 'a', 't', 'n', NULL, 'one', NULL, '{}', ''",
+            "'n', x'00', 't', 'n', NULL, 1, NULL, '', ''",
         ):
             self.execute(f"INSERT INTO realtime_answers VALUES ({values})")
         self.write(records=(RECORD,))

@@ -118,6 +118,20 @@ class SchemaTests(SynchronousTestCase):
         self.assertEqual(self.execute("SELECT id, mood FROM realtime_messages"), [("m", "good")])
         self.assertEqual(self.migrate(later), len(MIGRATIONS) + 1)
 
+    def test_answers(self) -> None:
+        """
+        Streams that ran before the tables had the run of their daemon stay, also if the versions
+        are made anew later.
+        """
+        self.migrate(replace(SQLITE, migrations=MIGRATIONS[:4], finish=()))
+        self.execute(
+            "INSERT INTO realtime_answers VALUES ('m', 'a', 't', 'n', NULL, 1, NULL, '{}')"
+        )
+        self.migrate()
+        self.execute("DROP TABLE realtime_messages")
+        self.migrate()
+        self.assertEqual(self.execute("SELECT id, run FROM realtime_answers"), [("m", "")])
+
     def test_failing(self) -> None:
         """
         A version whose statements fail leaves the database as it was.

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS {_REVOCATIONS} (
 """
 
 
-_MAKE_ANSWERS = f"""
+_FIRST_ANSWERS = f"""
 CREATE TABLE IF NOT EXISTS {_ANSWERS} (
     id text COLLATE "C" PRIMARY KEY,
     name text NOT NULL,
@@ -49,6 +49,21 @@ CREATE TABLE IF NOT EXISTS {_ANSWERS} (
     epoch bigint NOT NULL,
     producer text,
     about text NOT NULL
+)
+"""
+
+
+_MAKE_ANSWERS = f"""
+CREATE TABLE IF NOT EXISTS {_ANSWERS} (
+    id text COLLATE "C" PRIMARY KEY,
+    name text NOT NULL,
+    topic text NOT NULL,
+    node text NOT NULL,
+    owner text,
+    epoch bigint NOT NULL,
+    producer text,
+    about text NOT NULL,
+    run text NOT NULL DEFAULT ''
 )
 """
 
@@ -116,7 +131,9 @@ POSTGRES = Dialect(
             f"CREATE INDEX IF NOT EXISTS messages_age ON {_MESSAGES} (created_at)",
         ),
         (_MAKE_REVOCATIONS,),
-        (_MAKE_ANSWERS, _MAKE_PIECES),
+        (_FIRST_ANSWERS, _MAKE_PIECES),
+        # The run of the daemon that runs an answer.
+        (f"ALTER TABLE {_ANSWERS} ADD COLUMN IF NOT EXISTS run text NOT NULL DEFAULT ''",),
     ),
     listing=(
         "SELECT schemaname || '.' || tablename FROM pg_tables"

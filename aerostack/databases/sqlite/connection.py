@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS {_REVOCATIONS} (
 ) WITHOUT ROWID
 """
 
-_MAKE_ANSWERS = f"""
+_FIRST_ANSWERS = f"""
 CREATE TABLE IF NOT EXISTS {_ANSWERS} (
     id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
@@ -50,6 +50,24 @@ CREATE TABLE IF NOT EXISTS {_ANSWERS} (
     about TEXT NOT NULL
 ) WITHOUT ROWID
 """
+
+_MAKE_ANSWERS = f"""
+CREATE TABLE IF NOT EXISTS {_ANSWERS} (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    node TEXT NOT NULL,
+    owner TEXT,
+    epoch INTEGER NOT NULL,
+    producer TEXT,
+    about TEXT NOT NULL,
+    run TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID
+"""
+
+_OLD_ANSWERS = f"{_ANSWERS}_old"
+
+_FIRST_COLUMNS = "id, name, topic, node, owner, epoch, producer, about"
 
 # Pieces are appended, so their order on disk is that of their coming.
 _MAKE_PIECES = f"""
@@ -93,7 +111,16 @@ SQLITE = Dialect(
         # The id by which a publisher may send a message again after a restart.
         (f"ALTER TABLE {_MESSAGES} ADD COLUMN publish_id TEXT",),
         (_MAKE_REVOCATIONS,),
-        (_MAKE_ANSWERS, _MAKE_PIECES),
+        (_FIRST_ANSWERS, _MAKE_PIECES),
+        # The run of the daemon that runs an answer.  The table may have the column already, where
+        # that of the messages was dropped.
+        (
+            f"DROP TABLE IF EXISTS {_OLD_ANSWERS}",
+            f"ALTER TABLE {_ANSWERS} RENAME TO {_OLD_ANSWERS}",
+            _MAKE_ANSWERS,
+            f"INSERT INTO {_ANSWERS} ({_FIRST_COLUMNS}) SELECT {_FIRST_COLUMNS} FROM {_OLD_ANSWERS}",
+            f"DROP TABLE {_OLD_ANSWERS}",
+        ),
     ),
     listing=(
         "SELECT name FROM sqlite_master WHERE type = 'table'"

@@ -72,6 +72,19 @@ class SchemaTests(SynchronousTestCase):
         self.assertEqual(self.run_(migrate, POSTGRES), len(VERSIONS))
         self.assertEqual(self.versions(), VERSIONS)
 
+    def test_answers(self) -> None:
+        """
+        Streams that ran before the tables had the run of their daemon stay.
+        """
+        self.run_(migrate, replace(POSTGRES, migrations=POSTGRES.migrations[:3], finish=()))
+        self.postgres.execute(
+            "INSERT INTO _aerostack.answers VALUES ('m', 'a', 't', 'n', NULL, 1, NULL, '{}')",
+            user=ROLE,
+        )
+        self.run_(migrate, POSTGRES)
+        rows = self.postgres.execute("SELECT id, run FROM _aerostack.answers", user=ROLE)
+        self.assertEqual(rows, [("m", "")])
+
     def test_failing(self) -> None:
         """
         A version whose statements fail leaves the database as it was.
