@@ -53,6 +53,7 @@ from aerostack.server.peers import Peers
 from aerostack.server.policies import makePolicies
 from aerostack.server.queries import Queries
 from aerostack.server.quotas import SharedQuotas
+from aerostack.server.runs import MessageIds
 from aerostack.server.streams import makeStreams, streamTimings, streamValues
 from aerostack.sessions.services import NodeServices
 from aerostack.sessions.shares import Shares
@@ -134,7 +135,7 @@ class Node(MultiService):
             MemoryEngine() if self.engine is None else SharedEngine(self.engine.log, run),
             self.history,
             Presence(config.presence.grace),
-            lambda: uuid4().hex,
+            MessageIds(run, self._now),
             policies,
             TopicLogs(
                 lambda topic: policies.of(topic).depth,

@@ -1,5 +1,5 @@
 """
-The ids of runs and of connections.
+The ids of runs, of connections and of messages.
 """
 
 from __future__ import annotations
@@ -45,3 +45,30 @@ class ConnectionIds:
         # The operator may have set the clock back.
         self._last = max(self._last + 1, int(self._wall() * 1000))
         return f"c{self._run}-{self._last:x}"
+
+
+class MessageIds:
+    """
+    Makes the ids of the messages that the daemon keeps.
+
+    An id begins with the time, so a database puts the ids of new messages side by side at the end
+    of its index.  Ids without an order would have it read and write another page of the index for
+    each message.
+    """
+
+    def __init__(self, run: str, now: Callable[[], int]) -> None:
+        """
+        @param run: The id of the run.
+        @param now: Gives the time of day, milliseconds since the epoch.
+        """
+        self._run = run
+        self._now = now
+        self._number = 0
+
+    def __call__(self) -> str:
+        """
+        Make the id of a message that comes now.
+        """
+        # The number alone tells the messages of a run apart, until it begins again.
+        self._number = (self._number + 1) & 0xFFFF_FFFF
+        return f"{self._now():012x}{self._run}{self._number:08x}"

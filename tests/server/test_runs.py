@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.diagnosis.merging import orderOf
 from aerostack.core.replay.positions import Position, parsePosition
-from aerostack.server.runs import DIGITS, ConnectionIds, newRun
+from aerostack.server.runs import DIGITS, ConnectionIds, MessageIds, newRun
 
 NODES, RESTARTS = 64, 1000
 
@@ -71,3 +71,37 @@ class ConnectionIdTests(SynchronousTestCase):
         ids += [newId() for _ in range(20)]
         self.assertEqual(len(set(ids)), 40)
         self.assertEqual(sorted(ids, key=orderOf), ids)
+
+
+class MessageIdTests(SynchronousTestCase):
+    """
+    Tests for L{MessageIds}.
+    """
+
+    def setUp(self) -> None:
+        self.now = 1_700_000_000_000
+
+    def test_order(self) -> None:
+        """
+        The ids of all runs sort by the time of the message.
+        """
+        runs = [MessageIds(newRun(), lambda: self.now) for _ in range(2)]
+        ids = []
+        for number in range(20):
+            ids.append(runs[number % 3 % 2]())
+            self.now += 1
+        self.assertEqual(sorted(ids), ids)
+
+    def test_distinct(self) -> None:
+        """
+        Messages of one millisecond, and messages after the clock was set back, have ids of their
+        own, in both of two runs.
+        """
+        runs = [MessageIds(newRun(), lambda: self.now) for _ in range(2)]
+        ids = {newId() for newId in runs for _ in range(20)}
+        self.now -= 10
+        ids |= {newId() for newId in runs for _ in range(20)}
+        self.now += 10
+        ids |= {newId() for newId in runs for _ in range(20)}
+        self.assertEqual(len(ids), 120)
+        self.assertEqual({len(each) for each in ids}, {32})
