@@ -118,7 +118,8 @@ SQLITE = Dialect(
             f"DROP TABLE IF EXISTS {_OLD_ANSWERS}",
             f"ALTER TABLE {_ANSWERS} RENAME TO {_OLD_ANSWERS}",
             _MAKE_ANSWERS,
-            f"INSERT INTO {_ANSWERS} ({_FIRST_COLUMNS}) SELECT {_FIRST_COLUMNS} FROM {_OLD_ANSWERS}",
+            f"INSERT INTO {_ANSWERS} ({_FIRST_COLUMNS})"
+            f" SELECT {_FIRST_COLUMNS} FROM {_OLD_ANSWERS}",
             f"DROP TABLE {_OLD_ANSWERS}",
         ),
     ),
