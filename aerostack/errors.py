@@ -49,6 +49,9 @@ ERRORS: dict[str, ErrorCode] = {
     "invalid_token": ErrorCode(401, "The token is malformed, unsigned, or signed by another key."),
     "token_expired": ErrorCode(401, "The token has expired. Send a fresh one with auth."),
     "token_revoked": ErrorCode(401, "The token was revoked; the message says why. Get a new one."),
+    "disconnected": ErrorCode(
+        403, "A server disconnected the user. The message has the server's reason."
+    ),
     "forbidden": ErrorCode(403, "The credential is valid, but does not allow this."),
     "wrong_project": ErrorCode(403, "The topic or credential belongs to another project."),
     "origin_not_allowed": ErrorCode(403, "The page's origin is not in the project's origins."),

@@ -233,6 +233,7 @@ class Front(MultiService):
             self._wall,
             self.authenticator,
             self._node.shares,
+            self._services.requests,
             permit,
             streams,
             Watches(self.hub, streams, permit),
@@ -362,6 +363,6 @@ class Front(MultiService):
                 self._reactor,
                 leaving,
                 self.authenticator,
-                self.connections.sessions,
+                self._services.clients,
                 self.console.taps,
             )

@@ -23,8 +23,8 @@ from aerostack.errors import RealtimeError
 from aerostack.hub.following import FollowedTopics
 from aerostack.interfaces.messaging import IHistory
 from aerostack.interfaces.revocations import IRevocationStore
+from aerostack.sessions.interfaces import Admitted
 from aerostack.sessions.removing import Removal
-from aerostack.sessions.session import Session
 
 ENTERED = 200
 """How many revocations are taken up in one step."""
@@ -114,16 +114,16 @@ class SessionMaintenance(_Repeating):
         self._repeat(self._look, self.interval)
 
     def _look(self) -> None:
-        due: Iterable[Session] = self._deadlines.expire(self._clock.seconds())  # type: ignore[assignment]
+        due: Iterable[Admitted] = self._deadlines.expire(self._clock.seconds())  # type: ignore[assignment]
         self._doInPieces(self._serve(due))
 
-    def _serve(self, due: Iterable[Session]) -> Iterator[None]:
-        for session in due:
+    def _serve(self, due: Iterable[Admitted]) -> Iterator[None]:
+        for client in due:
             try:
-                session.due()
+                client.due()
             except Exception:
-                # The deadlines of the other sessions must still be kept.
-                self.log.failure("a session failed", Failure(), connection=session.connectionId)
+                # The deadlines of the others must still be kept.
+                self.log.failure("a session failed", Failure(), connection=client.connectionId)
             yield
 
 

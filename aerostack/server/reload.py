@@ -14,7 +14,7 @@ from twisted.internet.task import Cooperator
 from aerostack.admin.taps import Taps
 from aerostack.auth.authenticator import Authenticator
 from aerostack.hub.sequencing import Sequencer
-from aerostack.sessions.session import Session
+from aerostack.sessions.interfaces import Admitted
 from aerostack.settings.settings import SECTIONS, Config
 
 
@@ -93,7 +93,7 @@ def reauthorizeAll(
     clock: IReactorTime,
     leaving: Iterator[None],
     authenticator: Authenticator,
-    sessions: Callable[[], Sequence[Session]],
+    clients: Callable[[], Sequence[Admitted]],
     taps: Taps,
 ) -> None:
     """
@@ -101,13 +101,13 @@ def reauthorizeAll(
 
     @param leaving: Breaks off the logs of the projects that are gone, a piece at a time.  This
         comes first.
-    @param sessions: Gives all sessions, in order of opening.
+    @param clients: Gives all clients that are served.
     """
 
     def work() -> Iterator[None]:
         yield from leaving
-        for session in sessions():
-            session.reconsider()
+        for client in clients():
+            client.reconsider()
             yield
         taps.reauthorize(authenticator.reauthorize)
 

@@ -102,6 +102,15 @@ class ChatSession(Session):
             error = RealtimeError("internal_error", "The daemon failed; its log says how.")
         self.tell("error", answer.requestId, errorText=error.message)
 
+    def reauthorize(self, topic: str | None = None) -> None:
+        super().reauthorize(topic)
+        for answer in tuple(self._answers.values()):
+            try:
+                answer.check()
+            except RealtimeError as error:
+                self.forget(answer.requestId)
+                self.tell("error", answer.requestId, errorText=error.message)
+
     def congested(self) -> None:
         super().congested()
         self._isFull = True
@@ -160,6 +169,15 @@ class _Answer:
         self._following = following
         self._session.tell("start", self.requestId)
         self.changed()
+
+    def check(self) -> None:
+        """
+        Make sure that the client may go on to read.
+
+        @raise RealtimeError: It may not.
+        """
+        if self._following is not None:
+            self._following.check()
 
     def leave(self) -> None:
         """

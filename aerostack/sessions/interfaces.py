@@ -1,8 +1,11 @@
 """
-What commands and subscriptions need of the session that they belong to.
+What commands and subscriptions need of the session that they belong to, and what the daemon needs
+of every client that it serves.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from aerostack.core.access.permissions import Identity
 from aerostack.delivery.outbound import Outbound
@@ -78,3 +81,43 @@ class CommandedSession(Outbound):
         waits for that one.
         """
         raise NotImplementedError
+
+
+class Admitted(Protocol):
+    """
+    A client whose credentials were verified a while ago, and which the daemon still serves.
+
+    @ivar connectionId: What the log calls it.
+    @ivar identity: Who the client is.
+    """
+
+    @property
+    def connectionId(self) -> str:
+        """What the log calls it."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who the client is."""
+
+    def due(self) -> None:
+        """Do what its deadline was set for."""
+
+    def reconsider(self) -> None:
+        """
+        Check the client against another configuration: whether it may stay, and what it may read.
+        """
+
+    def disconnect(self, code: int, reason: str) -> bool:
+        """
+        Serve the client no longer, because a server asked for it.
+
+        @param code: The code of the close, where there is one.
+        @return: Whether the client was served until now.
+        """
+
+    def recheckToken(self) -> bool:
+        """
+        Serve the client no longer, if its token was revoked since.
+
+        @return: Whether the client was served until now, and is no more.
+        """

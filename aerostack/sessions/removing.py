@@ -15,15 +15,15 @@ from aerostack.core.access.removals import Disconnect, Revocation
 from aerostack.core.access.revocations import Revocations
 from aerostack.errors import RealtimeError
 from aerostack.hub.presence import PresenceService
-from aerostack.sessions.session import Session
+from aerostack.sessions.interfaces import Admitted
 
 SCANNED = 200
-"""How many sessions are looked at before the time is checked."""
+"""How many clients are looked at before the time is checked."""
 
 
 class Removal:
     """
-    Carries out orders to remove users, on this daemon.  An order that finds many sessions goes on
+    Carries out orders to remove users, on this daemon.  An order that finds many clients goes on
     over several turns of the reactor.
     """
 
@@ -33,17 +33,17 @@ class Removal:
         wall: Callable[[], float],
         presence: PresenceService,
         revocations: Revocations,
-        sessions: Callable[[], Sequence[Session]],
+        clients: Callable[[], Sequence[Admitted]],
     ) -> None:
         """
         @param wall: Gives the time of day, seconds since the epoch.
         @param revocations: Takes the revocations.  The authenticator asks the same object.
-        @param sessions: Gives all sessions, in order of opening.
+        @param clients: Gives all clients that are served.
         """
         self._wall = wall
         self._presence = presence
         self._revocations = revocations
-        self._sessions = sessions
+        self._clients = clients
         self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
 
     def carryOut(self, order: Disconnect | Revocation) -> Deferred[int]:
@@ -56,7 +56,7 @@ class Removal:
         if isinstance(order, Disconnect):
             code, reason = order.code, order.reason
             return self._close(
-                lambda session: _isOf(session, order) and session.disconnect(code, reason),
+                lambda client: _isOf(client, order) and client.disconnect(code, reason),
                 lambda: self._presence.remove(order.project, order.userId),
             )
         try:
@@ -69,7 +69,7 @@ class Removal:
             if order.tokenId is None:
                 self._presence.remove(order.project, order.userId)
 
-        return self._close(lambda session: _isOf(session, order) and session.recheckToken(), forget)
+        return self._close(lambda client: _isOf(client, order) and client.recheckToken(), forget)
 
     def recheckTokens(self) -> Deferred[int]:
         """
@@ -77,19 +77,19 @@ class Removal:
 
         @return: Fires with their number.
         """
-        return self._close(lambda session: session.recheckToken(), lambda: None)
+        return self._close(lambda client: client.recheckToken(), lambda: None)
 
-    def _close(self, close: Callable[[Session], bool], after: Callable[[], None]) -> Deferred[int]:
+    def _close(self, close: Callable[[Admitted], bool], after: Callable[[], None]) -> Deferred[int]:
         """
-        @param close: Closes a session if it has to be closed, and tells whether it did.
+        @param close: Closes a connection if it has to be closed, and tells whether it did.
         @param after: Is called last, when no connection can be lost unnoticed any more.
         """
         closed = 0
 
         def work() -> Iterator[None]:
             nonlocal closed
-            for number, session in enumerate(self._sessions(), 1):
-                if close(session):
+            for number, client in enumerate(self._clients(), 1):
+                if close(client):
                     closed += 1
                     yield
                 elif not number % SCANNED:
@@ -99,6 +99,6 @@ class Removal:
         return self._cooperator.coiterate(work()).addCallback(lambda _: closed)
 
 
-def _isOf(session: Session, order: Disconnect | Revocation) -> bool:
-    identity = session.identity
+def _isOf(client: Admitted, order: Disconnect | Revocation) -> bool:
+    identity = client.identity
     return identity.userId == order.userId and identity.project == order.project

@@ -30,6 +30,8 @@ from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.clients import LocalClients
 from aerostack.sessions.context import SessionContext
+from aerostack.sessions.interfaces import Admitted
+from aerostack.sessions.longrequests import LongRequests
 from aerostack.sessions.removing import Removal
 from aerostack.sessions.rpc import RPC, Query
 from aerostack.sessions.session import Session
@@ -81,9 +83,10 @@ class ClientServices:
     @ivar hub: Subscriptions, publications and presence.
     @ivar feeds: The changes of tables.
     @ivar recovery: Answers subscriptions.
-    @ivar deadlines: When each session has something to do.
+    @ivar deadlines: When each client has something to do.
     @ivar traces: What is remembered of connections.
     @ivar context: What a session uses of all this.
+    @ivar requests: The requests over HTTP whose answers go on.
     @ivar removal: Removes users from this part of the daemon.
     @ivar rpc: Answers the calls of servers.
     """
@@ -141,8 +144,10 @@ class ClientServices:
             node.clients,
             node.streams,
         )
+        self.requests = LongRequests(clock, wall, authenticator, self.deadlines)
+        self._sessions = sessions
         revocations = authenticator.revocations
-        self.removal = Removal(clock, wall, self.hub.presence, revocations, sessions)
+        self.removal = Removal(clock, wall, self.hub.presence, revocations, self.clients)
         node.line.start(self.removal.carryOut)
         self.rpc = RPC(
             node.publisher,
@@ -153,6 +158,12 @@ class ClientServices:
             UserMethods(node.line, revocations, node.revocations, wall),
             node.streams,
         )
+
+    def clients(self) -> list[Admitted]:
+        """
+        All clients that are served now, with sessions or not.
+        """
+        return [*self._sessions(), *self.requests]
 
     def reload(self, limits: LimitsConfig, bounds: Bounds) -> None:
         """

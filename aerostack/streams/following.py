@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -84,6 +85,13 @@ class Watch:
         """
         raise NotImplementedError
 
+    def check(self) -> None:
+        """
+        Make sure that the watcher may go on to watch.
+
+        @raise RealtimeError: It may not.
+        """
+
     def leave(self) -> None:
         """
         Watch no longer.
@@ -123,11 +131,17 @@ class Following(Watch):
     """
 
     def __init__(
-        self, hub: Hub, topic: Topic, changed: Callable[[], object], place: str = ""
+        self,
+        hub: Hub,
+        topic: Topic,
+        changed: Callable[[], object],
+        permit: Callable[[], object],
+        place: str = "",
     ) -> None:
         """
         @param place: See L{Cursor}.
         @param changed: Is called when there may be more to take.
+        @param permit: Makes sure that the watcher may subscribe to the topic.
         """
         self.stream = ""
         self.head = {}
@@ -135,6 +149,7 @@ class Following(Watch):
         self._topic = topic
         self._place = place
         self._changed = changed
+        self._permit = permit
         self._answer: Answer | None = None
         self._cursor: Cursor | None = None
         self._data: Mapping[str, Any] | None = None
@@ -190,6 +205,9 @@ class Following(Watch):
             raise RealtimeError("stream_unknown", "The stream is not here any more; ask again.")
         return self._cursor.take(most)
 
+    def check(self) -> None:
+        self._permit()
+
     def leave(self) -> None:
         if self._isHere:
             self._isHere = False
@@ -211,7 +229,7 @@ class Following(Watch):
         self._changed()
 
     def reauthorize(self, topic: str | None = None) -> None:
-        """A request over HTTP was allowed when it came."""
+        """Only the columns of a table can have changed, and a table's topic has no streams."""
 
 
 class Watches:
@@ -235,11 +253,12 @@ class Watches:
         @return: It is to L{Following.leave} in any case.
         @raise RealtimeError: The client may not subscribe to the topic.
         """
-        self._permit(identity, Action.SUBSCRIBE, topic)
+        permit = partial(self._permit, identity, Action.SUBSCRIBE, topic)
+        permit()
         attaching: Deferred[None] | None = self._hub.attachments.attach(topic.canonical)
         if attaching is not None:
             await attaching
-        following = Following(self._hub, topic, changed, place)
+        following = Following(self._hub, topic, changed, permit, place)
         self._hub.subscribe(following, topic, None)
         return following
 

@@ -496,5 +496,6 @@ class Streams:
 
         @return: Fires when it is kept, or cannot be kept now.
         """
+        self.ticker.stop()
         self.keeper.stop()
         return self.checkpoints.flushed()

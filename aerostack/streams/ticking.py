@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -44,7 +44,9 @@ class Ticker:
         self._whenSent = whenSent
         # By topic, the streams that have grown.
         self._grown: dict[str, dict[Answer, None]] = {}
-        self._scheduled = False
+        self._call: IDelayedCall | None = None
+        # Whether a tick is to come, or its pieces are being sent.
+        self._isTicking = self._isStopped = False
         # When the next tick may come.
         self._next = 0.0
 
@@ -53,9 +55,23 @@ class Ticker:
         Note that a stream has grown.
         """
         self._grown.setdefault(answer.topic, {})[answer] = None
-        if not self._scheduled:
-            self._scheduled = True
-            self._clock.callLater(max(0.0, self._next - self._clock.seconds()), self._tick)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._isTicking and not self._isStopped:
+            self._isTicking = True
+            self._call = self._clock.callLater(
+                max(0.0, self._next - self._clock.seconds()), self._tick
+            )
+
+    def stop(self) -> None:
+        """
+        Tick no more.
+        """
+        self._isStopped = True
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
 
     def flush(self, topic: str) -> None:
         """
@@ -79,6 +95,7 @@ class Ticker:
                 del self._grown[answer.topic]
 
     def _tick(self) -> None:
+        self._call = None
         began = self._clock.seconds()
         topics = [topic for topic in self._grown if self._isReady(topic)]
         for topic in topics:
@@ -91,6 +108,6 @@ class Ticker:
         took = self._clock.seconds() - began
         self.took.observe(took)
         self._next = began + pause(took)
-        self._scheduled = bool(self._grown)
-        if self._scheduled:
-            self._clock.callLater(max(0.0, self._next - self._clock.seconds()), self._tick)
+        self._isTicking = False
+        if self._grown:
+            self._schedule()

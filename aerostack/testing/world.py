@@ -89,6 +89,7 @@ class World:
     @ivar backbone: What exists once on a machine: it puts publications in order.
     @ivar hub: Subscriptions, publications and presence.
     @ivar streams: The token streams.
+    @ivar requests: The requests over HTTP whose answers go on.
     @ivar revocations: What the database keeps of revoked tokens.
     @ivar reachable: Whether clients of L{realtime} can connect.
     @ivar entrance: The parts of the daemon that the clients' connections need.
@@ -211,6 +212,7 @@ class World:
         self.hub, self.feeds, self.recovery = services.hub, services.feeds, services.recovery
         self.deadlines, self.traces = services.deadlines, services.traces
         self.context, self.rpc = services.context, services.rpc
+        self.requests = services.requests
         if isinstance(node.source, DelayedLogs):
             node.source.start(self.hub.delivery)
             self.backbone.start(node.source)

@@ -10,8 +10,11 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.auth.authenticator import Credentials
+from aerostack.core.access.permissions import Action, Identity
 from aerostack.core.answers.growth import TEXT, Grown
 from aerostack.core.answers.outcome import Outcome
+from aerostack.core.topics.topics import Topic
+from aerostack.errors import RealtimeError
 from aerostack.sessions.chats import Chats
 from aerostack.sessions.chatsession import MOST, ChatSession
 from aerostack.streams.following import Watches
@@ -203,6 +206,26 @@ class ChatSessionTests(SynchronousTestCase):
         same = [frame for frame in frames if frame["requestId"] == "r3"]
         self.assertEqual(brief(same)[-1], (3, "text-delta", "Hello"))
         self.assertEqual((self.model.asked, self.subscribers()), (1, 2))
+
+    def test_reauthorized(self) -> None:
+        """
+        A client that may not read a chat any more gets no more of it, and learns that.
+        """
+        self.client.ask()
+        self.say("Hel")
+        self.client.take()
+        self.client.session.reauthorize()
+        self.assertEqual(self.client.take(), [])
+
+        def check(_: Identity, action: Action, topic: Topic) -> None:
+            raise RealtimeError("forbidden", f"Not {action.value}.")
+
+        self.patch(Identity, "check", check)
+        self.client.session.reauthorize()
+        (frame,) = self.client.take()
+        self.assertEqual((frame["type"], frame["requestId"]), ("error", "r1"))
+        self.assertIn("Not subscribe", frame["errorText"])
+        self.assertEqual((self.subscribers(), self.model.cancelled), (0, 0))
 
     def test_refused(self) -> None:
         """

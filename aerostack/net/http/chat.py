@@ -75,7 +75,7 @@ class ChatsResource(_ChatResource):
         body = request.content.read()
         identity = self._parts.enter(request, len(body))
         asked = readUIRequest(body)
-        pump = Pump(self._parts.clock, request, ChatFormat())
+        pump = self._parts.pump(identity, request, ChatFormat())
         return Deferred.fromCoroutine(self._begin(identity, asked, readParameters(body), pump))
 
     async def _begin(
@@ -109,7 +109,7 @@ class ChatStreamResource(_OneChatResource):
 
     def answer(self, request: BoundedRequest) -> Any:
         identity = self._parts.enter(request)
-        pump = Pump(self._parts.clock, request, ChatFormat())
+        pump = self._parts.pump(identity, request, ChatFormat())
         return Deferred.fromCoroutine(self._watch(identity, pump))
 
     async def _watch(self, identity: Identity, pump: Pump) -> Any:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
@@ -29,6 +28,7 @@ from aerostack.protocol import sse
 from aerostack.protocol.chatrequests import ChatRequest, readChatRequest
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.completions import CompletionWriter
+from aerostack.sessions.longrequests import LongRequests
 from aerostack.streams.relaying import termsOf
 
 MOST = 4_194_304
@@ -108,13 +108,13 @@ class CompletionsResource(JSONResource):
             parts.permit(identity, Action.PUBLISH, topic)
             reader: Pump | Collector
             if asked.stream:
-                reader = Pump(parts.clock, request, CompletionFormat(writer, asked.wantsUsage))
+                reader = parts.pump(identity, request, CompletionFormat(writer, asked.wantsUsage))
             else:
-                reader = Collector(request, writer)
+                reader = Collector(parts.requests, identity, request, writer)
             return Deferred.fromCoroutine(self._publish(identity, topic, model, asked, reader))
         if asked.stream:
-            return _Streamed(parts.clock, request, writer, model, asked).done
-        return _Whole(request, writer, model, asked).done
+            return _Streamed(parts.requests, identity, request, writer, model, asked).done
+        return _Whole(parts.requests, identity, request, writer, model, asked).done
 
     async def _publish(
         self,
@@ -149,25 +149,40 @@ class _Whole:
     """
 
     def __init__(
-        self, request: BoundedRequest, writer: CompletionWriter, model: IModel, asked: ChatRequest
+        self,
+        requests: LongRequests,
+        identity: Identity,
+        request: BoundedRequest,
+        writer: CompletionWriter,
+        model: IModel,
+        asked: ChatRequest,
     ) -> None:
         self.done: Deferred[tuple[int, Any]] = Deferred()
         self._writer = writer
         self._size = 0
         self._reply: IReply = model.ask(asked, self)
-        request.notifyFinish().addErrback(lambda _: self._reply.cancel())
+        self._admitted = requests.enter(identity, self._refuse)
+        request.notifyFinish().addErrback(lambda _: self._lost())
 
     def grown(self, growths: Sequence[Growth]) -> None:
         for growth in growths:
             self._writer.write(growth)
             self._size += len(growth.text) if isinstance(growth, Grown) else 0
         if self._size > MOST:
-            self._reply.cancel()
-            self.done.errback(
-                RealtimeError("too_large", f"The answer has more than {MOST} characters.")
-            )
+            error = RealtimeError("too_large", f"The answer has more than {MOST} characters.")
+            self._refuse(error)
+
+    def _refuse(self, error: RealtimeError) -> None:
+        """Let the model go, and answer with an error."""
+        self._lost()
+        self.done.errback(error)
+
+    def _lost(self) -> None:
+        self._admitted.leave()
+        self._reply.cancel()
 
     def ended(self, outcome: Outcome) -> None:
+        self._admitted.leave()
         if outcome.error is None:
             self.done.callback((200, self._writer.whole(outcome.reason, outcome.usage)))
         else:
@@ -184,7 +199,8 @@ class _Streamed:
 
     def __init__(
         self,
-        clock: IReactorTime,
+        requests: LongRequests,
+        identity: Identity,
         request: BoundedRequest,
         writer: CompletionWriter,
         model: IModel,
@@ -195,9 +211,9 @@ class _Streamed:
         self._wantsUsage = asked.wantsUsage
         self._reply: IReply = model.ask(asked, self)
         reply = self._reply
-        # The client alone gets the answer: nobody needs the rest of it once the client is gone.
+        self._admitted = requests.enter(identity, self._refuse)
         self._stream = EventStream(
-            clock, request, self._begin, reply.cancel, reply.pause, reply.resume
+            requests.clock, request, self._begin, self._lost, reply.pause, reply.resume
         )
 
     def _begin(self) -> None:
@@ -207,18 +223,33 @@ class _Streamed:
         self._send([chunk for growth in growths for chunk in self._writer.write(growth)])
 
     def ended(self, outcome: Outcome) -> None:
-        error = outcome.error
-        if error is None:
-            self._send(self._writer.finish(outcome.reason, outcome.usage, self._wantsUsage))
-            self._stream.write(sse.writeEvent(sse.DONE.encode()))
-        elif not self._stream.hasBegun:
-            self._stream.abandon()
-            self.done.errback(error)
+        if outcome.error is not None:
+            self._fail(outcome.error)
             return
-        else:
+        self._admitted.leave()
+        self._send(self._writer.finish(outcome.reason, outcome.usage, self._wantsUsage))
+        self._stream.write(sse.writeEvent(sse.DONE.encode()))
+        self._stream.finish()
+
+    def _lost(self) -> None:
+        # The client alone gets the answer: nobody needs the rest of it once the client is gone.
+        self._admitted.leave()
+        self._reply.cancel()
+
+    def _refuse(self, error: RealtimeError) -> None:
+        """Let the model go, because the client's rights have ended."""
+        self._reply.cancel()
+        self._fail(error)
+
+    def _fail(self, error: RealtimeError) -> None:
+        self._admitted.leave()
+        if self._stream.hasBegun:
             # Without the last event the client knows that the answer is not whole.
             self._send([errorOf(error)])
-        self._stream.finish()
+            self._stream.finish()
+        else:
+            self._stream.abandon()
+            self.done.errback(error)
 
     def _send(self, values: Sequence[Any]) -> None:
         self._stream.begin()

@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import NOT_DONE_YET
 
+from aerostack.core.access.permissions import Identity
 from aerostack.core.answers.answer import DONE
 from aerostack.errors import RealtimeError
 from aerostack.net.http.eventstream import EventStream
@@ -17,6 +17,7 @@ from aerostack.net.http.formats import Format, brokenOff
 from aerostack.net.http.requests import BoundedRequest
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.completions import CompletionWriter
+from aerostack.sessions.longrequests import LongRequests
 from aerostack.streams.following import Watch
 
 PIECE = 65_536
@@ -30,11 +31,24 @@ class Pump:
     A client that goes away, or that reads nothing, is no reason for a stream to end.
     """
 
-    def __init__(self, clock: IReactorTime, request: BoundedRequest, format: Format) -> None:
+    def __init__(
+        self,
+        requests: LongRequests,
+        identity: Identity,
+        request: BoundedRequest,
+        format: Format,
+    ) -> None:
+        """
+        @param identity: Who the client is, whose credentials were verified in this turn.
+        """
         self._format = format
+        self._refused: RealtimeError | None = None
         self._watch: Watch | None = None
         self._isWriting = self._hasBegun = self._isNew = False
-        self._stream = EventStream(clock, request, _nothing, self._leave, _nothing, self.changed)
+        self._stream = EventStream(
+            requests.clock, request, _nothing, self._leave, _nothing, self.changed
+        )
+        self._admitted = requests.enter(identity, self._refuse)
         self._stream.headers |= format.headers
 
     @property
@@ -48,15 +62,23 @@ class Pump:
 
         @param headers: More headers of the answer.
         @return: L{NOT_DONE_YET}.
+        @raise RealtimeError: The client's rights have ended meanwhile.
         """
         self._watch = watch
+        self._admitted.check = watch.check
+        if self._refused is not None and not self._stream.hasBegun:
+            self.abandon()
+            raise self._refused
         self._isNew = not watch.place
         if self._stream.isOver:
             self._leave()
             return NOT_DONE_YET
         self._stream.headers |= {name.replace("_", "-"): each for name, each in headers.items()}
         self._stream.begin()
-        self.changed()
+        if self._refused is None:
+            self.changed()
+        else:
+            self._fail(self._refused)
         return NOT_DONE_YET
 
     def abandon(self) -> None:
@@ -84,8 +106,7 @@ class Pump:
             try:
                 growths = watch.take(PIECE)
             except RealtimeError as error:
-                stream.write(self._format.fail(error))
-                self._finish()
+                self._fail(error)
                 return
             if not self._hasBegun and (growths or watch.head):
                 self._hasBegun = True
@@ -98,11 +119,22 @@ class Pump:
             stream.write(self._format.end(end))
             self._finish()
 
+    def _refuse(self, error: RealtimeError) -> None:
+        """Send no more, because the client's rights have ended."""
+        self._refused = error
+        if self._watch is not None:
+            self._fail(error)
+
+    def _fail(self, error: RealtimeError) -> None:
+        self._stream.write(self._format.fail(error))
+        self._finish()
+
     def _finish(self) -> None:
         self._stream.finish()
         self._leave()
 
     def _leave(self) -> None:
+        self._admitted.leave()
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.leave()
@@ -113,12 +145,23 @@ class Collector:
     Collects a stream for a client that wants it whole.
     """
 
-    def __init__(self, request: BoundedRequest, writer: CompletionWriter) -> None:
+    def __init__(
+        self,
+        requests: LongRequests,
+        identity: Identity,
+        request: BoundedRequest,
+        writer: CompletionWriter,
+    ) -> None:
+        """
+        @param identity: Who the client is, whose credentials were verified in this turn.
+        """
         self._request = request
         self._writer = writer
         self._watch: Watch | None = None
         self._done: Deferred[tuple[int, Any]] = Deferred()
         self._isGone = False
+        self._refused: RealtimeError | None = None
+        self._admitted = requests.enter(identity, self._refuse)
         request.notifyFinish().addErrback(lambda _: self._lost())
 
     def start(self, watch: Watch, **headers: str) -> Deferred[tuple[int, Any]]:
@@ -127,10 +170,15 @@ class Collector:
 
         @param headers: More headers of the answer.
         @return: The status and the body, once the stream has ended.
+        @raise RealtimeError: The client's rights have ended meanwhile.
         """
+        if self._refused is not None:
+            watch.leave()
+            raise self._refused
         for name, value in headers.items():
             self._request.setHeader(name.replace("_", "-").encode(), value.encode())
         self._watch = watch
+        self._admitted.check = watch.check
         if self._isGone:
             self._leave()
         self.changed()
@@ -168,11 +216,19 @@ class Collector:
         encoded = None if usage is None else encodeValue(usage)
         self._done.callback((200, self._writer.whole(end.reason, encoded)))
 
+    def _refuse(self, error: RealtimeError) -> None:
+        """Collect no more, because the client's rights have ended."""
+        self._refused = error
+        if self._watch is not None:
+            self._leave()
+            self._done.errback(error)
+
     def _lost(self) -> None:
         self._isGone = True
         self._leave()
 
     def _leave(self) -> None:
+        self._admitted.leave()
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.leave()

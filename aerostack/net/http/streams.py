@@ -21,10 +21,11 @@ from aerostack.interfaces.models import IModels
 from aerostack.interfaces.shares import IShares
 from aerostack.interfaces.streams import IStreams
 from aerostack.net.http.base import JSONResource, NotFoundResource
-from aerostack.net.http.formats import ChatFormat, PlainFormat
+from aerostack.net.http.formats import ChatFormat, Format, PlainFormat
 from aerostack.net.http.pump import Pump
 from aerostack.net.http.requests import BoundedRequest, callerOf, headerOf, queryOf
 from aerostack.protocol import sse
+from aerostack.sessions.longrequests import LongRequests
 from aerostack.settings.limits import LimitsConfig
 from aerostack.streams.following import Watches
 from aerostack.streams.relaying import Relays
@@ -36,6 +37,7 @@ class StreamParts:
     What the resources of token streams and of models share.
 
     @ivar wall: Gives the time of day, seconds since the epoch.
+    @ivar requests: The requests whose answers go on.
     @ivar newId: Makes an id; each call gives another.
     """
 
@@ -43,6 +45,7 @@ class StreamParts:
     wall: Callable[[], float]
     authenticator: Authenticator
     shares: IShares
+    requests: LongRequests
     permit: Callable[[Identity, Action, Topic], object]
     streams: IStreams
     watches: Watches
@@ -61,6 +64,12 @@ class StreamParts:
         identity = callerOf(request, self.authenticator, self.wall())
         self.shares.spend(identity.project, size, self.clock.seconds())
         return identity
+
+    def pump(self, identity: Identity, request: BoundedRequest, format: Format) -> Pump:
+        """
+        Make what sends a stream to a client that was let in in this turn.
+        """
+        return Pump(self.requests, identity, request, format)
 
     def topic(self, name: str, identity: Identity) -> Topic:
         """
@@ -121,7 +130,8 @@ class StreamResource(JSONResource):
         accepted = headerOf(request, "accept") or ""
         if sse.MEDIA_TYPE.decode() not in accepted.lower() or request.method == b"HEAD":
             return Deferred.fromCoroutine(self._read(identity))
-        pump = Pump(self._parts.clock, request, ChatFormat() if wanted == "ui" else PlainFormat())
+        form = ChatFormat() if wanted == "ui" else PlainFormat()
+        pump = self._parts.pump(identity, request, form)
         place = (headerOf(request, "last-event-id") or "") if wanted == "events" else ""
         return Deferred.fromCoroutine(self._watch(identity, pump, place))
 
