@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from aerostack.core.replay.publications import Kept, Message, Publication, Receipt
@@ -57,22 +57,23 @@ class CommitQueues:
         message: Message | None,
         publisher: str | None = None,
         key: Hashable = None,
-    ) -> Deferred[Receipt | None]:
+    ) -> Deferred[Receipt | None] | None:
         """
         Pass a publication on, at once or when its turn has come.
 
         @param message: What the history is to keep of it first; L{None} for nothing.
         @param publisher: The connection that it comes from; L{None} for a server's request.
         @param key: See L{IEngine.publish}.
-        @return: Fires when the publication has its place in the topic's order; if it is kept, after
-            the commit, with the receipt.  Fails with L{RealtimeError} C{database_unavailable} if it
-            could not be kept, or if too much waits already; then the engine does not get it.  Fails
-            with the engine's error if it is not kept, and the engine did not take it.
+        @return: L{None} if the publication has its place in the topic's order now, and is not kept.
+            Else a L{Deferred}, which fires when the publication has its place; if it is kept, after
+            the commit, with the receipt.  It fails with L{RealtimeError} C{database_unavailable} if
+            it could not be kept, or if too much waits already; then the engine does not get it.  It
+            fails with the engine's error if it is not kept, and the engine did not take it.
         """
         queue = self._queues.get(publication.topic)
         if message is None and queue is None:
             placed: Deferred[Receipt | None] | None = self._engine.publish(publication, key)
-            return succeed(None) if placed is None else placed
+            return placed
         waiting = _Waiting(publication, key, _scopes(publisher, projectOf(publication.topic)))
         if queue is not None and not self._fits(queue, waiting):
             return fail(_tooMuch("on this topic"))
@@ -94,7 +95,7 @@ class CommitQueues:
         @param unkept: What is passed on in its place if it is not kept in time.
         @param keeping: Fires with the message that was kept; or with L{None} if it is not kept in
             time.
-        @return: As of L{enter}.
+        @return: Fires as that of L{enter}.
         """
         waiting = _Waiting(publication, None, _scopes(None, projectOf(publication.topic)))
         waiting.unkept = unkept

@@ -52,14 +52,18 @@ class Measuring:
                 "overloaded", "More is published here than its subscribers can be sent.", 200
             )
 
-    def _measure(self, entered: Deferred[Any], topic: str, began: float, times: int) -> None:
+    def _measure(self, entered: Deferred[Any] | None, topic: str, began: float, times: int) -> None:
         """
         Note how long a publication takes.
 
-        @param entered: Fires when the publication has been given to the receiver.
+        @param entered: Fires when the publication has been given to the receiver; L{None} if it
+            has been.
         @param began: When the publication came.
         @param times: The number of publications that it represents.
         """
+        if entered is None:
+            self._entered(None, topic, began, times)
+            return
         entered.addCallbacks(
             self._entered, self._unmeasured, (topic, began, times), errbackArgs=(times,)
         )

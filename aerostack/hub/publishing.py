@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 from msgspec import Raw
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -117,6 +117,13 @@ class Outcome:
         return waiting
 
 
+_PLACED = Outcome()
+"""The one outcome of all publications that had their places at once, and were not kept.  It is in
+place of one for each of them, which would take more time and memory."""
+
+_PLACED.settle(None)
+
+
 class StreamHook(Protocol):
     """
     The token streams, as the publisher of other events sees them.
@@ -182,7 +189,7 @@ class Publisher(Measuring):
         repeatKey: Hashable = None,
         publishId: str | None = None,
         publisher: str | None = None,
-    ) -> Deferred[Receipt | None]:
+    ) -> Deferred[Receipt | None] | None:
         """
         Publish an event on a topic.
 
@@ -194,17 +201,12 @@ class Publisher(Measuring):
         @param publishId: The C{id} of the publication, which the history keeps for the time
             after a restart.
         @param publisher: The connection that it comes from; L{None} for a server's request.
-        @return: Fires when the event is on its way; if it is kept, after the commit, with the
-            receipt.  Fails with L{RealtimeError} C{database_unavailable} if it could not be
-            kept; then no subscriber gets it.  Fails with C{overloaded} if the topic's
+        @return: L{None} if the event is on its way and is not kept.  Else a L{Deferred}, which
+            fires when the event is on its way; if it is kept, after the commit, with the
+            receipt.  It fails with L{RealtimeError} C{database_unavailable} if it could not be
+            kept; then no subscriber gets it.  It fails with C{overloaded} if the topic's
             subscribers cannot be sent more now.
         """
-
-        def enter(key: Hashable = None) -> Deferred[Receipt | None]:
-            publication = Publication(topic.canonical, EVENT, event, data, userId, self._now())
-            messageId = self._newId() if persist else None
-            return self._enter(publication, messageId, publishId, publisher, key)
-
         if persist and topic.table is not None:
             # The positions of its log are the journal's, which has no place for messages.
             return fail(
@@ -214,11 +216,16 @@ class Publisher(Measuring):
                     " your own.",
                 )
             )
-        if repeatKey is None:
-            return enter()
-        # If it was not kept the first time and is to be kept now, it is another publication.
-        key = (topic.canonical, repeatKey, fingerprint(event, data), persist)
-        return self._once(key, enter)
+        canonical, key = topic.canonical, None
+        if repeatKey is not None:
+            # If it was not kept the first time and is to be kept now, it is another publication.
+            key = (canonical, repeatKey, fingerprint(event, data), persist)
+            first = self._idempotency.find(key, self._clock.seconds())
+            if first is not None:
+                return None if first is _PLACED else first.wait()
+        publication = Publication(canonical, EVENT, event, data, userId, self._now())
+        messageId = self._newId() if persist else None
+        return self._enter(publication, messageId, publishId, publisher, key)
 
     def chat(
         self,
@@ -229,7 +236,7 @@ class Publisher(Measuring):
         repeatKey: Hashable = None,
         publishId: str | None = None,
         publisher: str | None = None,
-    ) -> Deferred[Receipt | None]:
+    ) -> Deferred[Receipt | None] | None:
         """
         Publish a chat message, which is always kept.
 
@@ -238,21 +245,18 @@ class Publisher(Measuring):
         @param publisher: As for L{publish}.
         @return: As L{publish}.
         """
-
-        def enter(key: Hashable = None) -> Deferred[Receipt | None]:
-            messageId = self._newId()
-            data = encodeValue({"id": messageId, "text": text, "metadata": metadata})
-            publication = Publication(
-                topic.canonical, CHAT_MESSAGE, _CHAT_EVENT, data, userId, self._now()
-            )
-            return self._enter(publication, messageId, publishId, publisher, key)
-
-        if repeatKey is None:
-            return enter()
-        # Each message gets an id of its own, so the hub compares the rest.
-        said = encodeValue(_ChatText(text, metadata))
-        key = (topic.canonical, repeatKey, fingerprint(_CHAT_EVENT, said), True)
-        return self._once(key, enter)
+        canonical, key = topic.canonical, None
+        if repeatKey is not None:
+            # Each message gets an id of its own, so the hub compares the rest.
+            said = encodeValue(_ChatText(text, metadata))
+            key = (canonical, repeatKey, fingerprint(_CHAT_EVENT, said), True)
+            first = self._idempotency.find(key, self._clock.seconds())
+            if first is not None:
+                return first.wait()
+        messageId = self._newId()
+        data = encodeValue({"id": messageId, "text": text, "metadata": metadata})
+        publication = Publication(canonical, CHAT_MESSAGE, _CHAT_EVENT, data, userId, self._now())
+        return self._enter(publication, messageId, publishId, publisher, key)
 
     def publishPresence(self, topic: str, event: str, data: bytes, userId: str | None) -> None:
         """
@@ -271,7 +275,8 @@ class Publisher(Measuring):
         @param publication: Its C{stream} is set.
         @return: Fires when it has its place in the topic's order.
         """
-        return self._order.enter(publication, None)
+        entered = self._order.enter(publication, None)
+        return succeed(None) if entered is None else entered
 
     def publishEnd(
         self, publication: Publication, unkept: Publication, keeping: Deferred[Kept | None]
@@ -317,17 +322,17 @@ class Publisher(Measuring):
         first.settle(kept.receipt)
         self._idempotency.note(key, first, self._clock.seconds() - age)
 
-    def _once(
-        self, key: Hashable, enter: Callable[[Hashable], Deferred[Receipt | None]]
-    ) -> Deferred[Receipt | None]:
-        """Publish something, unless it came already; then give the outcome of the first."""
+    def _remember(
+        self, key: Hashable, entered: Deferred[Receipt | None] | None
+    ) -> Deferred[Receipt | None] | None:
+        """Note a publication that its publisher may send again, and give its outcome."""
         now = self._clock.seconds()
-        first = self._idempotency.find(key, now)
-        if first is None:
-            first = Outcome()
-            entered = enter(key)
-            self._idempotency.note(key, first, now)
-            entered.addCallbacks(first.settle, partial(self._failed, key, first))
+        if entered is None:
+            self._idempotency.note(key, _PLACED, now)
+            return None
+        first = Outcome()
+        self._idempotency.note(key, first, now)
+        entered.addCallbacks(first.settle, partial(self._failed, key, first))
         return first.wait()
 
     def _failed(self, key: Hashable, first: Outcome, failure: Failure) -> None:
@@ -343,15 +348,33 @@ class Publisher(Measuring):
         publishId: str | None,
         publisher: str | None,
         key: Hashable,
-    ) -> Deferred[Receipt | None]:
+    ) -> Deferred[Receipt | None] | None:
+        """
+        Pass a publication on.
+
+        @param key: As what it is known when its publisher sends it again; L{None} if it cannot
+            come again.
+        """
         try:
             self.checkBacklog(publication.topic)
         except RealtimeError as error:
             return fail(error)
+        entered = None
         if self.streams is not None:
             entered = self.streams.precede(publication, publisher, messageId)
-            if entered is not None:
-                return entered
+        if entered is None:
+            entered = self._place(publication, messageId, publishId, publisher, key)
+        return entered if key is None else self._remember(key, entered)
+
+    def _place(
+        self,
+        publication: Publication,
+        messageId: str | None,
+        publishId: str | None,
+        publisher: str | None,
+        key: Hashable,
+    ) -> Deferred[Receipt | None] | None:
+        """Give a publication its place in its topic's order."""
         times = self.latencies.due()
         began = self._clock.seconds() if times else 0.0
         message = (

@@ -43,12 +43,12 @@ class IPublisher(Interface):
         @param publishId: The C{id} of the publication, which the history keeps for the time
             after a restart.
         @param publisher: The connection that it comes from; L{None} for a server's request.
-        @return: A L{Deferred} that fires when the event has its place in the topic's order; if it
-            is kept, after the commit, with its L{aerostack.core.replay.publications.Receipt}, else
-            with L{None}.  Fails with L{RealtimeError} C{database_unavailable} if it could not be
-            kept, C{overloaded} if the topic's subscribers cannot be sent more now,
-            C{engine_unavailable} if it cannot be put in order now, or C{invalid_arguments}; then no
-            subscriber gets it.
+        @return: L{None} if the event has its place in the topic's order now, and is not kept.  Else
+            a L{Deferred}, which fires when the event has its place; if it is kept, after the
+            commit, with its L{aerostack.core.replay.publications.Receipt}, else with L{None}.  It
+            fails with L{RealtimeError} C{database_unavailable} if the event could not be kept,
+            C{overloaded} if the topic's subscribers cannot be sent more now, C{engine_unavailable}
+            if it cannot be put in order now, or C{invalid_arguments}; then no subscriber gets it.
         """
 
     def chat(

@@ -155,7 +155,7 @@ class Commands:
         topic = self._topic(frame.topic)
         checkEvent(frame.event, self._limits.eventLength)
         self._permit(Action.PUBLISH, topic)
-        published: Deferred[Receipt | None] = self._hub.publisher.publish(
+        published: Deferred[Receipt | None] | None = self._hub.publisher.publish(
             topic,
             frame.event,
             bytes(frame.data),
@@ -184,7 +184,7 @@ class Commands:
     def _chat(self, frame: Chat) -> None:
         topic = self._topic(f"chat/{frame.roomId}")
         self._permit(Action.PUBLISH, topic)
-        said: Deferred[Receipt | None] = self._hub.publisher.chat(
+        said: Deferred[Receipt | None] | None = self._hub.publisher.chat(
             topic,
             frame.text,
             frame.metadata,
@@ -195,8 +195,12 @@ class Commands:
         self._acknowledge(said, frame, topic)
 
     def _acknowledge(
-        self, published: Deferred[Receipt | None], frame: Publish | Chat, topic: Topic
+        self, published: Deferred[Receipt | None] | None, frame: Publish | Chat, topic: Topic
     ) -> None:
+        if published is None:
+            if frame.id is not None:
+                self._session.send(Ack(id=frame.id))
+            return
         self.unanswered += 1
         # Keep only these two: the frame itself may be large.
         messageId, request = frame.id, requestOf(frame)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Raw
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Action, Identity, Role
@@ -136,10 +136,10 @@ class RPC:
             raise RealtimeError(
                 "too_large", f"An event's data has at most {self._limits.messageBytes} bytes."
             )
-        published: Deferred[Receipt | None] = self._publisher.publish(
+        published: Deferred[Receipt | None] | None = self._publisher.publish(
             topic, event, encoded, options.get("userId"), options.get("persist", False)
         )
-        return published.addCallback(_emitted)
+        return succeed(_emitted(None)) if published is None else published.addCallback(_emitted)
 
     def _dbQuery(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
         projects = self._authenticator.projects

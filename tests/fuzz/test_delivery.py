@@ -11,6 +11,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core import roster
@@ -100,7 +101,8 @@ class Run(SlowKeepingStory):
         self._number += 1
         topic = parseTopic(name, "p", ["p"], 100)
         data = b"%d" % self._number
-        self.world.hub.publisher.publish(topic, "e", data, None, persist).addErrback(lambda _: None)
+        published = maybeDeferred(self.world.hub.publisher.publish, topic, "e", data, None, persist)
+        published.addErrback(lambda _: None)
 
     def write(self) -> None:
         """Write rows."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Raw
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.diagnosis.latencies import Spread
@@ -68,7 +68,7 @@ class HubTests(SynchronousTestCase):
         """
         Publish.
         """
-        return self.hub.publisher.publish(topic, "e", b"%d" % data, None, persist)
+        return maybeDeferred(self.hub.publisher.publish, topic, "e", b"%d" % data, None, persist)
 
     def data(self) -> list[Any]:
         """
@@ -136,8 +136,7 @@ class PublishTests(HubTests):
         """
         The frame of an event has its topic, its data, its user and its time.
         """
-        done = self.hub.publisher.publish(ROOM, "moved", b'{"x":1}', "ann", False)
-        self.assertIsNone(self.successResultOf(done))
+        self.assertIsNone(self.hub.publisher.publish(ROOM, "moved", b'{"x":1}', "ann", False))
         self.assertEqual(
             self.listener.take(),
             [
@@ -250,7 +249,9 @@ class PublishTests(HubTests):
         """
         Publish the same event under the same id.
         """
-        return self.hub.publisher.publish(ROOM, "e", b"1", "ann", persist, "key", "7")
+        return maybeDeferred(
+            self.hub.publisher.publish, ROOM, "e", b"1", "ann", persist, "key", "7"
+        )
 
     def test_lostTwice(self) -> None:
         """
@@ -289,6 +290,30 @@ class PublishTests(HubTests):
         self.assertIsNone(self.successResultOf(self.again(persist=False)))
         self.assertIsInstance(self.successResultOf(self.again()), Receipt)
         self.assertEqual(len(self.world.history.messages), 1)
+
+    def test_atOnce(self) -> None:
+        """
+        An event that has its place at once gives no L{Deferred}, nor does the same event when it
+        comes again; subscribers get it once.
+        """
+        arguments = ROOM, "e", b"1", "ann", False, "key", "7"
+        for _ in range(2):
+            self.assertIsNone(self.hub.publisher.publish(*arguments))
+        self.assertEqual(self.data(), [1])
+
+    def test_againWhileItWaits(self) -> None:
+        """
+        An event that waits behind a message, and comes again meanwhile, has its place for both
+        publishers when the message is kept; subscribers get it once.
+        """
+        self.world.history.held = []
+        self.publish(2, persist=True)
+        waiting = [self.again(persist=False) for _ in range(2)]
+        for done in waiting:
+            self.assertNoResult(done)
+        self.world.history.release()
+        self.assertEqual([self.successResultOf(done) for done in waiting], [None, None])
+        self.assertEqual(self.data(), [2, 1])
 
     def test_table(self) -> None:
         """

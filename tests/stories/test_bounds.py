@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import maybeDeferred
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -90,8 +91,9 @@ class FillCase(SynchronousTestCase):
         @return: The code of the error, if the hub refuses it.
         """
         codes: list[str] = []
-        published = self.world.hub.publisher.publish(
-            Topic(topic, "p"), "e", b'"%s"' % (b"x" * size), None, False
+        data = b'"%s"' % (b"x" * size)
+        published = maybeDeferred(
+            self.world.hub.publisher.publish, Topic(topic, "p"), "e", data, None, False
         )
         published.addErrback(lambda failure: codes.append(failure.value.code))
         return codes[0] if codes else None

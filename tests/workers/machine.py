@@ -298,10 +298,14 @@ def positions(frames: list[bytes]) -> list[str]:
     return [frame["pos"] for frame in readFrames(b"".join(frames))]
 
 
-def outcome(entered: Deferred[Any]) -> list[Any]:
+def outcome(entered: Deferred[Any] | None) -> list[Any]:
     """
     Collect what a publication leads to: its result, or its failure.
+
+    @param entered: What L{aerostack.interfaces.publishing.IPublisher.publish} has returned.
     """
+    if entered is None:
+        return [None]
     results: list[Any] = []
     entered.addBoth(results.append)
     return results

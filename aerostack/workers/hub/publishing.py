@@ -30,8 +30,8 @@ class WorkerPublications:
             PublishChat: self._chat,
         }
 
-    def _publish(self, link: Link, message: PublishEvent) -> Deferred[Accepted]:
-        entered: Deferred[Any] = self._publisher.publish(
+    def _publish(self, link: Link, message: PublishEvent) -> Accepted | Deferred[Accepted]:
+        entered: Deferred[Any] | None = self._publisher.publish(
             topicOf(message.topic),
             message.event,
             message.data,
@@ -41,11 +41,11 @@ class WorkerPublications:
             message.publishId,
             message.publisher,
         )
-        return entered.addCallback(accepted)
+        return _answer(entered)
 
-    def _chat(self, link: Link, message: PublishChat) -> Deferred[Accepted]:
+    def _chat(self, link: Link, message: PublishChat) -> Accepted | Deferred[Accepted]:
         metadata = message.metadata
-        entered: Deferred[Any] = self._publisher.chat(
+        entered: Deferred[Any] | None = self._publisher.chat(
             topicOf(message.topic),
             message.text,
             None if metadata is None else {name: Raw(value) for name, value in metadata.items()},
@@ -54,4 +54,8 @@ class WorkerPublications:
             message.publishId,
             message.publisher,
         )
-        return entered.addCallback(accepted)
+        return _answer(entered)
+
+
+def _answer(entered: Deferred[Any] | None) -> Accepted | Deferred[Accepted]:
+    return accepted(None) if entered is None else entered.addCallback(accepted)
