@@ -9,12 +9,13 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from aerostack.core.replay.publications import CHAT_MESSAGE, EVENT, Kept, Message
+from aerostack.core.replay.publications import CHAT_MESSAGE, EVENT, Kept, Message, StreamMark
+from aerostack.core.topics.topics import projectOf
 from aerostack.protocol.codec import makeReadable
 
 _log = Logger()
 
-COLUMNS = "id, room_id, kind, event, data, user_id, created_at, publish_id"
+COLUMNS = "id, room_id, kind, event, data, user_id, created_at, publish_id, stream, state"
 
 DATA, CREATED_AT = 4, 6
 """The places of these columns in L{COLUMNS}."""
@@ -53,12 +54,15 @@ def keptOf(row: Sequence[Any]) -> Kept | None:
     """
     The message in a row; L{None} if no daemon can have written the row.
     """
-    messageId, room, kind, event, text, userId, createdAt, publishId = row
-    texts = (messageId, room, event, text, userId or "", publishId or "")
+    messageId, room, kind, event, text, userId, createdAt, publishId, stream, state = row
+    texts = (messageId, room, event, text, userId or "", publishId or "", stream or "", state or "")
     if not all(isinstance(each, str) for each in texts) or not isinstance(createdAt, int):
         return None
     data = makeReadable(text.encode("utf-8", "replace"))
     if kind not in (EVENT, CHAT_MESSAGE) or data is None:
+        return None
+    mark = None if stream is None else _markOf(room, stream, state)
+    if mark is None and stream is not None:
         return None
     message = Message(
         id=messageId,
@@ -69,5 +73,42 @@ def keptOf(row: Sequence[Any]) -> Kept | None:
         userId=userId,
         timestamp=createdAt,
         publishId=publishId,
+        stream=mark,
     )
     return Kept(message, createdAt)
+
+
+def rowOf(kept: Kept) -> tuple[Any, ...]:
+    """
+    The row of a message, with the columns of L{COLUMNS}.
+    """
+    message, mark = kept.message, kept.message.stream
+    return (
+        message.id,
+        message.topic,
+        message.kind,
+        message.event,
+        message.data.decode("utf-8"),
+        message.userId,
+        kept.createdAt,
+        message.publishId,
+        None if mark is None else streamKey(projectOf(message.topic), mark.stream),
+        None if mark is None else mark.state,
+    )
+
+
+def streamKey(project: str, stream: str) -> str:
+    """
+    What the column C{stream} has in a row that keeps the end of a streamed answer.  Two projects
+    may have streams of the same id.
+
+    @param stream: The answer's id.
+    """
+    return f"{project}/{stream}"
+
+
+def _markOf(room: str, stream: str, state: str | None) -> StreamMark | None:
+    """The end that a row keeps; L{None} if no daemon can have written it."""
+    begin = streamKey(projectOf(room), "")
+    name = stream.removeprefix(begin)
+    return StreamMark(name, state=state) if name and state and name != stream else None

@@ -11,7 +11,7 @@ from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
 from aerostack.core.replay.publications import EVENT, Kept, Message
 from aerostack.databases.answers import deleteAnswers
 from aerostack.databases.dialect import Dialect
-from aerostack.databases.messagerows import COLUMNS, CREATED_AT, DATA, LATEST, readRows
+from aerostack.databases.messagerows import COLUMNS, CREATED_AT, DATA, LATEST, readRows, rowOf
 
 
 class InDoubt(Exception):
@@ -59,33 +59,21 @@ def insertMessages(
                 newest[message.topic] = kept.createdAt
                 new.append(kept)
             result.append(kept)
-        marks = ", ".join([dialect.mark] * 8)
+        marks = ", ".join([dialect.mark] * 10)
         if new:
             cursor.executemany(
                 f"INSERT INTO {dialect.messages} ({COLUMNS}) VALUES ({marks})",
-                [_rowOf(kept) for kept in new],
+                [rowOf(kept) for kept in new],
             )
-        deleteAnswers(cursor, dialect, [message.id for message in messages if message.isEnd])
+        deleteAnswers(
+            cursor, dialect, [message.id for message in messages if message.stream is not None]
+        )
     try:
         cursor.execute("COMMIT")
     except Exception as error:
         # Whatever broke, the database may have committed before.
         raise InDoubt(str(error)) from error
     return result
-
-
-def _rowOf(kept: Kept) -> tuple[Any, ...]:
-    message = kept.message
-    return (
-        message.id,
-        message.topic,
-        message.kind,
-        message.event,
-        message.data.decode("utf-8"),
-        message.userId,
-        kept.createdAt,
-        message.publishId,
-    )
 
 
 def tryToKeep(cursor: Any, dialect: Dialect, unkept: Iterable[str], isThorough: bool) -> None:
@@ -100,10 +88,10 @@ def tryToKeep(cursor: Any, dialect: Dialect, unkept: Iterable[str], isThorough: 
     for messageId in ("", *unkept):
         dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", (messageId,))
     if isThorough:
-        marks = ", ".join([dialect.mark] * 8)
+        marks = ", ".join([dialect.mark] * 10)
         cursor.execute(
             f"INSERT INTO {dialect.messages} ({COLUMNS}) VALUES ({marks})",
-            ("", "", EVENT, "", "null", None, 0, None),
+            ("", "", EVENT, "", "null", None, 0, None, None, None),
         )
         dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", ("",))
     cursor.execute("COMMIT")

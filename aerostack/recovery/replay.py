@@ -13,7 +13,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from aerostack.core.answers.appended import Appended
 from aerostack.core.replay.log import Entry, Gap, Plan, TopicLog
 from aerostack.core.replay.positions import Position
-from aerostack.core.replay.publications import Kept, Publication
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.transactions import OpenTransactions
 from aerostack.core.rows.views import View, classify
@@ -148,7 +147,7 @@ class Replay:
             for kept in await readable(self._read(reading)):
                 last = kept.createdAt
                 position = Position(self._epoch, None, last, self._log.lineage, seen=True)
-                frames.append(publicationFrame(_publication(kept), position, None))
+                frames.append(publicationFrame(kept.publication, position, None))
         else:
             lineage = self._log.lineage
             reading = self._tracker.readPast(table, lineage, after, until, PAGE, PAGE_BYTES)
@@ -228,19 +227,6 @@ def _loggedFrames(rows: RowReplay, log: TopicLog, entries: Sequence[Entry]) -> I
             yield from rows.end(head)
 
     return frames()
-
-
-def _publication(kept: Kept) -> Publication:
-    message = kept.message
-    return Publication(
-        message.topic,
-        message.kind,
-        message.event,
-        message.data,
-        message.userId,
-        kept.createdAt,
-        kept.createdAt,
-    )
 
 
 class RowReplay:

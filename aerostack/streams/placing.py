@@ -87,7 +87,7 @@ class Placing:
             keptData(answer, data),
             None,
             self._publisher.nextMark(answer.topic),
-            isEnd=True,
+            stream=StreamMark(answer.id, state=answer.state),
         )
         closed = self._publisher.publishEnd(
             self._endOf(run, data, True), unkept, self._keeper.keep(message)

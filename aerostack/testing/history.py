@@ -72,7 +72,7 @@ class MemoryHistory:
             (k.createdAt for k in self.messages if k.message.topic == message.topic), default=0
         )
         self.messages.append(Kept(message, max(message.timestamp, newest + 1)))
-        if message.isEnd:
+        if message.stream is not None:
             self.answers.end(message.id)
         kept.callback(self.messages[-1])
 

@@ -243,8 +243,8 @@ class StreamingTests(WorldTestCase):
 
     def test_longAway(self) -> None:
         """
-        For a watcher who was away for longer than the text is in memory, the stream does not go on
-        for ever, and the message that the history has kept comes as an event.
+        A watcher who was away for longer than the text is in memory gets the message that the
+        history has kept, and from it the whole text and the state.
         """
         channel = self.watch()
         ends: list[str] = []
@@ -259,5 +259,5 @@ class StreamingTests(WorldTestCase):
         self.world.advance(1000)
         self.world.reachable = True
         self.world.advance(120)
-        self.assertEqual(self.shown(channel), ("Hello", "unknown"))
+        self.assertEqual(self.shown(channel), ("Hello world", "done"))
         self.assertEqual(ends, ["Hello world"])

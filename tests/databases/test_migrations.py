@@ -62,7 +62,7 @@ class SchemaTests(SynchronousTestCase):
         If the table of the versions was dropped, the messages stay, whichever version made their
         table.
         """
-        for version in (1, 2):
+        for version in (1, 2, len(MIGRATIONS)):
             self.migrate(replace(SQLITE, migrations=MIGRATIONS[:version]))
             self.insert()
             self.execute("DROP TABLE realtime_schema")
@@ -167,7 +167,7 @@ class SchemaTests(SynchronousTestCase):
             sqlite3.IntegrityError,
             self.execute,
             "INSERT INTO realtime_messages SELECT room_id, created_at, 'other', user_id, kind,"
-            " event, data, publish_id FROM realtime_messages",
+            " event, data, publish_id, stream, state FROM realtime_messages",
         )
 
     def test_remove(self) -> None:

@@ -45,6 +45,21 @@ class StreamFaceTests(StreamReaderTests):
         )
         (message,) = page["messages"]
         self.assertEqual((message["event"], message["data"]["text"]), ("ai:done", "one two three"))
+        self.assertEqual((message["stream"], message["state"]), (stream, "done"))
+        # What a client publishes as an end says nothing of a stream.
+        wire.tell(
+            {
+                **{"type": "publish", "topic": TOPIC, "event": "ai:done", "persist": True},
+                **{"data": {"id": stream, "stream": stream, "state": "done"}, "id": "p"},
+            }
+        )
+        while (await wire.frame())["type"] != "ack":
+            pass
+        _, page, _ = await self.http(
+            "GET", f"/api/v1/public/realtime/history?room={TOPIC}", X_Aerostack_Key=PUBLIC_KEY
+        )
+        self.assertEqual(page["messages"][0].keys() & {"stream", "state"}, set())
+        self.assertEqual(page["messages"][1], message)
 
     async def test_wholeAnswer(self) -> None:
         """

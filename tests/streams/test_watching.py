@@ -241,6 +241,37 @@ class ResumeTests(StreamCase):
         other = Watcher(self.world.connect(userId="back"))
         self.assertTrue(other.subscribe(self.early.position)[0]["recovered"])
 
+    def test_keptEnd(self) -> None:
+        """
+        A client that comes back after a restart gets the end of each stream that was kept, which
+        says of which stream it is and has the text; what a client has published as an end is an
+        event like others.
+        """
+        self.start()
+        self.append("abc")
+        self.early.take()
+        since = self.early.position
+        self.end()
+        for sender in (self.early.client, self.producer):
+            sender.send(
+                type="publish",
+                topic=TOPIC,
+                event="ai:done",
+                data={"id": "a9", "stream": "a9", "state": "done", "text": "forged"},
+                persist=True,
+                id="p1",
+            )
+        self.world.restart()
+        back = Watcher(self.world.connect(userId="back"))
+        first, *frames = back.subscribe(since)
+        self.assertTrue(first["keptOnly"])
+        kept, *forged = [frame for frame in frames if frame["type"] == "event"]
+        self.assertEqual((kept["stream"], kept["state"]), ("a1", "done"))
+        self.assertEqual((kept["data"]["text"], "at" in kept), ("abc", False))
+        self.assertEqual([frame["data"]["text"] for frame in forged], ["forged"] * 2)
+        for frame in forged:
+            self.assertEqual(frame.keys() & {"stream", "state", "part", "at"}, set())
+
     def test_gap(self) -> None:
         """
         A client whose position is too old gets the whole text of streams that run, behind the

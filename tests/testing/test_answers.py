@@ -15,7 +15,7 @@ from aerostack.core.answers.checkpoints import (
     StoredAnswer,
     StoredPart,
 )
-from aerostack.core.replay.publications import EVENT, Message
+from aerostack.core.replay.publications import EVENT, Message, StreamMark
 from aerostack.errors import RealtimeError
 from aerostack.testing import MemoryHistory
 
@@ -60,7 +60,7 @@ class MemoryAnswersTests(SynchronousTestCase):
         message = Message("m1", "ai-chat/7/p", EVENT, "ai:done", b"{}", None, 1)
         self.history.append(replace(message, id="m2"))
         self.assertEqual(len(self.load()), 1)
-        self.history.append(replace(message, isEnd=True))
+        self.history.append(replace(message, stream=StreamMark("a1", state="done")))
         self.store.write(GROWN)
         self.assertEqual(self.load(), [])
 

@@ -94,9 +94,10 @@ class Message:
     @ivar userId: Who published it, or L{None}.
     @ivar timestamp: When it came, milliseconds since the epoch.
     @ivar publishId: The id under which its publisher may send it again, or L{None}.
-    @ivar isEnd: Whether it keeps a streamed answer that has ended.  Then its C{id} is that of the
-        answer's L{record<aerostack.core.answers.checkpoints.AnswerRecord>}, and the transaction
-        that keeps it deletes the answer's checkpoints.
+    @ivar stream: The end of the streamed answer that it keeps; L{None} if it keeps none.  With an
+        end, its C{id} is that of the answer's
+        L{record<aerostack.core.answers.checkpoints.AnswerRecord>}, and the transaction that keeps
+        it deletes the answer's checkpoints.  No client can publish such a message.
     """
 
     id: str
@@ -107,7 +108,7 @@ class Message:
     userId: str | None
     timestamp: int
     publishId: str | None = None
-    isEnd: bool = field(default=False, compare=False)
+    stream: StreamMark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,21 @@ class Kept:
     message: Message
     createdAt: int
     before: int | None = field(default=None, compare=False)
+
+    @property
+    def publication(self) -> Publication:
+        """What subscribers get who have not had it yet."""
+        message = self.message
+        return Publication(
+            message.topic,
+            message.kind,
+            message.event,
+            message.data,
+            message.userId,
+            self.createdAt,
+            self.createdAt,
+            message.stream,
+        )
 
     @property
     def receipt(self) -> Receipt:

@@ -134,6 +134,13 @@ POSTGRES = Dialect(
         (_FIRST_ANSWERS, _MAKE_PIECES),
         # The run of the daemon that runs an answer.
         (f"ALTER TABLE {_ANSWERS} ADD COLUMN IF NOT EXISTS run text NOT NULL DEFAULT ''",),
+        # The answer whose end a message keeps, and the state in which it has ended.
+        (
+            f'ALTER TABLE {_MESSAGES} ADD COLUMN IF NOT EXISTS stream text COLLATE "C",'
+            " ADD COLUMN IF NOT EXISTS state text",
+            f"CREATE INDEX IF NOT EXISTS messages_stream ON {_MESSAGES} (stream, created_at)"
+            " WHERE stream IS NOT NULL",
+        ),
     ),
     listing=(
         "SELECT schemaname || '.' || tablename FROM pg_tables"

@@ -122,6 +122,13 @@ SQLITE = Dialect(
             f" SELECT {_FIRST_COLUMNS} FROM {_OLD_ANSWERS}",
             f"DROP TABLE {_OLD_ANSWERS}",
         ),
+        # The answer whose end a message keeps, and the state in which it has ended.
+        (
+            f"ALTER TABLE {_MESSAGES} ADD COLUMN stream TEXT",
+            f"ALTER TABLE {_MESSAGES} ADD COLUMN state TEXT",
+            f"CREATE INDEX {_MESSAGES}_stream ON {_MESSAGES} (stream, created_at)"
+            " WHERE stream IS NOT NULL",
+        ),
     ),
     listing=(
         "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -131,7 +138,8 @@ SQLITE = Dialect(
     standing=(
         "SELECT CASE WHEN count(*) FILTER (WHERE name IN"
         " ('room_id', 'created_at', 'id', 'user_id', 'kind', 'event', 'data')) = 7"
-        " THEN 1 + count(*) FILTER (WHERE name = 'publish_id') ELSE 0 END"
+        " THEN CASE WHEN count(*) FILTER (WHERE name = 'stream') = 1 THEN 6"
+        " ELSE 1 + count(*) FILTER (WHERE name = 'publish_id') END ELSE 0 END"
         f" FROM pragma_table_info('{_MESSAGES}')"
     ),
     after=(),

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from aerostack.core.replay.positions import Position
-from aerostack.core.replay.publications import Kept, Publication
+from aerostack.core.replay.publications import Kept
 from aerostack.core.replay.tags import keptTag
 from aerostack.engine.valkey.errors import ValkeyError
 from aerostack.engine.valkey.questions import Questions
@@ -105,7 +105,7 @@ class Filling:
             before = page[-1].createdAt if page else 0
         items: list[Item] = []
         for kept in reversed(found):
-            items.append(Item(_publicationOf(kept), keptTag(topic, kept.message.id), after))
+            items.append(Item(kept.publication, keptTag(topic, kept.message.id), after))
             after = kept.createdAt
         return items
 
@@ -152,16 +152,3 @@ class Filling:
         items = await self._missing(topic, head.epoch, head.mark, mark)
         if items:
             self._put(topic, items)
-
-
-def _publicationOf(kept: Kept) -> Publication:
-    message, createdAt = kept.message, kept.createdAt
-    return Publication(
-        message.topic,
-        message.kind,
-        message.event,
-        message.data,
-        message.userId,
-        createdAt,
-        createdAt,
-    )

@@ -14,7 +14,7 @@ from twisted.web.server import Request
 
 from aerostack.auth.authenticator import Authenticator, Credentials
 from aerostack.core.access.permissions import Action, Identity
-from aerostack.core.replay.publications import Kept
+from aerostack.core.replay.publications import Kept, StreamMark
 from aerostack.core.topics.topics import parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.messaging import IKeptMessages
@@ -112,10 +112,16 @@ def _page(messages: list[Kept]) -> tuple[int, Any]:
                 "event": kept.message.event,
                 "data": Raw(kept.message.data),
                 "created_at": kept.createdAt,
+                **_endOf(kept.message.stream),
             }
             for kept in messages
         ]
     }
+
+
+def _endOf(mark: StreamMark | None) -> dict[str, Any]:
+    """What a message says beside its data if the daemon has written it at the end of a stream."""
+    return {} if mark is None else {"stream": mark.stream, "state": mark.state}
 
 
 class RPCResource(JSONResource):

@@ -17,7 +17,7 @@ from aerostack.core.answers.checkpoints import (
     StoredAnswer,
     StoredPart,
 )
-from aerostack.core.replay.publications import EVENT, Message
+from aerostack.core.replay.publications import EVENT, Message, StreamMark
 from aerostack.databases import answers
 from aerostack.databases.answers import AnswerStore
 from aerostack.databases.dialect import Dialect
@@ -26,6 +26,7 @@ from aerostack.databases.migrations import migrate
 from aerostack.errors import RealtimeError
 
 RECORD = AnswerRecord("m1", "a1", "ai-chat/7/p", "node", "ann", 1, "run", b'{"lease":30000}')
+END = StreamMark("a1", state="done")
 TEXT = 'Zürich \x00 😀 "quoted" \\ \u2028\n%s ?'
 
 
@@ -95,7 +96,7 @@ class AnswerContract:
         Keep the end of the answer.
         """
         message = Message(
-            "m1", "ai-chat/7/p", EVENT, "ai:done", b'{"id":"a1"}', None, 5, isEnd=True
+            "m1", "ai-chat/7/p", EVENT, "ai:done", b'{"id":"a1"}', None, 5, stream=END
         )
         message = replace(message, **differing)
         self.successResultOf(self.history.append(message))
@@ -162,13 +163,13 @@ class AnswerContract:
         """
         other = replace(RECORD, id="m2", name="a2")
         self.write(piece(0, "a"), piece(0, "b", answer="m2"), records=(RECORD, other))
-        self.end(id="m3", isEnd=False)
+        self.end(id="m3", stream=None)
         self.assertEqual(len(self.load()), 2)
         end = self.end()
         self.assertEqual([answer.record for answer in self.load()], [other])
         self.assertEqual(self.rows(), 2)
         page = self.successResultOf(self.history.page("ai-chat/7/p", 1, None))
-        self.assertEqual([kept.message.id for kept in page], [end.id])
+        self.assertEqual([(kept.message.id, kept.message.stream) for kept in page], [(end.id, END)])
 
     def test_late(self) -> None:
         """
@@ -185,7 +186,7 @@ class AnswerContract:
         """
         self.write(piece(0, "a"), records=(RECORD,))
         self.execute(f"ALTER TABLE {self.dialect.messages} RENAME COLUMN data TO gone")
-        message = Message("m1", "ai-chat/7/p", EVENT, "ai:done", b"{}", None, 5, isEnd=True)
+        message = Message("m1", "ai-chat/7/p", EVENT, "ai:done", b"{}", None, 5, stream=END)
         self.failureResultOf(self.history.append(message), RealtimeError)
         # The log has it once.
         self.assertEqual(len(self.flushLoggedErrors()), 1)

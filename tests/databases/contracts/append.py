@@ -9,6 +9,7 @@ import sqlite3
 from psycopg.errors import UniqueViolation
 from twisted.logger import capturedLogs, formatEvent
 
+from aerostack.core.replay.publications import StreamMark
 from aerostack.databases import history
 from aerostack.databases.messages import InDoubt
 from aerostack.errors import RealtimeError
@@ -29,6 +30,17 @@ class AppendContract(HistoryContract):
         kept = self.keep(5, kind="chat_message", event="e ☃", data=data, userId="ann")
         (read,) = self.successResultOf(self.history.page(ROOM, 10, None))
         self.assertEqual(read, kept)
+
+    def test_ends(self) -> None:
+        """
+        A message that keeps the end of a stream is read as one, by pages and from the past; no
+        other message is.
+        """
+        plain = self.keep(1, event="ai:done", data=b'{"id":"a/1","state":"done"}')
+        end = self.keep(2, event="ai:done", stream=StreamMark("a/1", state="aborted"))
+        page = self.successResultOf(self.history.page(ROOM, 10, None))
+        past = self.successResultOf(self.history.readPast(ROOM, 0, 10, 10, 10_000))
+        self.assertEqual((page, past), ([end, plain], [plain, end]))
 
     def test_times(self) -> None:
         """

@@ -23,9 +23,14 @@ GOOD: dict[str, Any] = {
 """A row as a daemon writes it."""
 
 
+# Of another project, of none, without a name, and without a state.
+_STREAMS = (("q/a1", "done"), ("a1", "done"), ("p/", "done"), ("p/a1", None), ("p/a1", ""))
+
+
 FORGED: list[dict[str, Any]] = [
     *({"data": data} for data in ("", "nil", "{", '"\\ud83d"', "[" * 2000 + "]" * 2000)),
     *({"kind": kind} for kind in ("", "presence", "x" * 10_000)),
+    *({"stream": stream, "state": state} for stream, state in _STREAMS),
     *({"created_at": time} for time in (2**62, 253_402_300_800_000)),
 ]
 """The differences of rows that no daemon wrote, in any database."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.publications import CHAT_MESSAGE, Kept, Message
+from aerostack.core.replay.publications import CHAT_MESSAGE, EVENT, Kept, Message, StreamMark
 from aerostack.core.rows.columns import ColumnType
 from aerostack.core.rows.conditions import EQ, IN, IS_NULL, LIKE, makeCondition
 from aerostack.core.rows.selection import Selection
@@ -18,6 +18,8 @@ from aerostack.workers.messages.reads import (
     encodeKept,
     encodeSelection,
 )
+
+END = StreamMark("a1", state="done")
 
 COLUMNS = {type.name: type for type in ColumnType}
 
@@ -93,5 +95,7 @@ class KeptTests(SynchronousTestCase):
                 [(b"5", None, None), ('"é\\u0000"'.encode(), "ann", "id"), (b"1" * 262_144, "", "")]
             )
         ]
+        end = Message("e", "room/p", EVENT, "ai:done", b"{}", None, 9, None, END)
+        some.append(Kept(end, 9))
         found = [kept for encoded in encodeKept(some) for kept in decodeKept(encoded)]
         self.assertEqual(found, some)
