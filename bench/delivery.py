@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench import QUICK, Bench, Plan, Run
 from certificate import makeCertificate
 from generator import Generator
 from processes import Failed, raiseLimits, separate
 from report import asRst, asText
 from results import Results
-from scenes import QUICK, SCENES, Bench, Plan, Run, has, runs
+from scenes import SCENES, has, runs
 from system import NotInstalled, System
 from systems import SYSTEMS
 
@@ -107,7 +108,7 @@ def measure(
         for scene in scenes:
             for name, run in runs(scene, bench.plan).items():
                 for system in order:
-                    if has(system, scene):
+                    if has(system, name):
                         measureOne(bench, system, name, run, results)
         say(f"round {turn + 1} of {bench.plan.rounds} is done")
 

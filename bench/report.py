@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench import Plan
 from marks import HEADER, judge
 from results import Results, machine
-from scenes import BUSY, QUIET, Plan, windows
+from scenes import BUSY, QUIET, windows
 from systems import SYSTEMS
 
 Row = Sequence[str]

@@ -4,45 +4,18 @@ The scenes for each system: one function per scene, which yields measurements by
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-from certificate import Certificate
-from generator import Generator
-from processes import Failed, Server, freePort
+from bench import Bench, Measurement, Plan, Run
+from processes import Failed
 from system import System
+from tokens import OWN
+from tokens import RUNS as TOKENS
 
 QUIET = 10_000
 BUSY = 100_000
 STALLED = 10
-
-Measurement = tuple[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """
-    The size of the scenes.
-
-    @ivar seconds: How long each rate is held.
-    @ivar sizes: Numbers of subscribers.
-    @ivar crowd: How many clients connect at once, and how many with TLS.
-    @ivar back: How many clients reconnect, and how many events each has missed.
-    """
-
-    rounds: int = 3
-    seconds: float = 2
-    sizes: tuple[int, ...] = (100, 1_000, 10_000)
-    crowd: tuple[int, int] = (10_000, 2_000)
-    back: tuple[int, int] = (1_000, 1_000)
-
-
-QUICK = Plan(rounds=1, seconds=1, sizes=(100, 1_000), crowd=(1_000, 200), back=(200, 200))
 
 
 def windows(size: int) -> tuple[int, ...]:
@@ -51,40 +24,6 @@ def windows(size: int) -> tuple[int, ...]:
     most at another one.
     """
     return (16, 64) if size >= 10_000 else (32, 64, 256)
-
-
-class Bench:
-    """
-    The tools of the scenes.
-    """
-
-    def __init__(self, generator: Generator, plan: Plan, certificate: Certificate) -> None:
-        self.generator = generator
-        self.plan = plan
-        self.certificate = certificate
-
-    @contextmanager
-    def running(self, system: System, tls: bool = False) -> Iterator[Callable[..., Any]]:
-        """
-        Start a system anew, and end it.
-
-        @return: Runs a scene of the generator against it.
-        """
-        with tempfile.TemporaryDirectory(prefix="aerostack-bench-") as name:
-            directory, port = Path(name), freePort()
-            command = system.command(directory, port, self.certificate if tls else None)
-            server = Server(command, port, directory / "log", system.environ())
-            try:
-                server.wait()
-                drive = partial(
-                    self.generator.drive, server, system.dialect, system.credentials, tls=tls
-                )
-                try:
-                    yield drive
-                except Failed as failed:
-                    raise Failed(f"{failed} ({server.said()})") from None
-            finally:
-                server.stop()
 
 
 def fanout(size: int, bench: Bench, system: System) -> Iterator[Measurement]:
@@ -163,9 +102,6 @@ def resume(bench: Bench, system: System) -> Iterator[Measurement]:
     yield "resume", found
 
 
-Run = Callable[[Bench, System], Iterator[Measurement]]
-
-
 def runs(scene: str, plan: Plan) -> dict[str, Run]:
     """
     Return the runs of a scene, by name; each starts a server.
@@ -174,17 +110,21 @@ def runs(scene: str, plan: Plan) -> dict[str, Run]:
         return {f"fanout/{size}": partial(fanout, size) for size in plan.sizes}
     if scene == "crowd":
         return {f"crowd/{kind}": partial(crowd, kind) for kind in ("plain", "storm", "tls")}
+    if scene == "tokens":
+        return {f"tokens/{name}": run for name, run in TOKENS.items()}
     return {scene: SINGLE[scene]}
 
 
-def has(system: System, scene: str) -> bool:
+def has(system: System, name: str) -> bool:
     """
-    Return whether a scene is for a system.
+    Return whether a run is for a system.
     """
-    if system.scenes is not None and scene not in system.scenes:
+    if system.scenes is not None and name.partition("/")[0] not in system.scenes:
         return False
-    return bool({"acks": system.keeps, "resume": system.resumes}.get(scene, True))
+    wanted = {"acks": system.keeps, "resume": system.resumes}
+    wanted |= {f"tokens/{each}": system.producing for each in OWN}
+    return bool(wanted.get(name, True))
 
 
 SINGLE: Mapping[str, Run] = {"stall": stall, "acks": acks, "resume": resume}
-SCENES = ("fanout", "crowd", *SINGLE)
+SCENES = ("fanout", "crowd", *SINGLE, "tokens")

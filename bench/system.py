@@ -26,6 +26,8 @@ class System:
     @cvar label: Its name in tables.
     @cvar dialect: The protocol that the load generator uses.
     @cvar credentials: The subprotocols that clients offer.
+    @cvar producing: The subprotocols that producers of token streams offer; C{None} if it has no
+        token streams.
     @cvar keeps: What an acknowledgement guarantees for a publication; empty if there is none.
     @cvar resumes: Whether a client can resume.
     @cvar bound: The bytes that may wait for one client that does not read; C{None} if there is no
@@ -37,6 +39,7 @@ class System:
     label: str
     dialect: str
     credentials: str | None = None
+    producing: str | None = None
     keeps = ""
     resumes = False
     bound: int | None = None

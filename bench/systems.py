@@ -19,6 +19,7 @@ from aerostack.settings.settings import reference
 
 PEERS = Path(__file__).with_name("peers")
 PUBLIC_KEY = "pk_bench_0123456789"
+SECRET_KEY = "sk_bench_0123456789"
 MEBIBYTE = 1 << 20
 # The bound of bytes that wait for one client, the same for all systems that have one.
 OUTBOX_BYTES = 4 * MEBIBYTE
@@ -33,6 +34,7 @@ class Aerostack(System):
     label = "aerostack-rt"
     dialect = "aerostack"
     credentials = f"aerostack-key.{PUBLIC_KEY}, aerostack-v1"
+    producing = f"aerostack-key.{SECRET_KEY}, aerostack-v1"
     keeps = "in SQLite, committed"
     resumes = True
     bound = OUTBOX_BYTES
@@ -80,7 +82,7 @@ class Aerostack(System):
             "server": {"listen": [listen]},
             "database": {"url": "sqlite:///bench.db"},
             "log": {"level": "warn"},
-            "projects.bench": {"public_key": PUBLIC_KEY},
+            "projects.bench": {"public_key": PUBLIC_KEY, "secret_key": SECRET_KEY},
         }
         known = {name for name, _ in reference()}
         for name, value in self.limits.items():
@@ -198,6 +200,7 @@ class Nchan(System):
     name = "nchan"
     label = "nginx + Nchan (C)"
     dialect = "nchan"
+    scenes = ("fanout", "crowd", "stall", "acks")
     keeps = "in memory"
     packages = ("nginx", "libnginx-mod-nchan")
 
@@ -291,7 +294,7 @@ class CentrifugeDelayed(Centrifuge):
 
     name = "centrifuge-delay"
     label = "centrifuge, write delay 20 ms"
-    scenes = ("fanout",)
+    scenes = ("fanout", "tokens")
 
     def environ(self) -> Mapping[str, str]:
         return {"WRITE_DELAY": "20ms"}

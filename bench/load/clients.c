@@ -22,6 +22,7 @@ int clientCount;
 int readyCount, lostCount, refusedCount;
 deliveryHandler onDelivery;
 void (*onAck)(int64_t number, int64_t at);
+void (*onStream)(struct conn *c, const char *text, size_t length);
 
 static int epoll_ = -1;
 static char *room;
@@ -188,7 +189,12 @@ void openConn(struct conn *c)
         die("socket: %s", strerror(errno));
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     c->state = CONNECTING;
-    c->awaited = c->heavy ? 2 : 1;
+    c->bytes = 0;
+    c->awaited = topicsOf(c);
+    if (c->narrow) {
+        int little = 4096;
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+    }
     c->writing = true;
     if (connect(c->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS) {
         watch(c, EPOLL_CTL_ADD);
@@ -207,13 +213,15 @@ void openConn(struct conn *c)
 static void request(struct conn *c)
 {
     char path[512], text[1024];
+    const char *key = c->role == ROLE_PRODUCER && options.producerKey ? options.producerKey
+                                                                      : options.key;
     options.dialect->path(c, path, sizeof path);
     int length = snprintf(text, sizeof text,
                           "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
                           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s%s\r\n",
-                          path, portOf(c), options.key ? "Sec-WebSocket-Protocol: " : "",
-                          options.key ? options.key : "", options.key ? "\r\n" : "");
+                          path, portOf(c), key ? "Sec-WebSocket-Protocol: " : "", key ? key : "",
+                          key ? "\r\n" : "");
     c->state = UPGRADING;
     append(c, text, (size_t)length);
     flush(c);
@@ -359,6 +367,13 @@ void stallReading(struct conn *c)
     watch(c, EPOLL_CTL_MOD);
 }
 
+void goOnReading(struct conn *c)
+{
+    c->stalled = false;
+    if (c->fd >= 0)
+        watch(c, EPOLL_CTL_MOD);
+}
+
 static ssize_t receive(struct conn *c, char *to, size_t size)
 {
 #ifdef TLS
@@ -388,6 +403,7 @@ static void reading(struct conn *c)
                 closeConn(c, LOST);
             return;
         }
+        c->bytes += (uint64_t)got;
         /* OpenSSL may hold what epoll does not tell of. */
         again = c->ssl && got == CHUNK;
         size_t length = c->inLen + (size_t)got, used = 0;

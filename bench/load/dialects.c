@@ -33,6 +33,30 @@ static void copyString(char *to, const char *text, size_t length, const char *ma
     to[end - at] = 0;
 }
 
+int topicsOf(const struct conn *c)
+{
+    if (c->role != ROLE_SUBSCRIBER)
+        return 1;
+    return c->heavy ? 2 : options.topics;
+}
+
+const char *topicOf(const struct conn *c, int nth)
+{
+    static char name[256];
+    if (c->heavy && nth == 1)
+        return options.heavyTopic;
+    if (options.topics == 1)
+        return options.topic;
+    snprintf(name, sizeof name, "%s/%d", options.topic, nth);
+    return name;
+}
+
+static void subscribeAll(struct conn *c)
+{
+    for (int i = 0; i < topicsOf(c); i++)
+        options.dialect->subscribe(c, topicOf(c, i), i);
+}
+
 /* aerostack-rt */
 
 static void aerostackPath(struct conn *c, char *to, size_t size)
@@ -41,8 +65,9 @@ static void aerostackPath(struct conn *c, char *to, size_t size)
     snprintf(to, size, "/api/realtime?projectId=bench");
 }
 
-static void aerostackSubscribe(struct conn *c, const char *topic)
+static void aerostackSubscribe(struct conn *c, const char *topic, int nth)
 {
+    (void)nth;
     if (c->pos[0])
         say(c, "{\"type\":\"subscribe\",\"topic\":\"%s\",\"since\":\"%s\"}", topic, c->pos);
     else
@@ -55,9 +80,7 @@ static void aerostackOpened(struct conn *c)
         joined(c);
         return;
     }
-    aerostackSubscribe(c, options.topic);
-    if (c->heavy)
-        aerostackSubscribe(c, options.heavyTopic);
+    subscribeAll(c);
 }
 
 static void aerostackOther(struct conn *c, const char *text, size_t length)
@@ -70,6 +93,8 @@ static void aerostackOther(struct conn *c, const char *text, size_t length)
         if (!c->pos[0])
             copyString(c->pos, text, length, "\"pos\":\"");
         joined(c);
+    } else if (onStream && find(text, length, "\"type\":\"stream_ack\"")) {
+        onStream(c, text, length);
     } else if (find(text, length, "\"type\":\"error\"")) {
         fprintf(stderr, "answered: %.*s\n", (int)length, text);
         c->wrong++;
@@ -95,15 +120,19 @@ static void plainPath(struct conn *c, char *to, size_t size)
     snprintf(to, size, "/");
 }
 
+static void plainSubscribe(struct conn *c, const char *topic, int nth)
+{
+    (void)nth;
+    say(c, "s%s", topic);
+}
+
 static void plainOpened(struct conn *c)
 {
     if (c->role != ROLE_SUBSCRIBER) {
         joined(c);
         return;
     }
-    say(c, "s%s", options.topic);
-    if (c->heavy)
-        say(c, "s%s", options.heavyTopic);
+    subscribeAll(c);
 }
 
 static void plainOther(struct conn *c, const char *text, size_t length)
@@ -169,6 +198,11 @@ static void socketioOpened(struct conn *c)
     (void)c;
 }
 
+static void socketioSubscribe(struct conn *c, const char *topic, int nth)
+{
+    say(c, "42%d[\"s\",\"%s\"]", nth, topic);
+}
+
 static void socketioOther(struct conn *c, const char *text, size_t length)
 {
     if (length && text[0] == '0') {
@@ -180,9 +214,7 @@ static void socketioOther(struct conn *c, const char *text, size_t length)
             joined(c);
             return;
         }
-        say(c, "420[\"s\",\"%s\"]", options.topic);
-        if (c->heavy)
-            say(c, "421[\"s\",\"%s\"]", options.heavyTopic);
+        subscribeAll(c);
     } else if (length > 1 && !memcmp(text, "43", 2)) {
         joined(c);
     }
@@ -213,14 +245,16 @@ static void centrifugeOpened(struct conn *c)
             "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"%s\","
             "\"recover\":true,\"offset\":%s,\"epoch\":\"%s\"}}",
             options.topic, c->pos, c->epoch);
-    else if (c->heavy)
-        say(c,
-            "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"%s\"}}\n"
-            "{\"id\":3,\"subscribe\":{\"channel\":\"%s\"}}",
-            options.topic, options.heavyTopic);
-    else
-        say(c, "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"%s\"}}",
-            options.topic);
+    else {
+        /* All in one message, as its own client does. */
+        char text[1024];
+        int length = sprintf(text, "{\"id\":1,\"connect\":{}}");
+        for (int i = 0; i < topicsOf(c); i++)
+            length += sprintf(text + length,
+                              "\n{\"id\":%d,\"subscribe\":{\"channel\":\"%s\"}}", i + 2,
+                              topicOf(c, i));
+        sendText(c, text, (size_t)length);
+    }
 }
 
 /* What was missed stands in the answer to subscribe, one publication after another. */
@@ -247,7 +281,7 @@ static void centrifugeOther(struct conn *c, const char *text, size_t length)
     if (find(text, length < 64 ? length : 64, "\"error\"")) {
         fprintf(stderr, "answered: %.*s\n", (int)length, text);
         c->wrong++;
-    } else if (id >= 10) {
+    } else if (id >= 10 && c->role != ROLE_SUBSCRIBER) {
         if (onAck)
             onAck(id - 10, now());
     } else if (id == 1 && c->role != ROLE_SUBSCRIBER) {
@@ -272,15 +306,15 @@ static size_t centrifugePublish(char *to, const char *topic, const char *data, u
                            (unsigned long long)number + 10, topic, data);
 }
 
-static const struct dialect aerostack = {"aerostack", "{\"type\":\"event\"", false, true, true,
-    aerostackPath, aerostackOpened, aerostackOther, aerostackPublish};
-static const struct dialect plain = {"plain", "{\"type\":\"event\"", false, false, false,
-    plainPath, plainOpened, plainOther, plainPublish};
-static const struct dialect nchan = {"nchan", "{\"type\":\"event\"", false, true, false,
-    nchanPath, nchanOpened, nchanOther, nchanPublish};
-static const struct dialect socketio = {"socketio", "42[\"e\"", false, false, false,
-    socketioPath, socketioOpened, socketioOther, socketioPublish};
-static const struct dialect centrifuge = {"centrifuge", "{\"push\":", true, true, true,
-    centrifugePath, centrifugeOpened, centrifugeOther, centrifugePublish};
+static const struct dialect aerostack = {"aerostack", "{\"type\":\"event\"", false, true, true, true,
+    aerostackPath, aerostackOpened, aerostackSubscribe, aerostackOther, aerostackPublish};
+static const struct dialect plain = {"plain", "{\"type\":\"event\"", false, false, false, false,
+    plainPath, plainOpened, plainSubscribe, plainOther, plainPublish};
+static const struct dialect nchan = {"nchan", "{\"type\":\"event\"", false, true, false, false,
+    nchanPath, nchanOpened, NULL, nchanOther, nchanPublish};
+static const struct dialect socketio = {"socketio", "42[\"e\"", false, false, false, false,
+    socketioPath, socketioOpened, socketioSubscribe, socketioOther, socketioPublish};
+static const struct dialect centrifuge = {"centrifuge", "{\"push\":", true, true, true, false,
+    centrifugePath, centrifugeOpened, NULL, centrifugeOther, centrifugePublish};
 
 const struct dialect *const DIALECTS[] = {&aerostack, &plain, &nchan, &socketio, &centrifuge, NULL};

@@ -13,11 +13,13 @@
 struct options options = {
     .topic = "bench/x", .heavyTopic = "bench/heavy", .subscribers = 100, .inflight = 500,
     .opening = 60, .settle = 2, .wire = 160, .heavyRate = 300, .heavyBytes = 16384, .missed = 1000,
+    .topics = 1,
 };
 
 static const char *const USAGE =
     "load --dialect NAME --port PORT [options] crowd | fanout PHASE... | stall SECONDS SECONDS RATE |"
-    " acks PHASE... | resume";
+    " acks PHASE... | resume | tokens STREAMS RATE SECONDS | late STREAMS RATE SECONDS |"
+    " joins RATE SECONDS | stalled STREAMS RATE SECONDS";
 
 static void choose(const char *name)
 {
@@ -37,14 +39,16 @@ static void addPids(char *text)
 static void read_(int argc, char **argv)
 {
     enum { DIALECT, PORT, TLS_, KEY, TOPIC, PIDS, SUBSCRIBERS, INFLIGHT, OPENING, SETTLE, WIRE,
-           MISSED, PUBLISHER, LIMIT };
+           MISSED, PUBLISHER, LIMIT, TOPICS, PRODUCER_KEY, JOINERS, TOKENS };
     static const struct option known[] = {
         {"dialect", 1, 0, DIALECT}, {"port", 1, 0, PORT}, {"tls", 0, 0, TLS_},
         {"key", 1, 0, KEY}, {"topic", 1, 0, TOPIC}, {"pids", 1, 0, PIDS},
         {"subscribers", 1, 0, SUBSCRIBERS}, {"inflight", 1, 0, INFLIGHT},
         {"opening", 1, 0, OPENING}, {"settle", 1, 0, SETTLE}, {"wire", 1, 0, WIRE},
         {"missed", 1, 0, MISSED}, {"publisher", 1, 0, PUBLISHER},
-        {"limit", 1, 0, LIMIT}, {0, 0, 0, 0},
+        {"limit", 1, 0, LIMIT}, {"topics", 1, 0, TOPICS},
+        {"producer-key", 1, 0, PRODUCER_KEY}, {"joiners", 1, 0, JOINERS},
+        {"tokens", 1, 0, TOKENS}, {0, 0, 0, 0},
     };
     unsigned limit = 120;
     int found;
@@ -63,6 +67,10 @@ static void read_(int argc, char **argv)
         case WIRE: options.wire = atoi(optarg); break;
         case MISSED: options.missed = atoi(optarg); break;
         case PUBLISHER: options.publisher = atoi(optarg); break;
+        case TOPICS: options.topics = atoi(optarg); break;
+        case PRODUCER_KEY: options.producerKey = optarg; break;
+        case JOINERS: options.joiners = atoi(optarg); break;
+        case TOKENS: options.tokens = atoi(optarg); break;
         case LIMIT: limit = (unsigned)atoi(optarg); break;
         default: die("%s", USAGE);
         }
@@ -86,7 +94,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     const char *scene = argv[optind++];
     int rest = argc - optind;
-    prepare(options.subscribers + 2);
+    prepare(options.subscribers + MAX_STREAMS + options.joiners);
     if (!strcmp(scene, "crowd"))
         sceneCrowd();
     else if (!strcmp(scene, "fanout"))
@@ -97,6 +105,14 @@ int main(int argc, char **argv)
         sceneAcks(rest, argv + optind);
     else if (!strcmp(scene, "resume"))
         sceneResume();
+    else if (!strcmp(scene, "tokens") && rest == 3)
+        sceneTokens(atoi(argv[optind]), atof(argv[optind + 1]), atof(argv[optind + 2]));
+    else if (!strcmp(scene, "late") && rest == 3)
+        sceneLate(atoi(argv[optind]), atof(argv[optind + 1]), atof(argv[optind + 2]));
+    else if (!strcmp(scene, "joins") && rest == 2)
+        sceneJoins(atof(argv[optind]), atof(argv[optind + 1]));
+    else if (!strcmp(scene, "stalled") && rest == 3)
+        sceneStalled(atoi(argv[optind]), atof(argv[optind + 1]), atof(argv[optind + 2]));
     else
         die("%s", USAGE);
     return 0;

@@ -35,6 +35,8 @@ struct conn {
     bool stalled;  /* does not read any more */
     bool writing;  /* waits for the socket to take more */
     bool heavy;    /* also subscribes to the second topic */
+    bool narrow;   /* lets little wait in its socket */
+    uint64_t bytes; /* read since it was opened */
     SSL *ssl;
     char *in;      /* a frame that has not come whole */
     size_t inLen;
@@ -47,7 +49,13 @@ struct conn {
     char epoch[MAX_POS];
 };
 
-enum { ROLE_SUBSCRIBER, ROLE_PUBLISHER, ROLE_HEAVY_PUBLISHER };
+enum {
+    ROLE_SUBSCRIBER,
+    ROLE_PUBLISHER,
+    ROLE_HEAVY_PUBLISHER,
+    ROLE_PRODUCER, /* of a token stream */
+    ROLE_JOINER    /* subscribes when the scene has it */
+};
 
 /* A message for which no other rule is known is a delivery if it begins with `delivery`. */
 struct dialect {
@@ -56,10 +64,13 @@ struct dialect {
     bool lines;     /* one WebSocket message may carry several, one a line */
     bool acks;      /* a publication is answered */
     bool positions; /* a subscriber can go on from where it was */
+    bool streams;   /* has token streams */
     /* Write the path that a client asks for. */
     void (*path)(struct conn *c, char *to, size_t size);
     /* Go on after the opening. */
     void (*opened)(struct conn *c);
+    /* Ask for a topic, the client's nth from 0; NULL where `opened` does. */
+    void (*subscribe)(struct conn *c, const char *topic, int nth);
     /* Take a message that is no delivery. */
     void (*other)(struct conn *c, const char *text, size_t length);
     /* Write a publication into `to`, and return its length. */
@@ -73,7 +84,9 @@ struct options {
     const struct dialect *dialect;
     const char *topic;
     const char *heavyTopic;
+    int topics;        /* how many each subscriber has: topic itself, or topic/0, topic/1 ... */
     const char *key;
+    const char *producerKey;
     int port;
     int publisher; /* the port for publishers; that of all if it is 0 */
     bool tls;
@@ -84,6 +97,8 @@ struct options {
     int wire;      /* bytes of a delivered event on the wire */
     int heavyRate, heavyBytes;
     int missed;
+    int joiners;
+    int tokens;    /* of a stream, before anybody joins */
     int pids[64];
     int pidCount;
 };
@@ -115,7 +130,8 @@ void prepare(int count);
 void openConn(struct conn *c);
 void closeConn(struct conn *c, enum state state);
 void joined(struct conn *c); /* one awaited answer came */
-void stallReading(struct conn *c); /* for good */
+void stallReading(struct conn *c);
+void goOnReading(struct conn *c);
 void sendText(struct conn *c, const char *text, size_t length);
 void poll_(int64_t until);   /* let things happen until then, at the longest */
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
@@ -126,14 +142,86 @@ extern deliveryHandler onDelivery;
 /* Called for each answer to a publication; number is -1 where the answer names none. */
 extern void (*onAck)(int64_t number, int64_t at);
 
+/* Called for each answer about a token stream. */
+extern void (*onStream)(struct conn *c, const char *text, size_t length);
+
+struct usage {
+    double server, own;
+    int64_t at;
+};
+struct usage usage(void);
+
+/* dialects.c */
+int topicsOf(const struct conn *c);
+const char *topicOf(const struct conn *c, int nth); /* valid until the next call */
+
 /* scenes.c, resume.c */
 void sceneCrowd(void);
 void sceneFanout(int count, char **phases);
 void sceneStall(double reading, double stalled, double rate);
 void sceneAcks(int count, char **windows);
 void sceneResume(void);
+void openSome(int from, int to);
 void openAll(void);          /* all subscribers, some at a time */
+void needAll(void);          /* or end */
 struct conn *openPublisher(int role);
 void publish(struct conn *c, const char *topic, uint64_t number, int pad, bool keep);
+
+/* tokens.c: streams, their producers and what watchers have of them */
+#define MAX_STREAMS 12
+
+struct stream {
+    char topic[128];
+    struct conn *producer;
+    uint64_t written;   /* tokens */
+    char *text;         /* all that was written */
+    int64_t *times;     /* when each token was */
+    int answers;        /* to its producer */
+};
+
+/* What one client has of one stream. */
+struct progress {
+    size_t length;      /* of the text */
+    uint64_t tokens;    /* of these, how many were timed */
+    bool wrong;         /* a piece was not what the text has there */
+    bool done;          /* its end came */
+};
+
+/* When one client came late. */
+struct joining {
+    int64_t asked, reached;
+    size_t wanted;      /* the length of the text then */
+    uint64_t bytes;     /* before it asked, and then those that it took */
+};
+
+extern struct stream streams[MAX_STREAMS];
+extern struct joining *joinings;
+struct rung {
+    int64_t from, to;
+    uint64_t within;    /* tokens delivered while it was measured */
+    uint64_t bytes;     /* read by subscribers meanwhile */
+    struct histogram delays;
+    struct usage before, after;
+    long most;          /* bytes of the server */
+};
+
+extern struct rung rung;
+size_t lengthOf(uint64_t tokens);
+void openProducers(int count);
+void fillStream(struct stream *s, uint64_t tokens);
+struct progress *progressOf(const struct conn *c, const struct stream *s);
+struct conn *joiner(int number);
+void ask(struct conn *c, struct stream *s);
+/* Let the first streams grow; `meanwhile` is called again and again. */
+void growStreams(int count, double rate, double warm, double seconds, void (*meanwhile)(int64_t t));
+void endStreams(int count);
+bool hasAll(const struct conn *c, int from, int to);
+void printRung(const char *name, int count, int watchers);
+void sceneTokens(int count, double rate, double seconds);
+
+/* joins.c */
+void sceneLate(int count, double rate, double seconds);
+void sceneJoins(double rate, double seconds);
+void sceneStalled(int count, double rate, double seconds);
 
 #endif

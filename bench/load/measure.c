@@ -104,6 +104,11 @@ double ownSeconds(void)
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
+struct usage usage(void)
+{
+    return (struct usage){serverSeconds(), ownSeconds(), now()};
+}
+
 const char *find(const char *text, size_t length, const char *what)
 {
     size_t wanted = strlen(what);

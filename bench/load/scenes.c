@@ -40,7 +40,7 @@ static int decided(void)
     return readyCount + lostCount + refusedCount;
 }
 
-static void openSome(int from, int to)
+void openSome(int from, int to)
 {
     int base = decided(), next = from;
     int64_t deadline = now() + (int64_t)(options.opening * 1e6);
@@ -66,7 +66,7 @@ struct conn *openPublisher(int role)
     return c;
 }
 
-static void needAll(void)
+void needAll(void)
 {
     if (readyCount < options.subscribers)
         die("only %d of %d subscribers came in; %d were refused, %d failed", readyCount,
@@ -163,16 +163,6 @@ static void begin(int watched, int stride, double seconds)
         clients[i].last = -1;
     }
     onDelivery = delivered;
-}
-
-struct usage {
-    double server, own;
-    int64_t at;
-};
-
-static struct usage usage(void)
-{
-    return (struct usage){serverSeconds(), ownSeconds(), now()};
 }
 
 static void printPhase(uint64_t published, struct usage from, struct usage to, long rss)
