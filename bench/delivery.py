@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import QUICK, Bench, Plan, Run
 from certificate import makeCertificate
 from generator import Generator
+from plan import QUICK, Bench, Plan, Run
 from processes import Failed, raiseLimits, separate
 from report import asRst, asText
 from results import Results

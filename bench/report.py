@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench import Plan
 from marks import HEADER, judge
+from plan import Plan
 from results import Results, machine
 from scenes import BUSY, QUIET, windows
 from systems import SYSTEMS
+from tokenmarks import LATE, holds, judgeTokens
+from tokens import LADDER
 
 Row = Sequence[str]
 NONE = "-"
@@ -75,6 +77,7 @@ class Reporter:
             self._stall(),
             self._acks(),
             self._resume(),
+            self._tokens(),
             self._marks(),
         ]
         return [table for table in tables if table.rows]
@@ -239,8 +242,41 @@ class Reporter:
         header = ("system", "clients", "missed", "whole", "wrong", "seconds", "CPU %", "MiB more")
         return Table("Resume", note, header, rows, 1)
 
+    def _tokens(self) -> Table:
+        rows = []
+        for rung in LADDER:
+            name = f"tokens/{rung.name}"
+            for system, label in self._systems(name):
+                rows.append(
+                    [
+                        str(rung),
+                        label,
+                        "yes" if holds(self._results, system, rung) else "NO",
+                        number(min(self._results.values(system, name, "right"))),
+                        number(self._median(system, name, "deliveries")),
+                        delay(self._median(system, name, "p50")),
+                        delay(self._median(system, name, "p99")),
+                        number(self._median(system, name, "cpu")),
+                        number((self._median(system, name, "bytes") or 0) / 1024, 1),
+                        number(self._median(system, name, "frames"), 1),
+                        number(self._median(system, name, "own_cpu")),
+                    ]
+                )
+        note = (
+            "A thousand watchers subscribe to all topics.  The daemon gets the tokens as streams, "
+            "the other systems as one message for each.  A system holds the load if every watcher "
+            f"has every text as it was written, and the p99 is at most {LATE:,} ms.  Times are "
+            "from before a token was written to after the frame with it arrived.  CPU, KiB and "
+            "frames are a second's; the last two are of one watcher."
+        )
+        header = (
+            *("load", "system", "holds", "right", "tokens/s", "p50 ms", "p99 ms", "CPU %"),
+            *("KiB", "frames", "load CPU %"),
+        )
+        return Table("Token streams", note, header, rows, 3)
+
     def _marks(self) -> Table:
-        rows = [mark.row() for mark in judge(self._results)]
+        rows = [mark.row() for mark in (*judge(self._results), *judgeTokens(self._results))]
         note = "The daemon and its marks; each ratio is of medians of the same run."
         return Table(MARKS, note, HEADER, rows, 1)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from bench import Bench, Measurement, Plan, Run
+from plan import Bench, Measurement, Plan, Run
 from processes import Failed
 from system import System
 from tokens import OWN

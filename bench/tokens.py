@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bench import Bench, Measurement, Run
+from plan import Bench, Measurement, Run
 from system import System
 
 WATCHERS = 1_000
@@ -31,6 +31,12 @@ class Rung:
     streams: int
     rate: int
     topics: int = 1
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        streams = "1 stream" if self.streams == 1 else f"{self.streams} streams"
+        where = "" if self.topics == 1 else f" on {self.topics} topics"
+        return f"{streams} of {self.rate} tokens/s{where}"
 
     @property
     def name(self) -> str:
@@ -78,10 +84,10 @@ def stalled(bench: Bench, system: System) -> Iterator[Measurement]:
     One of a thousand watchers that stops reading.
     """
     found = _drive(bench, system, TOP, "stalled", TOP.streams)
-    reading, stopped = found["reading"], found["stalled"]
+    reading, stopped = found["reading"], {**found["stalled"], **found["reader"]}
     stopped["ratio"] = stopped["p99"] / reading["p99"]
     yield "tokens/stalled/reading", reading
-    yield "tokens/stalled/stalled", {**stopped, **found["reader"]}
+    yield "tokens/stalled/stalled", stopped
 
 
 def _drive(

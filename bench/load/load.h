@@ -198,11 +198,12 @@ extern struct stream streams[MAX_STREAMS];
 extern struct joining *joinings;
 struct rung {
     int64_t from, to;
-    uint64_t within;    /* tokens delivered while it was measured */
+    uint64_t within;    /* tokens delivered while it was measured, ... */
+    uint64_t frames;    /* and in how many messages */
     uint64_t bytes;     /* read by subscribers meanwhile */
     struct histogram delays;
     struct usage before, after;
-    long most;          /* bytes of the server */
+    long first, most;   /* bytes of the server when it began, and the most since */
 };
 
 extern struct rung rung;

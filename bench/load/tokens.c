@@ -36,7 +36,9 @@ struct conn *joiner(int number)
 
 static void take(struct conn *c, struct stream *s, struct progress *p, int64_t at)
 {
-    bool timed = c->role == ROLE_SUBSCRIBER && !c->stalled;
+    bool timed = c->role == ROLE_SUBSCRIBER && !c->narrow;
+    if (timed && at >= rung.from && at < rung.to)
+        rung.frames++;
     while (p->tokens < s->written && lengthOf(p->tokens + 1) <= p->length) {
         int64_t sent = s->times[p->tokens++];
         if (timed && sent >= rung.from && sent < rung.to)
@@ -201,6 +203,7 @@ void growStreams(int count, double rate, double warm, double seconds, void (*mea
     bool isWarm = true;
     int64_t began = now(), looked = 0, t;
     memset(&rung, 0, sizeof rung);
+    rung.first = serverBytes();
     rung.from = began + (int64_t)(warm * 1e6);
     rung.to = rung.from + (int64_t)(seconds * 1e6);
     while ((t = now()) < rung.to) {
@@ -276,13 +279,14 @@ void printRung(const char *name, int count, int watchers)
         right += hasAll(&clients[i], 0, count);
     printf("\"%s\": {\"watchers\": %d, \"right\": %d, \"closed\": %d, \"deliveries\": %.0f, "
            "\"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f, \"cpu\": %.1f, \"own_cpu\": %.1f, "
-           "\"bytes\": %.0f, \"rss\": %ld}",
+           "\"bytes\": %.0f, \"frames\": %.1f, \"rss\": %ld}",
            name, watchers, right, lostCount, (double)rung.within / seconds,
            quantile(&rung.delays, 0.5), quantile(&rung.delays, 0.99),
            rung.delays.total ? (double)rung.delays.max / 1000 : -1,
            100 * (rung.after.server - rung.before.server) / seconds,
            100 * (rung.after.own - rung.before.own) / seconds,
-           (double)rung.bytes / seconds / watchers, rung.most);
+           (double)rung.bytes / seconds / watchers, (double)rung.frames / seconds / watchers,
+           rung.most);
 }
 
 void sceneTokens(int count, double rate, double seconds)

@@ -28,9 +28,9 @@ class Plan:
     @ivar seconds: How long each rate is held.
     @ivar sizes: Numbers of subscribers.
     @ivar crowd: How many clients connect at once, and how many with TLS.
+    @ivar back: How many clients reconnect, and how many events each has missed.
     @ivar tokens: For how many seconds token streams grow.
     @ivar joins: How many clients come late one by one, and how many at once.
-    @ivar back: How many clients reconnect, and how many events each has missed.
     """
 
     rounds: int = 3
@@ -42,7 +42,15 @@ class Plan:
     joins: tuple[int, int] = (20, 1_000)
 
 
-QUICK = Plan(rounds=1, seconds=1, sizes=(100, 1_000), crowd=(1_000, 200), back=(200, 200), tokens=2, joins=(5, 200))
+QUICK = Plan(
+    rounds=1,
+    seconds=1,
+    sizes=(100, 1_000),
+    crowd=(1_000, 200),
+    back=(200, 200),
+    tokens=2,
+    joins=(5, 200),
+)
 
 
 class Bench:
