@@ -115,10 +115,15 @@ class History:
         batch = [self._waiting.popleft() for _ in range(count)]
         unkept = tuple(self._unkept)
 
-        def done(result: list[Kept]) -> None:
+        def done(result: list[Kept | None]) -> None:
             self._unkept.difference_update(unkept)
             self._worked()
             for (message, waiting), kept in zip(batch, result, strict=True):
+                if kept is None:
+                    waiting.errback(
+                        RealtimeError("stream_fenced", "Another daemon has taken the stream over.")
+                    )
+                    continue
                 if self._grown is not None:
                     self._grown.add(message.topic)
                 waiting.callback(kept)

@@ -9,7 +9,7 @@ from typing import Any
 
 from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
 from aerostack.core.replay.publications import EVENT, Kept, Message
-from aerostack.databases.answers import deleteAnswers
+from aerostack.databases.answers import deleteAnswers, foreignAnswers
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.messagerows import COLUMNS, CREATED_AT, DATA, LATEST, readRows, rowOf
 
@@ -30,7 +30,7 @@ def insertMessages(
     messages: Sequence[Message],
     unkept: Iterable[str] = (),
     again: Again | None = None,
-) -> list[Kept]:
+) -> list[Kept | None]:
     """
     Keep messages, in one transaction.
 
@@ -41,17 +41,22 @@ def insertMessages(
     @param unkept: The ids of messages to delete, if they exist.
     @param again: Finds a message that is there already, because its publisher has sent it to
         another daemon before.  It is not kept twice.
-    @return: Each message as it is kept.
+    @return: Each message as it is kept; L{None} for the end of an answer that another daemon has
+        taken over.
     @raise InDoubt: The database may or may not have kept them.
     """
     dialect.transact(cursor)
     for messageId in unkept:
         dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", (messageId,))
-    result: list[Kept] = []
+    result: list[Kept | None] = []
     if messages:
+        foreign = _foreignEnds(cursor, dialect, messages)
         newest = selectNewest(cursor, dialect, list({message.topic for message in messages}))
         new: list[Kept] = []
         for message in messages:
+            if message.stream is not None and message.id in foreign:
+                result.append(None)
+                continue
             kept = None if again is None else again(cursor, message)
             if kept is None:
                 before = newest[message.topic]
@@ -65,15 +70,22 @@ def insertMessages(
                 f"INSERT INTO {dialect.messages} ({COLUMNS}) VALUES ({marks})",
                 [rowOf(kept) for kept in new],
             )
-        deleteAnswers(
-            cursor, dialect, [message.id for message in messages if message.stream is not None]
-        )
+        ended = [message.id for message in messages if message.stream is not None]
+        deleteAnswers(cursor, dialect, [each for each in ended if each not in foreign])
     try:
         cursor.execute("COMMIT")
     except Exception as error:
         # Whatever broke, the database may have committed before.
         raise InDoubt(str(error)) from error
     return result
+
+
+def _foreignEnds(cursor: Any, dialect: Dialect, messages: Sequence[Message]) -> set[str]:
+    """Find the ends of answers that other daemons have taken over; all are of one run."""
+    ends = [message for message in messages if message.stream is not None]
+    if not ends:
+        return set()
+    return foreignAnswers(cursor, dialect, ends[0].run, [message.id for message in ends])
 
 
 def tryToKeep(cursor: Any, dialect: Dialect, unkept: Iterable[str], isThorough: bool) -> None:

@@ -87,17 +87,22 @@ class CommitQueues:
         return waiting.done
 
     def enterEnd(
-        self, publication: Publication, unkept: Publication, keeping: Deferred[Kept | None]
+        self,
+        publication: Publication,
+        unkept: Publication,
+        keeping: Deferred[Kept | None],
+        key: Hashable,
     ) -> Deferred[Receipt | None]:
         """
         Pass on the end of a token stream when its turn has come.  It is never refused.
 
         @param unkept: What is passed on in its place if it is not kept in time.
         @param keeping: Fires with the message that was kept; or with L{None} if it is not kept in
-            time.
+            time.  If it fails, nothing is passed on.
+        @param key: See L{IEngine.publish}.
         @return: Fires as that of L{enter}.
         """
-        waiting = _Waiting(publication, None, _scopes(None, projectOf(publication.topic)))
+        waiting = _Waiting(publication, key, _scopes(None, projectOf(publication.topic)))
         waiting.unkept = unkept
         self._push(waiting)
         self._await(waiting, keeping)

@@ -74,6 +74,16 @@ def keyOf(message: Message) -> Hashable:
     return message.topic, repeatKey, fingerprint(message.event, data), True
 
 
+def endKey(topic: str, stream: str, began: int) -> Hashable:
+    """
+    The key of the end of a token stream: whichever node publishes it, subscribers get it once.
+
+    @param topic: The canonical topic.
+    @param began: When the stream began, milliseconds since the epoch.
+    """
+    return topic, ("stream", stream, str(began)), b"", False
+
+
 def ownerOf(key: Any) -> str:
     """
     The project of a publication, by the publication's key in the L{IdempotencyCache}: a tuple that
@@ -268,23 +278,28 @@ class Publisher(Measuring):
         """
         self._engine.publish(Publication(topic, PRESENCE, event, data, userId, self._now()))
 
-    def publishStream(self, publication: Publication) -> Deferred[Any]:
+    def publishStream(self, publication: Publication, key: Hashable = None) -> Deferred[Any]:
         """
         Publish a part of a token stream.
 
         @param publication: Its C{stream} is set.
+        @param key: See L{IEngine.publish}.
         @return: Fires when it has its place in the topic's order.
         """
-        entered = self._order.enter(publication, None)
+        entered = self._order.enter(publication, None, None, key)
         return succeed(None) if entered is None else entered
 
     def publishEnd(
-        self, publication: Publication, unkept: Publication, keeping: Deferred[Kept | None]
+        self,
+        publication: Publication,
+        unkept: Publication,
+        keeping: Deferred[Kept | None],
+        key: Hashable,
     ) -> Deferred[Receipt | None]:
         """
         Publish the end of a token stream; see L{CommitQueues.enterEnd}.
         """
-        return self._order.enterEnd(publication, unkept, keeping)
+        return self._order.enterEnd(publication, unkept, keeping, key)
 
     def nextMark(self, topic: str) -> int:
         """
@@ -295,6 +310,13 @@ class Publisher(Measuring):
         # The log is there before the message is, so that what is kept from now on has a later
         # mark than what was kept before.
         return max(self._now(), self._sequencer.openLog(topic).mark + 1)
+
+    def isNeeded(self, topic: str) -> bool:
+        """
+        Whether a topic has subscribers in this process.
+        """
+        needed: bool = self._receiver.needs(topic)
+        return needed
 
     def isReady(self, topic: str) -> bool:
         """

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from aerostack.core.answers.answer import Answer
+from aerostack.core.answers.answer import Answer, End
 from aerostack.core.answers.appended import Appended
 from aerostack.core.answers.part import DATA, REASONING, TEXT, TOOL, Block, Part
 from aerostack.protocol.codec import encodeValue
@@ -88,6 +88,24 @@ def doneData(answer: Answer, isKept: bool, stats: Mapping[str, Any]) -> bytes:
     @param isKept: Whether the history has kept it.
     """
     return encodeValue({**_endData(answer), "kept": isKept, "stats": stats})
+
+
+def readEnd(state: str, data: bytes) -> End:
+    """
+    Read how a stream has ended.
+
+    @param data: The data of its last event, JSON.  A server that emits the end may say anything in
+        it.
+    """
+    fields = _readFields(data) or {}
+    reason, by = (_textOf(fields.get(name)) for name in ("reason", "by"))
+    usage = fields.get("usage")
+    return End(state, reason, by, None if usage in (None, b"null") else bytes(usage))
+
+
+def _textOf(value: Raw | None) -> str | None:
+    found = None if value is None else msgspec.json.decode(value)
+    return found if isinstance(found, str) else None
 
 
 def keptData(answer: Answer, emitted: bytes | None) -> bytes:

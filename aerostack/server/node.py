@@ -16,12 +16,13 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 
 from aerostack.core.access.removals import Revocation
+from aerostack.core.answers.checkpoints import Claim
 from aerostack.core.limits.admission import Admission
 from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.replay.publications import Kept, Message
-from aerostack.databases.answers import AnswerStore, selectAnswers
+from aerostack.databases.answers import AnswerStore, takeAnswers
 from aerostack.databases.backend import Unusable
 from aerostack.databases.history import History
 from aerostack.databases.open import openBackend
@@ -155,6 +156,7 @@ class Node(MultiService):
             self.history,
             self._answers,
             nameOf(config),
+            run,
             lambda: uuid4().hex,
         )
         # One for all parts that serve clients: it answers the other nodes.
@@ -326,7 +328,8 @@ class Node(MultiService):
             raise StartError(f"{config.database.url} cannot be used: {error}") from None
         backbone.sequencer.floor = max(newest, self._now())
         try:
-            left = self._backend.ask(selectAnswers, self._name)
+            claim = Claim(nameOf(config), self.run, ofNode=self._name)
+            left = self._backend.ask(takeAnswers, claim)
         except Unusable as error:
             raise StartError(f"{config.database.url} cannot be used: {error}") from None
         self.streams.restore(self._answers.check(left))

@@ -56,6 +56,7 @@ def makeStreams(
     history: IHistory,
     store: IAnswerStore,
     node: str,
+    run: str,
     newId: Callable[[], str],
 ) -> Streams:
     """
@@ -63,6 +64,7 @@ def makeStreams(
 
     @param now: The time of day, milliseconds since the epoch.
     @param node: The name of the node.
+    @param run: The id of its run.
     @param newId: Makes an id; each call of each run gives another.
     """
     answers = backbone.sequencer.answers
@@ -82,7 +84,7 @@ def makeStreams(
         backbone.publisher,
         newId,
         EndKeeper(clock, history, config.keepWait),
-        Checkpointer(store, node),
+        Checkpointer(store, node, run),
     )
     streams.idle = config.stalled
     streams.maxAge = config.maxAge

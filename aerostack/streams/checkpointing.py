@@ -4,8 +4,9 @@ Has what is new of running token streams kept, so that a restart of the daemon l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
@@ -20,6 +21,10 @@ from aerostack.core.answers.checkpoints import (
     StoredAnswer,
 )
 from aerostack.core.answers.part import Part
+from aerostack.core.answers.recovering import recover
+from aerostack.core.answers.units import after as textAfter
+from aerostack.core.answers.units import units
+from aerostack.core.replay.publications import Publication
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.answers import IAnswerStore
 from aerostack.protocol.streams import headOf
@@ -57,12 +62,17 @@ class _Written:
 class Checkpointer:
     """
     Writes what is new of streams, each character once.
+
+    @ivar run: The run of this daemon, as L{AnswerRecord} has it.
+    @ivar lost: Called with each stream that another daemon turns out to have.
     """
 
-    def __init__(self, store: IAnswerStore, node: str) -> None:
+    def __init__(self, store: IAnswerStore, node: str, run: str) -> None:
         """
         @param node: The name of this daemon, as L{AnswerRecord} has it.
         """
+        self.run = run
+        self.lost: Callable[[Answer], object] = lambda answer: None
         self._store = store
         self._node = node
         self._changed: dict[Answer, None] = {}
@@ -115,9 +125,11 @@ class Checkpointer:
                 pieces += new
                 left -= sum(len(piece.text) for piece in new)
 
-        def done(_: None) -> None:
+        def done(foreign: Collection[str]) -> None:
             for answer, written in after.items():
-                if answer.end is None:
+                if answer.end is None and answer.record in foreign:
+                    self.lost(answer)
+                elif answer.end is None:
                     self._written[answer] = written
 
         def failed(failure: Failure) -> None:
@@ -127,7 +139,9 @@ class Checkpointer:
                 if answer.end is None:
                     self._changed[answer] = None
 
-        writing: Deferred[None] = self._store.write(Checkpoint(tuple(records), tuple(pieces)))
+        writing: Deferred[Any] = self._store.write(
+            Checkpoint(tuple(records), tuple(pieces), self.run)
+        )
         self._writing = writing.addCallbacks(done, failed)
         return self._writing
 
@@ -146,30 +160,42 @@ class Checkpointer:
                 # The database does not take it.
                 return
 
-    def restore(self, stored: StoredAnswer) -> Answer:
+    def restore(
+        self,
+        stored: StoredAnswer,
+        mirror: Answer | None = None,
+        published: Iterable[Publication] = (),
+    ) -> Answer:
         """
         Make the stream again that a daemon has left.
 
+        @param mirror: What this daemon has of it because it followed the topic's log: it is this
+            object that goes on, so that its watchers do.  L{None} if there is nothing.
+        @param published: What the topic's log has, if there is no C{mirror}; see L{recover}.
         @raise ValueError: Another program has written it.
         """
         record = stored.record
         about = msgspec.json.decode(record.about, type=_About)
         terms = Terms(record.owner, about.cancel, about.lease, True, bytes(about.meta))
-        answer = Answer(
-            record.name, record.id, record.topic, terms, about.began, record.producer, record.epoch
-        )
+        answer = mirror or Answer(record.name, record.id, record.topic, terms, about.began)
+        answer.record, answer.terms, answer.began = record.id, terms, about.began
+        answer.producer, answer.epoch = record.producer, record.epoch
         answer.head = headOf(answer)
         answer.isShown = True
         written = self._written[answer] = _Written(record)
         for each in stored.parts:
-            part = answer.append(each.name, each.kind, each.text)
-            part.takeFresh()
-            part.shown = part.length
-            written.lengths[each.name] = part.length
+            part = answer.part(each.name, each.kind)
+            # The log may have more than the last checkpoint, or less.
+            answer.append(each.name, each.kind, textAfter(each.text, part.length) or "")
+            written.lengths[each.name] = units(each.text)
             if each.value is not None:
                 value = each.value.encode()
-                answer.put(each.name, each.kind, value)
                 written.values[each.name] = value
+                if part.value is None:
+                    answer.put(each.name, each.kind, value)
+        if mirror is None:
+            recover(answer, published)
+        self.changed(answer)
         return answer
 
     def forget(self, answer: Answer) -> None:
@@ -177,7 +203,7 @@ class Checkpointer:
         Delete what the database has of a stream that ends without being kept.
         """
         self.ended(answer)
-        forgotten: Deferred[None] = self._store.forget((answer.record,))
+        forgotten: Deferred[None] = self._store.forget(self.run, (answer.record,))
         # The store has said why.  The next start ends the stream.
         forgotten.addErrback(lambda failure: failure.trap(RealtimeError))
 
@@ -193,6 +219,7 @@ class Checkpointer:
             answer.epoch,
             answer.producer,
             msgspec.json.encode(about),
+            self.run,
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from aerostack.core.answers.answer import ABORTED, IMPLICIT, LIMIT, NOBODY, Answer, End, Terms
 from aerostack.core.answers.answer import DONE as STATE_DONE
@@ -31,6 +31,9 @@ class Judge(Protocol):
     What lets streams begin, grow and end.
     """
 
+    isSure: Callable[[], bool]
+    """Whether this node may publish of its streams now."""
+
     def flush(self, topic: str) -> None:
         """Publish at once what the streams of a topic have grown by."""
 
@@ -43,10 +46,8 @@ class Judge(Protocol):
     def grow(self, run: Run, name: str, kind: str, text: str) -> Part:
         """Let the text of a part grow; raise L{RealtimeError} if it is too large."""
 
-    def finish(
-        self, run: Run, end: End, data: bytes | None = None, persist: bool = False
-    ) -> Deferred[Receipt | None]:
-        """End a stream."""
+    def finish(self, run: Run, end: End, data: bytes | None = None, persist: bool = False) -> None:
+        """End a stream; the outcome of the run says when that is done."""
 
 
 class Emitted:
@@ -90,6 +91,10 @@ class Emitted:
         return None
 
     def _token(self, publication: Publication) -> Deferred[Any] | None:
+        if publication.topic in self._running and not self._judge.isSure():
+            return fail(
+                RealtimeError("engine_unavailable", "The daemon is not joined to others now.", 1000)
+            )
         token = tokenOf(publication.data)
         run = None if token is None else self._runOn(publication)
         if token is None or run is None:
@@ -134,7 +139,8 @@ class Emitted:
         run = None if answer is None else self._judge.runOf(answer)
         if run is None or run.answer.end is not None:
             return None
-        return self._judge.finish(run, End(STATE_DONE), publication.data, persist)
+        self._judge.finish(run, End(STATE_DONE), publication.data, persist)
+        return run.outcome.wait()
 
     def over(self, answer: Answer) -> None:
         """

@@ -19,6 +19,9 @@ FIRST_PAUSE = 1.0
 LAST_PAUSE = 30.0
 """Seconds between two tries; each pause is twice the one before."""
 
+FENCED = "stream_fenced"
+"""The code of the error for an end that another daemon keeps."""
+
 MAX_WAITING = 67_108_864
 """How many bytes of ends may wait for the database."""
 
@@ -47,7 +50,8 @@ class EndKeeper:
         Keep an end.
 
         @return: Fires with what was kept; or with L{None} if the database takes too long.  The end
-            is kept later then, if the database comes back while the daemon runs.
+            is kept later then, if the database comes back while the daemon runs.  Fails with
+            L{RealtimeError} L{FENCED}: another daemon has the stream.
         """
         waited: Deferred[Kept | None] = Deferred()
         timer = self._clock.callLater(self.wait, self._giveUp, waited)
@@ -84,6 +88,13 @@ class EndKeeper:
         pause: float,
         failure: Failure,
     ) -> None:
+        error = failure.value
+        if isinstance(error, RealtimeError) and error.code == FENCED:
+            self._size -= len(message.data)
+            if timer.active():
+                timer.cancel()
+                waited.errback(failure)
+            return
         if not failure.check(RealtimeError):
             self.log.failure("the end of a stream cannot be kept", failure)
         elif self._size <= MAX_WAITING:

@@ -4,7 +4,7 @@ Publishes parts and ends of streams, until they have their places in the logs of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,12 +13,20 @@ from twisted.python.failure import Failure
 
 from aerostack.core.answers.answer import Answer
 from aerostack.core.answers.answers import Answers
-from aerostack.core.replay.publications import EVENT, Message, Publication, Receipt, StreamMark
+from aerostack.core.replay.publications import (
+    EVENT,
+    Kept,
+    Message,
+    Publication,
+    Receipt,
+    StreamMark,
+)
 from aerostack.errors import RealtimeError
-from aerostack.hub.publishing import Publisher
+from aerostack.hub.publishing import Publisher, endKey
 from aerostack.protocol.streams import DONE, doneData, keptData
 from aerostack.streams.checkpointing import Checkpointer
-from aerostack.streams.keeping import EndKeeper
+from aerostack.streams.keeping import FENCED, EndKeeper
+from aerostack.streams.refusals import unknown
 from aerostack.streams.run import Run
 
 RETRY = 1.0
@@ -56,11 +64,13 @@ class Placing:
         @param data: JSON; empty if it is made of the text of C{mark}.
         @return: Fires when it has its place in the topic's order.
         """
-        publication = Publication(answer.topic, EVENT, event, data, None, self._now(), None, mark)
+        # Other nodes know by this when it began.
+        time = self._now() if mark.part else answer.began
+        publication = Publication(answer.topic, EVENT, event, data, None, time, None, mark)
         return self._place(publication)
 
-    def _place(self, publication: Publication) -> Deferred[Any]:
-        placed = self._publisher.publishStream(publication)
+    def _place(self, publication: Publication, key: Hashable = None) -> Deferred[Any]:
+        placed = self._publisher.publishStream(publication, key)
         if not placed.called:
             # If there are no subscribers here, it does not come back.
             placed.addCallback(lambda _: self._answers.take(publication, self._clock.seconds()))
@@ -79,6 +89,20 @@ class Placing:
         if not persist:
             self._publishEnd(run, unkept)
             return
+        closed = self._publisher.publishEnd(
+            self._endOf(run, data, True), unkept, self.keep(answer, data), _keyOf(answer)
+        )
+        closed.addCallbacks(
+            lambda receipt: self._closed(run, receipt),
+            lambda failure: self._unclosed(run, unkept, failure),
+        )
+
+    def keep(self, answer: Answer, data: bytes | None = None) -> Deferred[Kept | None]:
+        """
+        Have the end of a stream kept; see L{EndKeeper.keep}.
+
+        @param data: See L{aerostack.streams.streams.Streams.finish}.
+        """
         message = Message(
             answer.record,
             answer.topic,
@@ -88,20 +112,24 @@ class Placing:
             None,
             self._publisher.nextMark(answer.topic),
             stream=StreamMark(answer.id, state=answer.state),
+            run=self._checkpoints.run,
         )
-        closed = self._publisher.publishEnd(
-            self._endOf(run, data, True), unkept, self._keeper.keep(message)
-        )
-        closed.addCallbacks(
-            lambda receipt: self._closed(run, receipt),
-            lambda failure: self._again(run, unkept, failure),
-        )
+        return self._keeper.keep(message)
 
     def _closed(self, run: Run, receipt: Receipt | None) -> None:
         if not run.answer.isOver:
             # If there are no subscribers here, it does not come back from the engine.
             self._answers.over(run.answer, self._clock.seconds())
         run.outcome.settle(receipt)
+
+    def _unclosed(self, run: Run, unkept: Publication, failure: Failure) -> None:
+        error = failure.value
+        if isinstance(error, RealtimeError) and error.code == FENCED:
+            self._checkpoints.lost(run.answer)
+            # Its new node can be asked.
+            run.outcome.settle(Failure(unknown(run.answer.id)))
+            return
+        self._again(run, unkept, failure)
 
     def _endOf(self, run: Run, data: bytes | None, isKept: bool) -> Publication:
         answer, now = run.answer, self._now()
@@ -112,7 +140,7 @@ class Placing:
 
     def _publishEnd(self, run: Run, end: Publication) -> None:
         """Publish an end that is not kept, or not yet."""
-        self._place(end).addCallbacks(
+        self._place(end, _keyOf(run.answer)).addCallbacks(
             lambda _: run.outcome.settle(None), lambda failure: self._again(run, end, failure)
         )
 
@@ -120,3 +148,7 @@ class Placing:
         """Publish an end again that the engine did not take, for watchers must get it."""
         failure.trap(RealtimeError)
         self._clock.callLater(RETRY, self._publishEnd, run, end)
+
+
+def _keyOf(answer: Answer) -> Hashable:
+    return endKey(answer.topic, answer.id, answer.began)

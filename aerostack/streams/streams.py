@@ -37,8 +37,8 @@ from aerostack.core.answers.requests import (
     Started,
     StartRequest,
 )
-from aerostack.core.replay.publications import Receipt, StreamMark
-from aerostack.core.topics.topics import Topic
+from aerostack.core.replay.publications import Publication, StreamMark
+from aerostack.core.topics.topics import Topic, projectOf
 from aerostack.errors import RealtimeError
 from aerostack.hub.publishing import Publisher
 from aerostack.interfaces.streams import IStreams
@@ -47,6 +47,7 @@ from aerostack.protocol.streams import (
     START,
     headOf,
     readData,
+    readEnd,
     valueData,
 )
 from aerostack.streams.checkpointing import Checkpointer
@@ -74,6 +75,10 @@ class Streams:
     @ivar ticker: Sends what streams have grown by.
     @ivar checkpoints: Has what is new of streams kept.
     @ivar keeper: Has ends kept.
+    @ivar isSure: Tells whether this node may publish of its streams now: other nodes have not
+        taken it for dead.
+    @ivar lost: Called with a stream that another node has taken over, and with what tells its
+        producer to stop.
     """
 
     log = Logger()
@@ -103,6 +108,9 @@ class Streams:
         self.answers = answers
         self._publisher = publisher
         self._newId = newId
+        self.isSure: Callable[[], bool] = lambda: True
+        self.lost: Callable[[Answer, Stopped | None], object] = lambda answer, stopped: None
+        checkpoints.lost = self.letGo
         self._placing = Placing(clock, now, answers, publisher, keeper, checkpoints)
         self._runs: dict[Answer, Run] = {}
         self.ticker = Ticker(clock, self._publish, publisher.isReady, publisher.whenSent)
@@ -324,8 +332,9 @@ class Streams:
         run = self._runs.get(answer)
         if run is None or answer.end is not None:
             return
-        if run.given:
-            # The engine has not taken the text before.
+        if run.given or not self.isSure():
+            # The engine has not taken the text before, or this node must look whether it still has
+            # the stream.
             self.ticker.grown(answer)
             return
         for part in answer.parts.values():
@@ -443,17 +452,14 @@ class Streams:
         run = self._find(project, stream)
         return fail(unknown(stream)) if run is None else succeed(readData(run.answer))
 
-    def finish(
-        self, run: Run, end: End, data: bytes | None = None, persist: bool = False
-    ) -> Deferred[Receipt | None]:
+    def finish(self, run: Run, end: End, data: bytes | None = None, persist: bool = False) -> None:
         """
-        End a stream that runs.
+        End a stream that runs.  The outcome of the run comes when its end has its place in the
+        topic's order; after the commit, with the receipt, if it is kept.
 
         @param data: What a server has emitted at the end, JSON; L{None} if the stream is none of
             emitted events.
         @param persist: Whether the history is to keep it, whatever its terms are.
-        @return: Fires when its end has its place in the topic's order; after the commit, with the
-            receipt, if it is kept.
         """
         answer = run.answer
         if end.state != CANCELLED:
@@ -464,7 +470,6 @@ class Streams:
         self._emitted.over(answer)
         run.tell(end.state, end.by, end.reason)
         self._placing.close(run, data, persist or answer.terms.persist)
-        return run.outcome.wait()
 
     def _outcomeOf(self, run: Run) -> Deferred[Ended]:
         answer = run.answer
@@ -472,23 +477,88 @@ class Streams:
             lambda receipt: Ended(answer.id, answer.state, receipt is not None)
         )
 
-    # Starting and stopping the daemon
+    # Other daemons, and starting and stopping this one
+
+    def letGo(self, answer: Answer) -> None:
+        """
+        Have a stream no longer, because another node has taken it over.
+        """
+        run = self._runs.pop(answer, None)
+        if run is None:
+            return
+        self.ticker.forget(answer)
+        self._emitted.over(answer)
+        self.checkpoints.ended(answer)
+        self.lost(answer, run.stopped)
+        if answer.isOver:
+            return
+        if self._publisher.isNeeded(answer.topic):
+            # What comes of it from the other node goes on from what subscribers have.
+            answer.cut()
+            self.answers.count(answer)
+        else:
+            self.answers.forget(answer)
+
+    def dropMirrors(self, topic: str) -> None:
+        """
+        Forget the streams of other nodes that run on a topic, because nothing of it comes here any
+        more.
+        """
+        for answer in self.answers.all(topic):
+            if answer not in self._runs:
+                self.answers.forget(answer)
 
     def restore(self, stored: Iterable[StoredAnswer]) -> None:
         """
-        Let the streams go on that an earlier run of the daemon has left.  Their producers have
-        their leases to come back; those whose producer was the daemon itself end.
+        Let the streams go on that an earlier run of the daemon has left.
         """
         for each in stored:
-            try:
-                answer = self.checkpoints.restore(each)
-            except ValueError:
-                self.log.warn(
-                    "the stream {name!r} in the database is malformed", name=each.record.name
-                )
-                continue
-            run = self.enter(answer)
-            run.isOrphan = (answer.producer or "").startswith(RELAY)
+            self.adopt(each)
+
+    def adopt(
+        self,
+        stored: StoredAnswer,
+        published: Sequence[Publication] = (),
+        stopped: Stopped | None = None,
+    ) -> None:
+        """
+        Let a stream go on that another run of a daemon has left.  Its producer has its lease to
+        come back; if that was the daemon itself, the stream ends.
+
+        @param published: What the topic's log has, if this daemon does not follow the topic.
+        @param stopped: Reaches its producer, if that is at another node.
+        """
+        record = stored.record
+        mirror = self.answers.get(projectOf(record.topic), record.name)
+        if mirror is not None and (mirror.isReleased or mirror.topic != record.topic):
+            mirror = None
+        isOther = mirror is not None and mirror in self._runs
+        try:
+            answer = self.checkpoints.restore(stored, None if isOther else mirror, published)
+        except ValueError:
+            self.log.warn("the stream {name!r} in the database is malformed", name=record.name)
+            return
+        end = End(ABORTED, RESTART) if isOther else _endAmong(published, answer.id) or answer.end
+        if end is not None:
+            # Watchers have its end already, or another stream has its id since.
+            self._keepOnly(answer, end)
+            return
+        if mirror is None:
+            self.answers.enter(answer)
+        else:
+            self.answers.count(answer)
+        now = self._clock.seconds()
+        run = self._runs[answer] = Run(answer, now, now + answer.terms.lease, now, stopped)
+        run.isOrphan = (answer.producer or "").startswith(RELAY)
+        if any(part.length > part.shown for part in answer.parts.values()):
+            self.ticker.grown(answer)
+
+    def _keepOnly(self, answer: Answer, end: End) -> None:
+        """Have a stream kept whose end is not to be published."""
+        self.checkpoints.ended(answer)
+        answer.end = end
+        kept = self._placing.keep(answer)
+        kept.addErrback(lambda failure: failure.trap(RealtimeError))
 
     def stop(self) -> Deferred[None]:
         """
@@ -499,3 +569,12 @@ class Streams:
         self.ticker.stop()
         self.keeper.stop()
         return self.checkpoints.flushed()
+
+
+def _endAmong(published: Sequence[Publication], stream: str) -> End | None:
+    """How a stream has ended, by what was published on its topic; L{None} if it has not."""
+    for publication in published:
+        mark = publication.stream
+        if mark is not None and mark.stream == stream and mark.state:
+            return readEnd(mark.state, publication.data)
+    return None

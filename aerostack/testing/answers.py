@@ -5,6 +5,8 @@ Streamed answers that are kept in memory while they run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -12,12 +14,16 @@ from zope.interface import implementer
 from aerostack.core.answers.checkpoints import (
     AnswerRecord,
     Checkpoint,
+    Claim,
     Piece,
     StoredAnswer,
     join,
 )
+from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.answers import IAnswerStore
+
+T = TypeVar("T")
 
 
 @implementer(IAnswerStore)
@@ -40,17 +46,41 @@ class MemoryAnswers:
         self.held: list[Callable[[], None]] | None = None
         self._ended: set[str] = set()
 
-    def write(self, checkpoint: Checkpoint) -> Deferred[None]:
+    def write(self, checkpoint: Checkpoint) -> Deferred[set[str]]:
         return self._do(lambda: self._write(checkpoint))
 
-    def forget(self, answers: Iterable[str]) -> Deferred[None]:
+    def forget(self, run: str, answers: Iterable[str]) -> Deferred[None]:
         gone = tuple(answers)
-        return self._do(lambda: self._delete(gone))
+        return self._do(lambda: self._delete(self._ownAmong(run, gone)))
 
-    def load(self, node: str | None) -> Deferred[list[StoredAnswer]]:
-        loaded: Deferred[list[StoredAnswer]] = Deferred()
-        self._do(lambda: None).addCallback(lambda _: self._load(node)).chainDeferred(loaded)
-        return loaded
+    def take(self, claim: Claim) -> Deferred[list[StoredAnswer]]:
+        return self._do(lambda: self._take(claim))
+
+    def runs(self) -> Deferred[set[str]]:
+        return self._do(lambda: {record.run for record in self.records.values()})
+
+    def owned(self, run: str) -> Deferred[set[str]]:
+        return self._do(lambda: set(self._ownAmong(run, self.records)))
+
+    def runOf(self, project: str, name: str) -> Deferred[str | None]:
+        def find() -> str | None:
+            found = (
+                record.run
+                for record in self.records.values()
+                if record.name == name and projectOf(record.topic) == project
+            )
+            return next(found, None)
+
+        return self._do(find)
+
+    def isForeign(self, run: str, answer: str) -> bool:
+        """
+        Whether a run of a daemon may not write of an answer.
+
+        @param answer: The id of its record.
+        """
+        record = self.records.get(answer)
+        return answer in self._ended or (record is not None and record.run != run)
 
     def end(self, answer: str) -> None:
         """
@@ -61,15 +91,14 @@ class MemoryAnswers:
         self._ended.add(answer)
         self._delete((answer,))
 
-    def _do(self, call: Callable[[], None]) -> Deferred[None]:
-        done: Deferred[None] = Deferred()
+    def _do(self, call: Callable[[], T]) -> Deferred[T]:
+        done: Deferred[T] = Deferred()
 
         def now() -> None:
             if self.isDown:
                 done.errback(RealtimeError("database_unavailable", "The database is down.", 1000))
                 return
-            call()
-            done.callback(None)
+            done.callback(call())
 
         if self.held is None:
             now()
@@ -77,23 +106,41 @@ class MemoryAnswers:
             self.held.append(now)
         return done
 
-    def _write(self, checkpoint: Checkpoint) -> None:
+    def _write(self, checkpoint: Checkpoint) -> set[str]:
+        run, foreign = checkpoint.run, set[str]()
         for record in checkpoint.records:
-            if record.id not in self._ended:
+            if self.isForeign(run, record.id):
+                foreign.add(record.id)
+            else:
                 self.records[record.id] = record
         for piece in checkpoint.pieces:
-            if piece.answer in self.records:
+            if self.isForeign(run, piece.answer):
+                foreign.add(piece.answer)
+            elif piece.answer in self.records:
                 self.pieces[piece.answer, piece.part, piece.base] = piece
                 self.written += len(piece.text)
+        return foreign
+
+    def _ownAmong(self, run: str, answers: Iterable[str]) -> list[str]:
+        own = {record.id for record in self.records.values() if record.run == run}
+        return [answer for answer in answers if answer in own]
 
     def _delete(self, answers: Iterable[str]) -> None:
         gone = set(answers)
         self.pieces = {key: each for key, each in self.pieces.items() if key[0] not in gone}
         self.records = {key: each for key, each in self.records.items() if key not in gone}
 
-    def _load(self, node: str | None) -> list[StoredAnswer]:
+    def _take(self, claim: Claim) -> list[StoredAnswer]:
+        wanted = [
+            record
+            for record in self.records.values()
+            if record.run != claim.run
+            and claim.ofNode in (None, record.node)
+            and claim.ofRun in (None, record.run)
+        ]
+        taken = [replace(each, node=claim.node, run=claim.run) for each in wanted[: claim.most]]
+        self.records.update((record.id, record) for record in taken)
         return [
             StoredAnswer(record, join(p for p in self.pieces.values() if p.answer == record.id))
-            for record in self.records.values()
-            if node in (None, record.node)
+            for record in taken
         ]

@@ -68,11 +68,15 @@ class MemoryHistory:
             )
 
     def _keep(self, message: Message, kept: Deferred[Kept]) -> None:
+        isEnd = message.stream is not None
+        if isEnd and self.answers.isForeign(message.run, message.id):
+            kept.errback(RealtimeError("stream_fenced", "Another daemon has taken it over."))
+            return
         newest = max(
             (k.createdAt for k in self.messages if k.message.topic == message.topic), default=0
         )
         self.messages.append(Kept(message, max(message.timestamp, newest + 1)))
-        if message.stream is not None:
+        if isEnd:
             self.answers.end(message.id)
         kept.callback(self.messages[-1])
 

@@ -21,6 +21,7 @@ from aerostack.client.realtime import RealtimeClient
 from aerostack.client.sdk import TwistedSDK
 from aerostack.core.access.permissions import Identity
 from aerostack.core.access.tables import Access
+from aerostack.core.answers.checkpoints import Claim
 from aerostack.core.limits.admission import Admission
 from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
@@ -154,7 +155,8 @@ class World:
         self.tracker.position = before.changes[-1].seq if before.changes else 0
         self.tracker.reading = before.reading
         # In memory, the answers are there at once.
-        self.history.answers.load(None).addCallback(self.streams.restore)
+        claim = Claim("world", self.streams.checkpoints.run)
+        self.history.answers.take(claim).addCallback(self.streams.restore)
         sequencer = self.backbone.sequencer
         sequencer.floor = self.hub.now()
         for kept in self.history.messages:
@@ -186,7 +188,7 @@ class World:
             self.backbone.publisher,
             lambda: f"s{next(self._ids)}",
             EndKeeper(self.clock, self.history),
-            Checkpointer(self.history.answers, "world"),
+            Checkpointer(self.history.answers, "world", f"r{next(self._ids)}"),
         )
         self.tracker = MemoryTracker(self._tables)
         self.authenticator = Authenticator(self.projects)

@@ -74,9 +74,7 @@ class RestartTests(StreamCase):
         """
         self.producer.die()
         self.early.client.die()
-        answers = self.world.history.answers
         self.world.restart()
-        self.world.streams.restore(self.successResultOf(answers.load(None)))
         self.producer = self.world.connect(key=SECRET_KEY)
         self.early = Watcher(self.world.connect(userId="early"))
 

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.answers.checkpoints import (
     AnswerRecord,
     Checkpoint,
+    Claim,
     Piece,
     StoredAnswer,
     StoredPart,
@@ -19,8 +20,8 @@ from aerostack.core.replay.publications import EVENT, Message, StreamMark
 from aerostack.errors import RealtimeError
 from aerostack.testing import MemoryHistory
 
-RECORD = AnswerRecord("m1", "a1", "ai-chat/7/p", "node", None, 1, None, b"{}")
-GROWN = Checkpoint((RECORD,), (Piece("m1", "0", 0, "text", 0, "Hi"),))
+RECORD = AnswerRecord("m1", "a1", "ai-chat/7/p", "node", None, 1, None, b"{}", "r1")
+GROWN = Checkpoint((RECORD,), (Piece("m1", "0", 0, "text", 0, "Hi"),), "r1")
 
 
 class MemoryAnswersTests(SynchronousTestCase):
@@ -32,25 +33,30 @@ class MemoryAnswersTests(SynchronousTestCase):
         self.history = MemoryHistory()
         self.store = self.history.answers
 
-    def load(self, node: str | None = None) -> list[StoredAnswer]:
+    def take(self, run: str, node: str | None = None) -> list[StoredAnswer]:
         """
-        Read all answers.
+        Take all answers over.
         """
-        return self.successResultOf(self.store.load(node))
+        return self.successResultOf(self.store.take(Claim("node", run, ofNode=node)))
 
     def test_grows(self) -> None:
         """
         Checkpoints add up, and answers that are forgotten are gone.
         """
         self.successResultOf(self.store.write(GROWN))
-        more = Checkpoint((), (Piece("m1", "0", 0, "text", 2, " you"),))
+        more = Checkpoint((), (Piece("m1", "0", 0, "text", 2, " you"),), "r1")
         self.successResultOf(self.store.write(more))
         parts = (StoredPart("0", "text", "Hi you", None),)
-        self.assertEqual(self.load("node"), [StoredAnswer(RECORD, parts)])
-        self.assertEqual(self.load("other"), [])
+        self.assertEqual(self.take("r2", "other"), [])
+        taken = replace(RECORD, run="r2")
+        self.assertEqual(self.take("r2", "node"), [StoredAnswer(taken, parts)])
         self.assertEqual(self.store.written, 6)
-        self.successResultOf(self.store.forget(["m1"]))
-        self.assertEqual(self.load(), [])
+        self.assertEqual(self.successResultOf(self.store.write(more)), {"m1"})
+        self.successResultOf(self.store.forget("r1", ["m1"]))
+        self.assertEqual(self.successResultOf(self.store.runs()), {"r2"})
+        self.assertEqual(self.successResultOf(self.store.runOf("p", "a1")), "r2")
+        self.successResultOf(self.store.forget("r2", ["m1"]))
+        self.assertEqual(self.successResultOf(self.store.owned("r2")), set())
 
     def test_ended(self) -> None:
         """
@@ -59,17 +65,20 @@ class MemoryAnswersTests(SynchronousTestCase):
         self.store.write(GROWN)
         message = Message("m1", "ai-chat/7/p", EVENT, "ai:done", b"{}", None, 1)
         self.history.append(replace(message, id="m2"))
-        self.assertEqual(len(self.load()), 1)
-        self.history.append(replace(message, stream=StreamMark("a1", state="done")))
-        self.store.write(GROWN)
-        self.assertEqual(self.load(), [])
+        end = StreamMark("a1", state="done")
+        self.assertEqual(len(self.store.records), 1)
+        lost = self.history.append(replace(message, stream=end, run="r2"))
+        self.failureResultOf(lost, RealtimeError)
+        self.history.append(replace(message, stream=end, run="r1"))
+        self.assertEqual(self.successResultOf(self.store.write(GROWN)), {"m1"})
+        self.assertEqual(self.store.records, {})
 
     def test_trouble(self) -> None:
         """
         The database can be down, or slow.
         """
         self.store.isDown = True
-        for call in (self.store.write(GROWN), self.store.forget([]), self.store.load(None)):
+        for call in (self.store.write(GROWN), self.store.forget("r1", []), self.store.runs()):
             self.failureResultOf(call, RealtimeError)
         self.store.isDown = False
         self.store.held = held = []
@@ -77,5 +86,5 @@ class MemoryAnswersTests(SynchronousTestCase):
         self.assertNoResult(writing)
         self.store.held = None
         held[0]()
-        self.assertIsNone(self.successResultOf(writing))
-        self.assertEqual(len(self.load()), 1)
+        self.assertEqual(self.successResultOf(writing), set())
+        self.assertEqual(len(self.store.records), 1)

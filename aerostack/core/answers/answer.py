@@ -225,13 +225,23 @@ class Answer:
         part = self.part(name, kind)
         end = at + units(text)
         if end > part.length:
-            if at != part.length:
+            # Another process has judged it.  It may send again what it has lost in a restart.
+            new = after(text, part.length - at) if at <= part.length else None
+            if new is None:
                 return None
-            # Another process has judged it.
-            self.append(name, kind, text)
+            self.append(name, kind, new)
             part.takeFresh()
         part.shown = max(part.shown, end)
         return part.shown
+
+    def cut(self) -> None:
+        """
+        Go back to what has its place in the topic's log: another process judges it from now on.
+        """
+        self.end = None
+        for part in self.parts.values():
+            part.cut()
+        self.size = OVERHEAD + sum(part.size for part in self.parts.values())
 
     def release(self) -> None:
         """

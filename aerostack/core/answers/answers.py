@@ -157,11 +157,17 @@ class Answers:
         self.size -= self._sizes.pop(answer, 0)
         answer.release()
 
+    def all(self, topic: str) -> Sequence[Answer]:
+        """
+        The answers that run on a topic.
+        """
+        return tuple(self._running.get(topic, {}).values())
+
     def drop(self, topic: str) -> None:
         """
         Forget the answers that run on a topic, because nothing of it comes here any more.
         """
-        for answer in tuple(self._running.get(topic, {}).values()):
+        for answer in self.all(topic):
             self.forget(answer)
 
     def take(self, publication: Publication, now: float) -> Answer | None:

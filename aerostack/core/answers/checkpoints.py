@@ -30,6 +30,8 @@ class AnswerRecord:
     @ivar epoch: The number of the present producer, from 1.
     @ivar producer: The present producer's own id; L{None} if it gave none.
     @ivar about: What else a restarted daemon needs, as JSON.  The store does not read it.
+    @ivar run: The run of that daemon, which alone may write of the answer; empty if an earlier
+        version wrote it.
     """
 
     id: str
@@ -40,6 +42,7 @@ class AnswerRecord:
     epoch: int
     producer: str | None
     about: bytes
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,30 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    A daemon takes over answers that others have left.
+
+    @ivar node: The name of the daemon.
+    @ivar run: Its run, which has the answers from then on.
+    @ivar ofNode: Only the answers of the daemons that have this name; L{None} for those of any.
+    @ivar ofRun: Only the answers of this run; L{None} for those of any.
+    @ivar most: How many are taken over at the most.
+    """
+
+    node: str
+    run: str
+    ofNode: str | None = None
+    ofRun: str | None = None
+    most: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """
-    What is new of all answers.
+    What is new of all answers of one run of a daemon.
 
+    @ivar run: The run.
     @ivar records: The answers that have begun, or whose description has changed.
     @ivar pieces: What the parts have grown by.  The record of each piece's answer is in this
         checkpoint, or in an earlier one.
@@ -75,6 +98,7 @@ class Checkpoint:
 
     records: tuple[AnswerRecord, ...] = ()
     pieces: tuple[Piece, ...] = ()
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,13 +142,16 @@ class Part:
         self.published = self.shown
         self._fresh = [self.read(self.shown, self.length)]
 
-    def restore(self, text: str) -> None:
+    def cut(self) -> None:
         """
-        Begin with a text that watchers have had already.
+        Forget what has no place in the topic's log.
         """
+        text = self.read(0, self.shown)
+        self.size = OVERHEAD + len(self.value or b"")
+        self.length = self.published = 0
+        self._blocks, self._starts, self._open, self._openLength = [], [], [], 0
         self.append(text)
         self.takeFresh()
-        self.shown = self.length
 
     def clear(self) -> None:
         """

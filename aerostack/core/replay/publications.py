@@ -98,6 +98,8 @@ class Message:
         end, its C{id} is that of the answer's
         L{record<aerostack.core.answers.checkpoints.AnswerRecord>}, and the transaction that keeps
         it deletes the answer's checkpoints.  No client can publish such a message.
+    @ivar run: The run of the daemon that ends the answer.  The end is kept only if no other run
+        has the answer.
     """
 
     id: str
@@ -109,6 +111,7 @@ class Message:
     timestamp: int
     publishId: str | None = None
     stream: StreamMark | None = None
+    run: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

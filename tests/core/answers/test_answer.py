@@ -73,7 +73,7 @@ class AnswerTests(SynchronousTestCase):
     def test_shown(self) -> None:
         """
         Text that was judged here is shown when it has its place; text of another process is
-        appended; text whose beginning is missing is not taken up.
+        appended, as far as it is new; text whose beginning is missing is not taken up.
         """
         answer = makeAnswer()
         answer.append("0", TEXT, "abc")
@@ -81,7 +81,25 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(answer.show("0", TEXT, 2, "c"), 3)
         self.assertEqual(answer.show("0", TEXT, 3, "de"), 5)
         self.assertIsNone(answer.show("0", TEXT, 6, "f"))
-        self.assertEqual(answer.parts["0"].read(0, 5), "abcde")
+        self.assertEqual(answer.show("0", TEXT, 4, "ef"), 6)
+        self.assertEqual(answer.parts["0"].read(0, 6), "abcdef")
+
+    def test_handedOver(self) -> None:
+        """
+        Of an answer that another process goes on with, only what has its place stays.
+        """
+        answer, other = makeAnswer(), makeAnswer()
+        for each in (answer, other):
+            each.append("0", TEXT, "字" * 20_000)
+            each.show("0", TEXT, 0, "字" * 20_000)
+        answer.append("0", TEXT, "more" * 10_000)
+        answer.end = End("done")
+        answer.cut()
+        part = answer.parts["0"]
+        self.assertEqual((part.length, answer.size, answer.state), (20_000, other.size, STREAMING))
+        self.assertEqual(part.read(0, part.length), "字" * 20_000)
+        self.assertEqual(answer.show("0", TEXT, 20_000, "b"), 20_001)
+        self.assertEqual(part.takeFresh(), "")
 
     def test_size(self) -> None:
         """

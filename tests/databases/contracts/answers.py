@@ -13,19 +13,20 @@ from aerostack.core.answers.checkpoints import (
     VALUE,
     AnswerRecord,
     Checkpoint,
+    Claim,
     Piece,
     StoredAnswer,
     StoredPart,
 )
 from aerostack.core.replay.publications import EVENT, Message, StreamMark
 from aerostack.databases import answers
-from aerostack.databases.answers import AnswerStore
+from aerostack.databases.answers import AnswerStore, selectAnswers
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.history import History
 from aerostack.databases.migrations import migrate
 from aerostack.errors import RealtimeError
 
-RECORD = AnswerRecord("m1", "a1", "ai-chat/7/p", "node", "ann", 1, "run", b'{"lease":30000}')
+RECORD = AnswerRecord("m1", "a1", "ai-chat/7/p", "node", "ann", 1, "run", b'{"lease":30000}', "r1")
 END = StreamMark("a1", state="done")
 TEXT = 'Zürich \x00 😀 "quoted" \\ \u2028\n%s ?'
 
@@ -78,27 +79,49 @@ class AnswerContract:
         """
         Write a checkpoint.
         """
-        self.successResultOf(self.store.write(Checkpoint(records, pieces)))
+        self.assertEqual(self.writeAs("r1", *pieces, records=records), set())
 
-    def load(self, node: str | None = None) -> list[StoredAnswer]:
+    def writeAs(self, run: str, *pieces: Piece, records: tuple[AnswerRecord, ...] = ()) -> set[str]:
+        """
+        Write a checkpoint of a run; give the ids of what is left out.
+        """
+        checkpoint = Checkpoint(records, pieces, run)
+        foreign: set[str] = self.successResultOf(self.store.write(checkpoint))
+        return foreign
+
+    def take(self, run: str, **fields: Any) -> list[StoredAnswer]:
+        """
+        Take answers over, for a run of another node.
+        """
+        claim = Claim("taker", run, **fields)
+        taken: list[StoredAnswer] = self.successResultOf(self.store.take(claim))
+        return taken
+
+    def load(self) -> list[StoredAnswer]:
         """
         Read what the next daemon would read.
         """
         other = self.open()
         self.addCleanup(other.close)
-        found: list[StoredAnswer] = self.successResultOf(
-            AnswerStore(other, self.dialect).load(node)
+        ids = self.successResultOf(other.run(_ids, self.dialect.answers))
+        found = self.successResultOf(other.run(selectAnswers, self.dialect, ids))
+        answers: list[StoredAnswer] = self.store.check(found)
+        return answers
+
+    def message(self, **differing: Any) -> Message:
+        """
+        The end of the answer.
+        """
+        message = Message(
+            "m1", "ai-chat/7/p", EVENT, "ai:done", b'{"id":"a1"}', None, 5, stream=END, run="r1"
         )
-        return found
+        return replace(message, **differing)
 
     def end(self, **differing: Any) -> Message:
         """
         Keep the end of the answer.
         """
-        message = Message(
-            "m1", "ai-chat/7/p", EVENT, "ai:done", b'{"id":"a1"}', None, 5, stream=END
-        )
-        message = replace(message, **differing)
+        message = self.message(**differing)
         self.successResultOf(self.history.append(message))
         return message
 
@@ -149,13 +172,78 @@ class AnswerContract:
 
     def test_nodes(self) -> None:
         """
-        A daemon finds its own answers, or those of all daemons.
+        A daemon takes over the answers of its own name, those of a run that is gone, or all; each
+        is taken once.
         """
-        other = replace(RECORD, id="m2", node="other")
-        self.write(records=(RECORD, other))
-        for node, found in (("node", [RECORD]), ("other", [other]), ("third", [])):
-            self.assertEqual([answer.record for answer in self.load(node)], found)
-        self.assertEqual([answer.record for answer in self.load()], [RECORD, other])
+        records = tuple(
+            replace(RECORD, id=f"m{number}", node=node, run=run)
+            for number, (node, run) in enumerate((("n", "r1"), ("n", "r2"), ("o", "r3")), 1)
+        )
+        for record in records:
+            self.assertEqual(self.writeAs(record.run, records=(record,)), set())
+        self.assertEqual(self.successResultOf(self.store.runs()), {"r1", "r2", "r3"})
+        self.assertEqual(
+            [
+                (each.record.id, each.record.node, each.record.run)
+                for each in self.take("r4", ofNode="n")
+            ],
+            [("m1", "taker", "r4"), ("m2", "taker", "r4")],
+        )
+        self.assertEqual(self.take("r5", ofNode="n"), [])
+        self.assertEqual([each.record.id for each in self.take("r5", ofRun="r4", most=1)], ["m1"])
+        self.assertEqual(len(self.take("r6")), 3)
+        self.assertEqual(self.successResultOf(self.store.runs()), {"r6"})
+        self.assertEqual(self.successResultOf(self.store.owned("r6")), {"m1", "m2", "m3"})
+        self.assertEqual(self.successResultOf(self.store.owned("r1")), set())
+
+    def test_runOf(self) -> None:
+        """
+        An answer is found by its project and its name.
+        """
+        self.write(records=(RECORD, replace(RECORD, id="m2", topic="ai-chat/7/q", name="a2")))
+        found = [
+            self.successResultOf(self.store.runOf(project, name))
+            for project, name in (("p", "a1"), ("q", "a1"), ("q", "a2"), ("p", "a3"))
+        ]
+        self.assertEqual(found, ["r1", None, "r1", None])
+
+    def test_lost(self) -> None:
+        """
+        A run whose answer was taken over writes no more of it, does not end it and does not delete
+        it, and learns it each time.
+        """
+        self.write(piece(0, "a"), records=(RECORD,))
+        self.take("r2", ofRun="r1")
+        self.assertEqual(self.writeAs("r1", piece(1, "b")), {"m1"})
+        again = replace(RECORD, about=b"{}")
+        self.assertEqual(self.writeAs("r1", records=(again,)), {"m1"})
+        self.successResultOf(self.store.forget("r1", ["m1"]))
+        error = self.failureResultOf(self.history.append(self.message()), RealtimeError).value
+        self.assertEqual(error.code, "stream_fenced")
+        self.assertEqual(self.writeAs("r2", piece(1, "c", answer="m1")), set())
+        (answer,) = self.load()
+        self.assertEqual((answer.parts[0].text, answer.record.run), ("ac", "r2"))
+        self.end(run="r2")
+        self.assertEqual(self.writeAs("r1", piece(1, "b")), {"m1"})
+        error = self.failureResultOf(self.history.append(self.message()), RealtimeError).value
+        self.assertEqual(error.code, "stream_fenced")
+        self.assertEqual(self.rows(), 0)
+
+    def test_lostAmong(self) -> None:
+        """
+        Messages that are kept together with the end of a lost answer are kept all the same.
+        """
+        self.write(records=(RECORD, replace(RECORD, id="m2", name="a2")))
+        self.take("r2", ofRun="r1", most=1)
+        lost = self.history.append(self.message())
+        others = [
+            self.history.append(self.message(id=name, stream=stream))
+            for name, stream in (("m2", END), ("m3", None))
+        ]
+        self.failureResultOf(lost, RealtimeError)
+        for other in others:
+            self.successResultOf(other)
+        self.assertEqual([answer.record.id for answer in self.load()], ["m1"])
 
     def test_ended(self) -> None:
         """
@@ -177,7 +265,7 @@ class AnswerContract:
         """
         self.write(piece(0, "a"), records=(RECORD,))
         self.end()
-        self.write(piece(1, "b"), records=(RECORD,))
+        self.assertEqual(self.writeAs("r1", piece(1, "b"), records=(RECORD,)), {"m1"})
         self.assertEqual(self.rows(), 0)
 
     def test_notKept(self) -> None:
@@ -186,8 +274,7 @@ class AnswerContract:
         """
         self.write(piece(0, "a"), records=(RECORD,))
         self.execute(f"ALTER TABLE {self.dialect.messages} RENAME COLUMN data TO gone")
-        message = Message("m1", "ai-chat/7/p", EVENT, "ai:done", b"{}", None, 5, stream=END)
-        self.failureResultOf(self.history.append(message), RealtimeError)
+        self.failureResultOf(self.history.append(self.message()), RealtimeError)
         # The log has it once.
         self.assertEqual(len(self.flushLoggedErrors()), 1)
         self.assertEqual([answer.record for answer in self.load()], [RECORD])
@@ -198,7 +285,7 @@ class AnswerContract:
         """
         other = replace(RECORD, id="m2", name="a2")
         self.write(piece(0, "a"), piece(0, "b", answer="m2"), records=(RECORD, other))
-        self.successResultOf(self.store.forget(["m2", "m3"]))
+        self.successResultOf(self.store.forget("r1", ["m2", "m3"]))
         self.assertEqual([answer.record for answer in self.load()], [RECORD])
         self.assertEqual(self.rows(), 2)
 
@@ -230,8 +317,11 @@ class AnswerContract:
         self.execute(f"DROP TABLE {self.dialect.answers}")
         for call in (
             lambda: self.store.write(Checkpoint((RECORD,), ())),
-            lambda: self.store.forget(["m1"]),
-            lambda: self.store.load(None),
+            lambda: self.store.forget("r1", ["m1"]),
+            lambda: self.store.take(Claim("n", "r2")),
+            lambda: self.store.runs(),
+            lambda: self.store.owned("r1"),
+            lambda: self.store.runOf("p", "a1"),
         ):
             error = self.failureResultOf(call(), RealtimeError).value
             self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
@@ -239,6 +329,11 @@ class AnswerContract:
         self.successResultOf(self.database.run(migrate, self.dialect))
         self.write(records=(RECORD,))
         self.assertEqual([answer.record for answer in self.load()], [RECORD])
+
+
+def _ids(cursor: Any, table: str) -> list[str]:
+    cursor.execute(f"SELECT id FROM {table} ORDER BY id")
+    return [answer for (answer,) in cursor.fetchall()]
 
 
 def _count(cursor: Any, table: str) -> int:
