@@ -94,17 +94,13 @@ class Identity:
         """
         if topic.project != self.project:
             raise RealtimeError("wrong_project", f"This is a connection to {self.project}.")
-        if (
-            action is Action.PUBLISH
-            and topic.path.startswith("table/")
-            and self.role is not Role.SECRET
-        ):
+        if topic.table is not None and action is Action.PUBLISH and self.role is not Role.SECRET:
             raise RealtimeError(
                 "forbidden", "Only a server with the secret key may publish on a table's topic."
             )
-        if action is Action.STREAM and self.role is Role.SECRET:
-            return
         if self.allowed[action].match(topic.path):
+            return
+        if action is Action.STREAM and self.role is Role.SECRET:
             return
         message = f"The token does not allow {action.value} on {topic.path}."
         if action is Action.STREAM:

@@ -18,13 +18,14 @@ class Patterns:
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self.patterns = tuple(patterns)
+        self._isEverything = "**" in self.patterns
         self._expression = re.compile("|".join(map(_translate, self.patterns)) or r"(?!)", re.S)
 
     def match(self, text: str) -> bool:
         """
         Whether the whole of a text is covered by one of the patterns.
         """
-        return self._expression.fullmatch(text) is not None
+        return self._isEverything or self._expression.fullmatch(text) is not None
 
     def __repr__(self) -> str:
         return f"Patterns({self.patterns!r})"

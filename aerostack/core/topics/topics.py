@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from aerostack.errors import RealtimeError
@@ -28,21 +28,19 @@ class Topic:
 
     @ivar path: The topic within its project, such as C{chat/general}.
     @ivar project: The project's id.
+    @ivar canonical: The name that every frame carries: path and project.
+    @ivar table: The table whose changes this topic carries; L{None} if it is no table's.
     """
 
     path: str
     project: str
+    canonical: str = field(init=False, repr=False, compare=False)
+    table: str | None = field(init=False, repr=False, compare=False)
 
-    @property
-    def canonical(self) -> str:
-        """The name that every frame carries: path and project."""
-        return f"{self.path}/{self.project}"
-
-    @property
-    def table(self) -> str | None:
-        """The table whose changes this topic carries, if it is a table's."""
+    def __post_init__(self) -> None:
         kind, _, name = self.path.partition("/")
-        return name if kind == TABLE and name else None
+        object.__setattr__(self, "canonical", f"{self.path}/{self.project}")
+        object.__setattr__(self, "table", name if kind == TABLE and name else None)
 
 
 def tableTopic(table: str, project: str) -> Topic:
@@ -80,28 +78,35 @@ def parseTopic(text: str, project: str, projects: Collection[str], maxLength: in
     """
     if not text:
         raise RealtimeError("invalid_topic", "A topic cannot be empty.")
-    path = text.removesuffix(f"/{project}")
-    if path == text and "/" not in text:
-        path = f"{TABLE}/{text}"
-    length = len(path) + 1 + len(project)
+    topic = _named(text, project) if len(text) <= SHORT else _name(text, project)
+    length = len(topic.canonical)
     if length > maxLength:
         raise RealtimeError(
             "invalid_topic",
             f"A topic has at most {maxLength} characters with its project; this one {length}.",
         )
+    path = topic.path
     # A topic that ends in the client's project, or has no slash, is not another project's.
     if path == text and (last := path.rpartition("/")[2]) in projects:
         raise RealtimeError(
             "wrong_project",
             f"That topic belongs to the project {last}, this connection to {project}.",
         )
-    _checkPath(path)
+    if len(text) <= SHORT:
+        _checkOften(path)
+    else:
+        _checkPath(path)
+    return topic
+
+
+def _name(text: str, project: str) -> Topic:
+    """The topic for which a name stands in a project; nothing is checked."""
+    path = text.removesuffix(f"/{project}")
+    if path == text and "/" not in text:
+        path = f"{TABLE}/{text}"
     return Topic(path, project)
 
 
-# Clients name the same topics over and over, and the check takes longer than all else that is done
-# with a name.  A path is no longer than a topic, so this bounds the bytes too.
-@lru_cache(maxsize=1024)
 def _checkPath(path: str) -> None:
     segments = path.split("/")
     if segments[0] == TABLE:
@@ -111,6 +116,15 @@ def _checkPath(path: str) -> None:
     else:
         for segment in segments:
             _checkSegment(segment)
+
+
+SHORT = 128
+"""How many characters a topic's name may have to be remembered."""
+
+# Clients name the same topics over and over, and making and checking a topic takes longer than all
+# else that is done with its name.  What is remembered is short, which bounds the bytes too.
+_named = lru_cache(maxsize=4096)(_name)
+_checkOften = lru_cache(maxsize=4096)(_checkPath)
 
 
 def _checkSegment(segment: str) -> None:

@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.topics import topics
 from aerostack.core.topics.topics import Topic, checkEvent, parseTopic, tableTopic
 from aerostack.errors import RealtimeError
 
@@ -21,7 +22,7 @@ LENGTH = 64
 pieces = st.sampled_from(
     ["/", "table", "table/", "shop", "/shop", "blog", "/blog", "orders", "chat", ".", "..", " "]
 )
-texts = st.one_of(
+names = st.one_of(
     st.text(max_size=LENGTH + 8),
     st.lists(st.one_of(pieces, st.text(max_size=3)), max_size=8).map("".join),
 )
@@ -88,7 +89,7 @@ class FormTests(SynchronousTestCase):
             self.assertEqual(short.canonical, typescript(text))
             self.assertEqual(parse(typescript(text)), short)
 
-    @given(texts)
+    @given(names)
     def test_idempotent(self, text: str) -> None:
         """
         The canonical form of an accepted topic is accepted, and stays as it is.
@@ -161,6 +162,23 @@ class RefusalTests(SynchronousTestCase):
         for text in ("chat/general/blog", "table/orders/blog", "lobby/blog"):
             self.assertIn("blog", self.refused(text, "wrong_project"))
 
+    def test_judgedAnew(self) -> None:
+        """
+        A name that was accepted is refused where the limit is smaller, or where it is another
+        project's, and is another topic in another project.
+        """
+        accepted = parseTopic("chat/blog", PROJECT, {PROJECT}, LENGTH)
+        self.assertEqual(accepted.canonical, "chat/blog/shop")
+        for projects, length, code in (
+            ({PROJECT}, len("chat/blog/shop") - 1, "invalid_topic"),
+            ({PROJECT, "blog"}, LENGTH, "wrong_project"),
+        ):
+            error = self.assertRaises(
+                RealtimeError, parseTopic, "chat/blog", PROJECT, projects, length
+            )
+            self.assertEqual(error.code, code)
+        self.assertEqual(parseTopic("chat/blog", "q", {"q"}, LENGTH).canonical, "chat/blog/q")
+
     def test_namesake(self) -> None:
         """
         A table or room with the name of another project is reached by its canonical name, and a
@@ -170,7 +188,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(parse("table/blog/shop").table, "blog")
         self.assertEqual(parse("chat/blog/shop").canonical, "chat/blog/shop")
 
-    @given(texts)
+    @given(names)
     def test_nothingRefusedIsAccepted(self, text: str) -> None:
         """
         No accepted topic has a part or a character that topics cannot have.
@@ -187,6 +205,27 @@ class RefusalTests(SynchronousTestCase):
             self.assertFalse(set("\"'`\\;<>*#?") & set(topic.path))
             self.assertFalse({".", ".."} & set(parts))
             self.assertNotEqual(parts[0], "table")
+
+
+class RememberedTests(SynchronousTestCase):
+    """
+    Tests for the topics that are remembered by their names.
+    """
+
+    def test_bounded(self) -> None:
+        """
+        So many names are remembered, the newest ones, and no long ones.
+        """
+        for number in range(5000):
+            parse(f"chat/{number}")
+        known = topics._named.cache_info()
+        self.assertEqual((known.currsize, known.maxsize), (4096, 4096))
+        for _ in range(2):
+            parse("chat/4999")
+            parse("chat/" + "a" * topics.SHORT, 2 * topics.SHORT)
+        now = topics._named.cache_info()
+        self.assertEqual((now.hits - known.hits, now.misses - known.misses), (2, 0))
+        self.assertLessEqual(topics._checkOften.cache_info().maxsize or 0, 4096)
 
 
 class EventTests(SynchronousTestCase):
