@@ -64,7 +64,7 @@ def valueData(kind: str, part: str, value: Mapping[str, bytes], before: bytes | 
     """
     fields: dict[str, Any] = {"call" if kind == TOOL else "id": part}
     if kind == TOOL and before is not None:
-        fields |= _readFields(before) or {}
+        fields |= readFields(before) or {}
     fields |= {name: Raw(each) for name, each in value.items()}
     return encodeValue(fields)
 
@@ -97,7 +97,7 @@ def readEnd(state: str, data: bytes) -> End:
     @param data: The data of its last event, JSON.  A server that emits the end may say anything in
         it.
     """
-    fields = _readFields(data) or {}
+    fields = readFields(data) or {}
     reason, by = (_textOf(fields.get(name)) for name in ("reason", "by"))
     usage = fields.get("usage")
     return End(state, reason, by, None if usage in (None, b"null") else bytes(usage))
@@ -115,8 +115,8 @@ def keptData(answer: Answer, emitted: bytes | None) -> bytes:
     @param emitted: What a server has emitted at the end, JSON; L{None} for nothing.
     """
     fields = _endData(answer)
-    fields |= {**_textFields(answer), "metadata": Raw(answer.terms.meta)}
-    own = None if emitted is None else _readFields(emitted)
+    fields |= {**textFields(answer), "metadata": Raw(answer.terms.meta)}
+    own = None if emitted is None else readFields(emitted)
     return encodeValue({**fields, **(own or {})})
 
 
@@ -130,7 +130,7 @@ def readData(answer: Answer) -> bytes:
             "stream": answer.id,
             "topic": answer.topic,
             "state": answer.state,
-            **_textFields(answer),
+            **textFields(answer),
             "epoch": answer.epoch,
             "owner": answer.terms.owner,
             "meta": Raw(answer.terms.meta),
@@ -148,7 +148,10 @@ def _endData(answer: Answer) -> dict[str, Any]:
     return {**fields, "usage": None if end.usage is None else Raw(end.usage)}
 
 
-def _textFields(answer: Answer) -> dict[str, Any]:
+def textFields(answer: Answer) -> dict[str, Any]:
+    """
+    The text and the parts of a stream.
+    """
     parts = answer.parts.values()
     return {
         "text": "".join(part.read(0, part.length) for part in parts if part.kind == TEXT),
@@ -160,11 +163,13 @@ def _partData(part: Part) -> dict[str, Any]:
     fields: dict[str, Any] = {"part": part.name, "kind": part.kind}
     if part.length:
         fields["args" if part.kind == TOOL else "text"] = part.read(0, part.length)
-    return {**fields, **(_readFields(part.value or b"{}") or {})}
+    return {**fields, **(readFields(part.value or b"{}") or {})}
 
 
-def _readFields(data: bytes) -> dict[str, Raw] | None:
-    """Split a JSON object; L{None} for another value."""
+def readFields(data: bytes) -> dict[str, Raw] | None:
+    """
+    Split a JSON object; L{None} for another value.
+    """
     try:
         return _fields.decode(data)
     except msgspec.ValidationError:

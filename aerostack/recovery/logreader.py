@@ -71,6 +71,7 @@ class LogReader:
             plan,
             catchup.read,
             partial(outbound.awaitTurn, catchup),
+            partial(self._hub.sequencer.answers.get, topic.project),
         )
 
     async def follow(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:

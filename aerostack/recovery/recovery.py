@@ -210,6 +210,9 @@ class Recovery:
         live = log.position
         if request.since is not None:
             replay = self._reader.plan(outbound, catchup, topic, request.view, log, position)
+            running = self._hub.sequencer.answers.of(topic.canonical)
+            # What comes to them from here on is held.
+            snapshot = snapshotFrames(running, str(live))
             if isinstance(replay, Gap):
                 gap = replay
             elif (gap := await self._survey(topic, replay)) is None:
@@ -218,11 +221,9 @@ class Recovery:
                 self._answer(outbound, request, answer, position)
                 async for page in replay:
                     await outbound.writePast(catchup, page)
-                if replay.isKeptOnly and self._hub.sequencer.answers.of(topic.canonical):
+                if replay.isKeptOnly and running:
                     # The text of running streams is not kept yet.
-                    self._hub.delivery.handOver(topic.canonical, outbound)
-                    catchup.restart(None)
-                    await self._writeAnswers(outbound, topic, catchup)
+                    await self._writeAnswers(outbound, catchup, snapshot)
                 return
             gap = lostGap(request, position, log) or gap
         answers = self._hub.sequencer.answers.of(topic.canonical)
@@ -335,13 +336,20 @@ class Recovery:
         catchup.restart(None)
         # A client that is cut off in the middle has no position, and begins anew again.
         self._answer(outbound, request, startingAt(topic, None, gap))
-        await self._writeAnswers(outbound, topic, catchup)
-
-    async def _writeAnswers(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
         answers = self._hub.sequencer.answers.of(topic.canonical)
         live = self._openLog(topic).position
+        await self._writeAnswers(outbound, catchup, snapshotFrames(answers, str(live)))
+
+    async def _writeAnswers(
+        self, outbound: Outbound, catchup: Catchup, frames: Iterator[Frame]
+    ) -> None:
+        """
+        Send what token streams are up to.
+
+        @param frames: See L{snapshotFrames}.
+        """
         self.lateJoins += 1
-        await outbound.writePast(catchup, self._counted(snapshotFrames(answers, str(live))))
+        await outbound.writePast(catchup, self._counted(frames))
 
     def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:

@@ -5,11 +5,13 @@ What one subscription gets of a topic's past.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
+from aerostack.core.answers.answer import Answer
 from aerostack.core.answers.appended import Appended
 from aerostack.core.replay.log import Entry, Gap, Plan, TopicLog
 from aerostack.core.replay.positions import Position
@@ -23,6 +25,7 @@ from aerostack.hub.encoding import publicationFrame
 from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.protocol.framing import Frame
+from aerostack.protocol.streamends import EndEvent, readEnd, wholeData
 from aerostack.tables.encoding import changeFrame, commitFrame
 
 PAGE = 500
@@ -37,6 +40,9 @@ and not at its turn."""
 
 Read = Callable[[Deferred[Any]], Deferred[Any]]
 """Waits for a read, as long as the client wants it."""
+
+Find = Callable[[str], Answer | None]
+"""Finds a token stream of the topic's project by its id."""
 
 AwaitTurn = Callable[[], Deferred[None]]
 """Waits until the client can take more."""
@@ -72,6 +78,7 @@ class Replay:
         plan: Plan,
         read: Read,
         awaitTurn: AwaitTurn,
+        find: Find,
     ) -> None:
         """
         @param position: Where the past begins.
@@ -87,6 +94,7 @@ class Replay:
         self._plan = plan
         self._read = read
         self._awaitTurn = awaitTurn
+        self._find = find
         self._seen = position.seen
         # A client that comes from an earlier log and is cut off in the middle must keep that epoch.
         self._epoch = position.epoch if plan.keptOnly else log.epoch
@@ -124,12 +132,58 @@ class Replay:
             # A client that does not read has no page in memory.
             await self._awaitTurn()
             frames, after = await self._page(after)
-            if after is None or after >= until:
+            if (after is None or after >= until) and not self._bringsWholeTexts:
                 # What is in memory needs no turn of its own.
                 yield chain(frames, self._logged)
                 return
             yield frames
-        yield self._logged
+        if not self._bringsWholeTexts:
+            yield self._logged
+            return
+        async for part in self._withWholeTexts():
+            yield part
+
+    @property
+    def _bringsWholeTexts(self) -> bool:
+        """
+        Whether the client may lack the beginnings of token streams.
+        """
+        return self.isKeptOnly and self._topic.table is None
+
+    async def _withWholeTexts(self) -> AsyncIterator[Iterable[Frame]]:
+        """
+        The frames for the entries of the log, where each token stream comes whole: with its end if
+        it has ended.  What running ones are up to comes behind all this.
+        """
+        part: list[Entry] = []
+        for entry in self._plan.entries:
+            if isinstance(entry.source, Appended):
+                continue
+            assert isinstance(entry.frame, Frame)
+            end = readEnd(entry.frame)
+            if end is not None:
+                # Of all texts, only one is copied at a time.
+                yield _loggedFrames(self._rows, self._log, part)
+                data = await self._wholeData(entry, end)
+                entry, part = replace(entry, frame=end.whole(data)), []
+            part.append(entry)
+        yield _loggedFrames(self._rows, self._log, part)
+
+    async def _wholeData(self, entry: Entry, end: EndEvent) -> bytes:
+        """
+        The data of an end, with the text if that is here or in the database.
+        """
+        answer = self._find(end.stream)
+        if answer is not None and answer.isOver:
+            return wholeData(answer, end.data)
+        if entry.kept:
+            await self._awaitTurn()
+            topic, mark = self._topic.canonical, entry.mark
+            reading = self._history.readPast(topic, mark - 1, mark, 1, PAGE_BYTES)
+            for kept in await readable(self._read(reading)):
+                if kept.message.stream is not None:
+                    return bytes(kept.message.data)
+        return bytes(end.data)
 
     async def _page(self, after: int) -> tuple[Sequence[Frame], int | None]:
         """

@@ -63,9 +63,9 @@ class CheckpointTests(StreamCase):
         self.assertEqual(self.world.history.answers.records, {})
 
 
-class RestartTests(StreamCase):
+class RestartCase(StreamCase):
     """
-    Tests for a restart of the daemon.
+    A daemon that is started again.
     """
 
     def restart(self) -> None:
@@ -77,6 +77,12 @@ class RestartTests(StreamCase):
         self.world.restart()
         self.producer = self.world.connect(key=SECRET_KEY)
         self.early = Watcher(self.world.connect(userId="early"))
+
+
+class RestartTests(RestartCase):
+    """
+    Tests for a restart of the daemon.
+    """
 
     def test_goesOn(self) -> None:
         """
