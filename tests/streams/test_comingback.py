@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.streams.test_checkpointing import RestartCase
-from tests.streams.watching import TOPIC, Watcher
+from tests.streams.watching import TOPIC
 
 
 class ComingBackTests(RestartCase):
