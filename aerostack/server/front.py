@@ -29,8 +29,9 @@ from aerostack.net.http.chat import ChatsResource
 from aerostack.net.http.gateway import GatewayResource
 from aerostack.net.http.metrics import Measured, Timings
 from aerostack.net.http.streams import StreamParts, StreamsResource
-from aerostack.net.websocket.connections import Connections
+from aerostack.net.websocket.connections import Connections, MakeSession
 from aerostack.net.websocket.gate import Gate
+from aerostack.net.websocket.opener import Opener
 from aerostack.net.websocket.resource import RealtimeResource
 from aerostack.process.lag import LagMonitor
 from aerostack.protocol.deflate import Compressor
@@ -207,8 +208,7 @@ class Front(MultiService):
             self.config,
             self.authenticator,
             self._node.shares,
-            self._gate,
-            self.connections,
+            self._makeOpener(),
             self._node.history,
             self.feeds.permit,
             self.rpc,
@@ -219,6 +219,16 @@ class Front(MultiService):
                 **self._makeStreams(),
                 **(self._makeExamples() if self.config.server.examples else {}),
             },
+        )
+
+    def _makeOpener(self, makeSession: MakeSession | None = None) -> Opener:
+        return Opener(
+            self._gate,
+            self.connections,
+            self.authenticator,
+            self._wall,
+            self.config.server.queryCredentials,
+            makeSession,
         )
 
     def _makeStreams(self) -> Mapping[str, Resource]:
@@ -248,19 +258,14 @@ class Front(MultiService):
         chats = Chats(
             streams, parts.watches, parts.relays, parts.models, self.rpc.parse, permit, newId
         )
-        opening = RealtimeResource(
-            self._gate,
-            self.connections,
-            self.authenticator,
-            self._wall,
-            self.config.server.queryCredentials,
+        opener = self._makeOpener(
             lambda connection, identity: ChatSession(
                 connection, identity, self._services.context, chats
-            ),
+            )
         )
         return {
             "api/gateway": GatewayResource(parts),
-            "api/ai/chat": ChatsResource(parts, chats, opening),
+            "api/ai/chat": ChatsResource(parts, chats, RealtimeResource(opener)),
             "api/v1/public/realtime/streams": StreamsResource(parts),
         }
 

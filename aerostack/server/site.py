@@ -18,8 +18,7 @@ from aerostack.net.http.files import clientFiles, homeFiles, sharedFiles
 from aerostack.net.http.health import HealthResource
 from aerostack.net.http.metrics import Measured, MetricsResource
 from aerostack.net.http.tree import makeTree
-from aerostack.net.websocket.connections import Connections
-from aerostack.net.websocket.gate import Gate
+from aerostack.net.websocket.opener import Opener
 from aerostack.net.websocket.resource import RealtimeResource
 from aerostack.server.health import Health
 from aerostack.sessions.rpc import RPC, Permit
@@ -49,8 +48,7 @@ class SiteMap:
         config: Config,
         authenticator: Authenticator,
         shares: IShares,
-        gate: Gate,
-        connections: Connections,
+        opener: Opener,
         history: IKeptMessages,
         permit: Permit,
         rpc: RPC,
@@ -59,6 +57,7 @@ class SiteMap:
         more: Mapping[str, Resource],
     ) -> None:
         """
+        @param opener: Opens the WebSockets of most clients.
         @param measure: Gives the numbers that C{/metrics} shows.
         @param more: Resources of the models, the console and the examples, by path.
         """
@@ -77,9 +76,7 @@ class SiteMap:
                 **homeFiles(openProject(config), config.server.examples),
                 **sharedFiles(),
                 **clientFiles(),
-                "api/realtime": RealtimeResource(
-                    gate, connections, authenticator, wall, config.server.queryCredentials
-                ),
+                "api/realtime": RealtimeResource(opener),
                 "api/v1/public/realtime/history": self._history,
                 "internal/hooks/rpc": RPCResource(rpc, authenticator, clock, wall, shares),
                 "health": HealthResource(health.health),

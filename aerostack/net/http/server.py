@@ -105,6 +105,7 @@ class BoundedChannel(HTTPChannel):
     connection's share of a turn, and only after the client has read the answer before.
 
     @ivar untouched: Whether the daemon has written no answer yet.
+    @ivar lost: Whether the connection has ended.
     """
 
     untouched = True
@@ -113,7 +114,7 @@ class BoundedChannel(HTTPChannel):
     unread = b""
     held = False
     ending = False
-    _lost = False
+    lost = False
     _successor: IProtocol | None = None
 
     @property
@@ -126,7 +127,7 @@ class BoundedChannel(HTTPChannel):
         self.site.lobby.enter(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._lost = True
+        self.lost = True
         self.site.lobby.leave(self)
         super().connectionLost(reason)
 
@@ -150,7 +151,7 @@ class BoundedChannel(HTTPChannel):
     def feed(self) -> None:
         """Take bytes up to the end of the next request."""
         data, self.unread = self.unread, b""
-        if self._lost:
+        if self.lost:
             return
         if not self._waitingForTransport and not self._handlingRequest:
             self.paused = False
@@ -164,7 +165,7 @@ class BoundedChannel(HTTPChannel):
     def letGo(self) -> None:
         """See L{Source}."""
         busy = self.paused or self._handlingRequest or self._waitingForTransport
-        if not busy and not self._lost:
+        if not busy and not self.lost:
             self._networkProducer.resumeProducing()
 
     def failed(self, failure: Failure) -> None:
@@ -196,7 +197,7 @@ class BoundedChannel(HTTPChannel):
 
     def _owe(self, size: int) -> None:
         """Count what was written, if the client does not read as fast."""
-        if self._waitingForTransport and not self._lost:
+        if self._waitingForTransport and not self.lost:
             self.site.lobby.owe(self, size)
 
     def resumeProducing(self) -> None:

@@ -1,5 +1,5 @@
 """
-All WebSocket connections of the daemon.  An HTTP request becomes a connection here.
+All WebSocket connections of the daemon.  An HTTP connection becomes one of them here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.policies import ProtocolWrapper
-from twisted.web.server import NOT_DONE_YET, Request
 
 from aerostack.core.access.permissions import Identity
 from aerostack.interfaces.messaging import IConnection
@@ -82,27 +81,26 @@ class Connections:
 
     def accept(
         self,
-        request: Request,
+        channel: Any,
         opening: Opening,
         identity: Identity,
         address: str | None,
         place: IPlace,
         makeSession: MakeSession | None = None,
-    ) -> Any:
+    ) -> None:
         """
-        Make a WebSocket of a request.
+        Make a WebSocket of an HTTP connection.
 
+        @param channel: The connection, a L{aerostack.net.http.server.BoundedChannel}.
         @param opening: The request, as L{parseOpening} has read it.
         @param address: The address under which the connection is counted; L{None} if it is not.
         @param place: The place that was taken for the connection.  It is given back when the
             connection ends.  If this method raises an error, the caller gives it back.
         @param makeSession: Makes the connection's session; L{None} for one as most clients have.
-        @return: The result for the resource's C{render}.
         """
         client = opening.client()
         connection = self._kind(self._newId(), self)
         extension = None if self._compressor is None else agree(opening.extensions)
-        channel: Any = request.channel
         connection.address = address
         connection.place = place
         connection.client = client
@@ -119,7 +117,6 @@ class Connections:
         behind: bytes = channel.behind()
         if behind:
             connection.dataReceived(behind)
-        return NOT_DONE_YET
 
     def _writer(self, transport: Any, connection: Connection, untouched: bool) -> Writer:
         """

@@ -5,7 +5,7 @@ Decides whether a client may connect, before the daemon looks at its credentials
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
-from twisted.web.server import Request
+from twisted.internet.interfaces import IAddress
 
 from aerostack.core.limits.draining import DrainPlan
 from aerostack.core.limits.lag import LagLimit
@@ -41,13 +41,14 @@ class Gate:
         """
         self._proxies = proxies
 
-    def addressOf(self, request: Request, opening: Opening) -> str | None:
+    def addressOf(self, peer: IAddress, opening: Opening) -> str | None:
         """
         The address under which a connection is counted; L{None} if it is not counted.
+
+        @param peer: The other end of the connection.
         """
         # A Unix socket's address has no host.
-        peer = getattr(request.getClientAddress(), "host", None)
-        return self._proxies.client(peer, opening.forwardedFor)
+        return self._proxies.client(getattr(peer, "host", None), opening.forwardedFor)
 
     def admit(self, address: str | None) -> IPlace | Deferred[IPlace]:
         """
