@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
-from twisted.web.resource import Resource
 
 from aerostack.net.endpoints import certificateFiles, layered
 from aerostack.net.http.server import BoundedSite, Lobby
+from aerostack.net.http.tree import Tree
 from aerostack.net.intake import Intake
 from aerostack.net.tls import PEM, ReloadableTLS
 from aerostack.settings.limits import LimitsConfig
@@ -35,7 +35,7 @@ class Adopting:
     def __init__(
         self,
         reactor: Any,
-        root: Resource,
+        root: Tree,
         limits: LimitsConfig,
         workers: int,
         listen: Sequence[str],

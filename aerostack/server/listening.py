@@ -9,10 +9,10 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.web.resource import Resource
 
 from aerostack.net.endpoints import Listener, serverEndpoint
 from aerostack.net.http.server import BoundedSite, Lobby
+from aerostack.net.http.tree import Tree
 from aerostack.net.intake import Intake
 from aerostack.net.tls import TLSError
 from aerostack.settings.limits import LimitsConfig
@@ -50,7 +50,7 @@ class Listening:
 
     log = Logger()
 
-    def __init__(self, reactor: Any, root: Resource, limits: LimitsConfig) -> None:
+    def __init__(self, reactor: Any, root: Tree, limits: LimitsConfig) -> None:
         self.ports: list[IListeningPort] = []
         self.lobby = Lobby(limits)
         self._reactor = reactor

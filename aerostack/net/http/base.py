@@ -14,8 +14,11 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from aerostack.errors import RealtimeError
+from aerostack.net.http.head import Upgrader
 from aerostack.net.http.requests import BoundedRequest, headerOf
 from aerostack.protocol.codec import encodeValue
+
+_log = Logger()
 
 
 class JSONResource(Resource):
@@ -28,6 +31,7 @@ class JSONResource(Resource):
     @cvar cors: Whether pages of a project's origins may read the answers.
     @cvar corsHeaders: The headers that such a page may send.
     @cvar corsExposed: The headers of an answer that such a page may read.
+    @ivar upgrader: Opens WebSockets on the path; L{None} if the path has none.
     """
 
     isLeaf = True
@@ -35,7 +39,7 @@ class JSONResource(Resource):
     cors = False
     corsHeaders: tuple[str, ...] = ("authorization", "content-type", "x-aerostack-key")
     corsExposed: tuple[str, ...] = ()
-    log = Logger()
+    upgrader: Upgrader | None = None
 
     def answer(self, request: BoundedRequest) -> Any:
         """
@@ -92,12 +96,7 @@ class JSONResource(Resource):
         return NOT_DONE_YET
 
     def _failed(self, failure: Failure, request: Request) -> tuple[int, Any]:
-        if isinstance(failure.value, RealtimeError):
-            return self._refuse(request, failure.value)
-        self.log.failure("a request failed", failure, path=request.path)
-        return self._refuse(
-            request, RealtimeError("internal_error", "The daemon failed; its log says how.")
-        )
+        return self._refuse(request, refusalFor(failure, request.path))
 
     def errorBody(self, error: RealtimeError) -> Any:
         """
@@ -157,6 +156,19 @@ class JSONResource(Resource):
                     b"access-control-expose-headers", ", ".join(self.corsExposed).encode()
                 )
             request.setHeader(b"access-control-max-age", b"600")
+
+
+def refusalFor(failure: Failure, path: bytes) -> RealtimeError:
+    """
+    The error that a client gets because its request has failed.  Unless the client is at fault,
+    the log gets the failure.
+
+    @param path: The path of the request.
+    """
+    if isinstance(failure.value, RealtimeError):
+        return failure.value
+    _log.failure("a request failed", failure, path=path)
+    return RealtimeError("internal_error", "The daemon failed; its log says how.")
 
 
 def nothingHere() -> RealtimeError:

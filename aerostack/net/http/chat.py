@@ -57,6 +57,7 @@ class ChatsResource(_ChatResource):
         """
         super().__init__(parts, chats)
         self._opening = opening
+        self.upgrader = opening.upgrader
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         chat = path.decode("utf-8", "replace")

@@ -5,7 +5,7 @@ Reads HTTP requests, and finds out who sends them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from twisted.web.http import parse_qs
@@ -138,11 +138,24 @@ def queryOf(request: Request) -> Mapping[str, str]:
 
     @raise RealtimeError: C{invalid_arguments}: a parameter is not UTF-8.
     """
+    return _parameters(request.args or {})
+
+
+def readQuery(query: bytes) -> Mapping[str, str]:
+    """
+    Read the query of a URL; see L{queryOf}.
+    """
+    return _parameters(_parse(query))
+
+
+def _parse(query: bytes) -> dict[bytes, list[bytes]]:
+    parsed: dict[bytes, list[bytes]] = parse_qs(query, keep_blank_values=True)
+    return parsed
+
+
+def _parameters(args: Mapping[bytes, Sequence[bytes]]) -> Mapping[str, str]:
     try:
-        return {
-            name.decode("utf-8"): values[0].decode("utf-8")
-            for name, values in (request.args or {}).items()
-        }
+        return {name.decode("utf-8"): values[0].decode("utf-8") for name, values in args.items()}
     except UnicodeDecodeError:
         raise RealtimeError("invalid_arguments", "The URL's parameters are not UTF-8.") from None
 
@@ -194,7 +207,7 @@ class BoundedRequest(Request):
             # The authority in the target overrides Host (RFC 9112, 3.2.2).
             self.requestHeaders.setRawHeaders(b"host", [authority])
         self.path, _, query = self.uri.partition(b"?")
-        self.args = parse_qs(query, keep_blank_values=True)
+        self.args = _parse(query)
         self.process()
 
 

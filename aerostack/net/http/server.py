@@ -4,6 +4,7 @@ HTTP connections, within bounds.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IProtocol
@@ -12,18 +13,15 @@ from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
-from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from aerostack.errors import RealtimeError
-from aerostack.net.http.base import RefusalResource
-from aerostack.net.http.requests import BoundedRequest
+from aerostack.net.http.base import RefusalResource, refusalFor
+from aerostack.net.http.head import SINGLE, pathOf, readHead
+from aerostack.net.http.requests import BoundedRequest, readQuery
+from aerostack.net.http.tree import Tree
 from aerostack.net.intake import Intake
 from aerostack.settings.limits import LimitsConfig
-
-_SINGLE = (b"host", b"origin", b"authorization", b"x-aerostack-key")
-"""Headers that decide about rights.  If one came twice, a proxy in front could use the first and
-the daemon the second."""
 
 LEAST = 100
 """How many connections may speak HTTP at the same time at the least, even if C{limits.connections}
@@ -104,8 +102,12 @@ class BoundedChannel(HTTPChannel):
     If a client sends several requests without waiting for answers, each is answered in the
     connection's share of a turn, and only after the client has read the answer before.
 
+    A connection that begins with the request for a WebSocket becomes one without twisted.web; see
+    L{aerostack.net.http.head}.  twisted.web only answers it if it is refused.
+
     @ivar untouched: Whether the daemon has written no answer yet.
     @ivar lost: Whether the connection has ended.
+    @ivar refusal: Why the next request is refused; L{None} if that is not known yet.
     """
 
     untouched = True
@@ -115,6 +117,8 @@ class BoundedChannel(HTTPChannel):
     held = False
     ending = False
     lost = False
+    refusal: RealtimeError | None = None
+    _isNew = True
     _successor: IProtocol | None = None
 
     @property
@@ -153,10 +157,50 @@ class BoundedChannel(HTTPChannel):
         data, self.unread = self.unread, b""
         if self.lost:
             return
+        if self._isNew:
+            self._isNew = False
+            if self._upgrade(data):
+                return
         if not self._waitingForTransport and not self._handlingRequest:
             self.paused = False
         LineReceiver.dataReceived(self, data)
         self._readLess()
+
+    def _upgrade(self, data: bytes) -> bool:
+        """
+        Make a WebSocket of the connection.
+
+        @param data: Its first bytes.
+        @return: Whether they ask for that; else twisted.web has to read them.
+        """
+        upgrader = self.site.upgraders.get(pathOf(data))
+        head = None if upgrader is None else readHead(data)
+        if upgrader is None or head is None:
+            return False
+        # As Twisted does while a request is answered: what comes meanwhile waits in its buffer.
+        self._savedTimeOut = self.setTimeout(None)
+        self._handlingRequest = True
+        self.setRawMode()
+        if len(data) > head.size:
+            self._dataBuffer.append(data[head.size :])
+        refuse = partial(self._refuse, head.path, data[: head.size])
+        try:
+            opening = upgrader.open(self, head.headers, partial(readQuery, head.query))
+        except Exception:
+            refuse(Failure())
+        else:
+            if opening is not None:
+                opening.addErrback(refuse)
+        return True
+
+    def _refuse(self, path: bytes, head: bytes, failure: Failure) -> None:
+        """Have twisted.web answer a request that is refused."""
+        if self.lost:
+            return
+        self.refusal = refusalFor(failure, path)
+        self.line_mode = 1
+        # Behind the answer, Twisted goes on with what is in its buffer.
+        LineReceiver.dataReceived(self, head)
 
     def hold(self) -> None:
         """See L{Source}."""
@@ -260,6 +304,7 @@ class BoundedSite(Site):
     """
     Serves a tree of resources, within limits.
 
+    @ivar upgraders: What opens WebSockets, by path.
     @ivar bodyBytes: How many bytes the body of a request may have.
     @ivar local: Whether only programs on this machine reach the site.
     """
@@ -271,7 +316,7 @@ class BoundedSite(Site):
 
     def __init__(
         self,
-        root: Resource,
+        root: Tree,
         reactor: Any,
         limits: LimitsConfig,
         lobby: Lobby,
@@ -283,6 +328,7 @@ class BoundedSite(Site):
         @param intake: Takes the bytes of all connections.
         """
         super().__init__(root, requestFactory=BoundedRequest, reactor=reactor)
+        self.upgraders = root.upgraders
         self.lobby = lobby
         self.intake = intake
         self.local = local
@@ -296,14 +342,17 @@ class BoundedSite(Site):
         self.timeOut = limits.handshakeTimeout
 
     def getResourceFor(self, request: Any) -> Any:
-        for name in _SINGLE:
-            if len(request.requestHeaders.getRawHeaders(name, ())) > 1:
-                repeated = RealtimeError(
-                    "invalid_arguments", f"The header {name.decode().title()} stands there twice."
+        refusal, request.channel.refusal = request.channel.refusal, None
+        for name in SINGLE:
+            if len(request.requestHeaders.getRawHeaders(name.encode(), ())) > 1:
+                refusal = RealtimeError(
+                    "invalid_arguments", f"The header {name.title()} stands there twice."
                 )
-                request.postpath = []
-                return RefusalResource(repeated)
-        return super().getResourceFor(request)
+                break
+        if refusal is None:
+            return super().getResourceFor(request)
+        request.postpath = []
+        return RefusalResource(refusal)
 
     def log(self, request: Any) -> None:
         """

@@ -10,18 +10,25 @@ from typing import Any
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from aerostack.net.http.base import NotFoundResource
+from aerostack.net.http.base import JSONResource, NotFoundResource
+from aerostack.net.http.head import Upgrader
 from aerostack.net.http.requests import BoundedRequest
 
 
-def makeTree(resources: Mapping[str, Resource]) -> Resource:
+def makeTree(resources: Mapping[str, Resource]) -> Tree:
     """
     Make the tree of a site's resources.
 
     @param resources: By path, such as C{api/realtime}; the empty path is the root.
     @return: The root of the tree.
     """
-    root = _Branch()
+    root = Tree(
+        {
+            f"/{path}".encode(): resource.upgrader
+            for path, resource in resources.items()
+            if isinstance(resource, JSONResource) and resource.upgrader is not None
+        }
+    )
     for path, resource in resources.items():
         *branches, leaf = path.split("/")
         node: Resource = root
@@ -50,3 +57,15 @@ class _Branch(Resource):
             request.setResponseCode(308)
             return b""
         return NotFoundResource().render(request)
+
+
+class Tree(_Branch):
+    """
+    The root of a site's resources.
+
+    @ivar upgraders: What opens WebSockets, by path.
+    """
+
+    def __init__(self, upgraders: Mapping[bytes, Upgrader]) -> None:
+        super().__init__()
+        self.upgraders = upgraders

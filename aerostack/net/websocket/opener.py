@@ -15,7 +15,7 @@ from aerostack.errors import RealtimeError
 from aerostack.interfaces.shares import IPlace
 from aerostack.net.websocket.connections import Connections, MakeSession
 from aerostack.net.websocket.gate import Gate
-from aerostack.net.websocket.handshake import Opening, parseOpening
+from aerostack.net.websocket.handshake import Headers, Opening, parseOpening
 
 Query = Callable[[], Mapping[str, str]]
 """
@@ -52,9 +52,7 @@ class Opener:
         self._queryCredentials = queryCredentials
         self._makeSession = makeSession
 
-    def open(
-        self, channel: Any, headers: Mapping[str, list[str]], query: Query
-    ) -> Deferred[None] | None:
+    def open(self, channel: Any, headers: Headers, query: Query) -> Deferred[None] | None:
         """
         Open a WebSocket.
 

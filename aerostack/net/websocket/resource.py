@@ -22,7 +22,7 @@ class RealtimeResource(JSONResource):
 
     def __init__(self, opener: Opener) -> None:
         super().__init__()
-        self._opener = opener
+        self.upgrader = self._opener = opener
 
     def answer(self, request: BoundedRequest) -> Any:
         if request.method != b"GET" or request.clientproto != b"HTTP/1.1":

@@ -81,6 +81,16 @@ class FormTests(Requests):
         wire.write(OPENING.replace(b"GET /", b"GET http://localhost/"))
         await self.until(lambda: b"HTTP/1.1 101" in wire.received)
 
+    async def test_short(self) -> None:
+        """
+        On each path with WebSockets, twisted.web does not read a request that comes as a whole.
+        """
+        self.patch(server.LineReceiver, "dataReceived", None)
+        for path in (b"/api/realtime?", b"/api/ai/chat?"):
+            wire = await self.raw()
+            wire.write(OPENING.replace(b"/api/realtime?", path))
+            await self.until(lambda wire=wire: b"HTTP/1.1 101" in wire.received)
+
     async def test_onlyGET(self) -> None:
         """
         Only C{GET} in HTTP/1.1 opens a WebSocket; a refusal has its reason phrase.
