@@ -92,7 +92,9 @@ ERRORS: dict[str, ErrorCode] = {
         "As many token streams run on the topic, in the project or in the daemon's memory as may "
         "run. Wait retryAfter ms.",
     ),
-    "stream_unknown": ErrorCode(404, "No token stream of that id runs, or has just ended."),
+    "stream_unknown": ErrorCode(
+        404, "No token stream of that id runs, and what has ended was not kept."
+    ),
     "stream_busy": ErrorCode(
         409,
         "Another producer has the token stream. Wait retryAfter ms, or start with takeover.",

@@ -21,7 +21,9 @@ from aerostack.databases.health import RestoreNotice
 from aerostack.databases.messages import (
     Again,
     InDoubt,
+    TooLong,
     insertMessages,
+    selectEnd,
     selectNewest,
     selectPage,
     selectPast,
@@ -34,6 +36,9 @@ from aerostack.interfaces.tracking import IDatabase
 from aerostack.tracker.faults import known
 
 T = TypeVar("T")
+
+END_CHARACTERS = 16_777_216
+"""The limit of the data of a message that L{History.findEnd} reads."""
 
 PAGE_CHARACTERS = 4_194_304
 """The limit of a page of the history, in characters of data, about; a page always has at least
@@ -209,6 +214,19 @@ class History:
 
     def page(self, topic: str, limit: int, before: int | None) -> Deferred[list[Kept]]:
         return self._ask(selectPage, topic, limit, before, PAGE_CHARACTERS)
+
+    def findEnd(self, project: str, stream: str) -> Deferred[Kept | None]:
+        def check(found: Kept | TooLong | None) -> Kept | None:
+            if isinstance(found, TooLong):
+                raise RealtimeError(
+                    "too_large",
+                    f"The stream {stream[:64]} has more than {END_CHARACTERS} characters; read the"
+                    " history of its topic.",
+                )
+            return found
+
+        reading: Deferred[Any] = self._ask(selectEnd, project, stream, END_CHARACTERS)
+        return reading.addCallback(check)
 
     def newest(self, topics: Sequence[str]) -> Deferred[dict[str, int]]:
         return self._ask(selectNewest, topics)

@@ -11,7 +11,15 @@ from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
 from aerostack.core.replay.publications import EVENT, Kept, Message
 from aerostack.databases.answers import deleteAnswers, foreignAnswers
 from aerostack.databases.dialect import Dialect
-from aerostack.databases.messagerows import COLUMNS, CREATED_AT, DATA, LATEST, readRows, rowOf
+from aerostack.databases.messagerows import (
+    COLUMNS,
+    CREATED_AT,
+    DATA,
+    LATEST,
+    readRows,
+    rowOf,
+    streamKey,
+)
 
 
 class InDoubt(Exception):
@@ -121,6 +129,42 @@ def selectNewest(cursor: Any, dialect: Dialect, topics: Sequence[str]) -> dict[s
         topics,
     )
     return {topic: newest or 0 for topic, newest in cursor.fetchall()}
+
+
+class TooLong:
+    """
+    Stands for a message that was not read, because its data are too long.
+    """
+
+
+def selectEnd(
+    cursor: Any, dialect: Dialect, project: str, stream: str, size: int
+) -> Kept | TooLong | None:
+    """
+    Read the newest message that keeps the end of a streamed answer.
+
+    @param stream: The answer's id.
+    @param size: How many characters the data may have.
+    """
+    dialect.execute(
+        cursor,
+        f"SELECT room_id, created_at, length(data) FROM {dialect.messages} WHERE stream = ?"
+        f" AND created_at < {LATEST} ORDER BY created_at DESC LIMIT 1",
+        (streamKey(project, stream),),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    topic, createdAt, length = row
+    if length > size:
+        return TooLong()
+    dialect.execute(
+        cursor,
+        f"SELECT {COLUMNS} FROM {dialect.messages} WHERE room_id = ? AND created_at = ?",
+        (topic, createdAt),
+    )
+    found = readRows(cursor.fetchall())
+    return found[0] if found else None
 
 
 def selectPage(

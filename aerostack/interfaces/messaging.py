@@ -54,6 +54,17 @@ class IHistory(IKeptMessages):
     The kept messages of every topic.
     """
 
+    def findEnd(project, stream):
+        """
+        Read the message that keeps the end of a streamed answer; if several answers have had the
+        id, that of the last.
+
+        @param stream: The answer's id.
+        @return: A L{Deferred} of an L{aerostack.core.replay.publications.Kept}, or of L{None} if
+            there is none.  Fails with L{RealtimeError} C{too_large} if the message is too long to
+            be read at once.
+        """
+
     def append(message):
         """
         Keep a message.

@@ -82,7 +82,7 @@ class IStreams(Interface):
 
     def get(project, stream):
         """
-        Read a stream that runs, or has ended a while ago.
+        Read a stream that runs, or has ended; the history has those that have ended long ago.
 
-        @return: Its JSON, bytes.  Fails with C{stream_unknown}.
+        @return: An L{aerostack.core.answers.requests.Found}.  Fails with C{stream_unknown}.
         """

@@ -11,9 +11,10 @@ import msgspec
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from aerostack.core.answers.answer import Answer, End
+from aerostack.core.answers.answer import IMPLICIT, Answer, End
 from aerostack.core.answers.appended import Appended
 from aerostack.core.answers.part import DATA, REASONING, TEXT, TOOL, Block, Part
+from aerostack.core.replay.publications import StreamMark
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.framing import Frame
@@ -116,6 +117,7 @@ def keptData(answer: Answer, emitted: bytes | None) -> bytes:
     """
     fields = _endData(answer)
     fields |= {**textFields(answer), "metadata": Raw(answer.terms.meta)}
+    fields |= {"owner": answer.terms.owner, "epoch": answer.epoch}
     own = None if emitted is None else readFields(emitted)
     return encodeValue({**fields, **(own or {})})
 
@@ -137,6 +139,45 @@ def readData(answer: Answer) -> bytes:
             **{name: value for name, value in ended.items() if name != "id"},
         }
     )
+
+
+def pastData(topic: str, mark: StreamMark, kept: bytes) -> bytes:
+    """
+    A stream that has ended long ago, in the form of L{readData}.
+
+    @param mark: Its end.
+    @param kept: The data that L{keptData} has made of it.  A server that ends its stream by an
+        event may have put anything into it.
+    """
+    fields = readFields(kept) or {}
+    text = _valueOf(fields, "text", str, "")
+    parts = _valueOf(fields, "parts", list[dict[str, Raw]], None)
+    if parts is None:
+        parts = [{"part": IMPLICIT, "kind": TEXT, "text": text}] if text else []
+    by = _valueOf(fields, "by", str, None)
+    return encodeValue(
+        {
+            "stream": mark.stream,
+            "topic": topic,
+            "state": mark.state,
+            "text": text,
+            "parts": parts,
+            "epoch": _valueOf(fields, "epoch", int, 1),
+            "owner": _valueOf(fields, "owner", str, None),
+            "meta": _valueOf(fields, "metadata", dict[str, Raw], {}),
+            "reason": _valueOf(fields, "reason", str, None),
+            **({} if by is None else {"by": by}),
+            "usage": _valueOf(fields, "usage", dict[str, Raw], None),
+        }
+    )
+
+
+def _valueOf(fields: Mapping[str, Raw], name: str, kind: Any, default: Any) -> Any:
+    """A field, or what stands in for it if it is missing or of another type."""
+    try:
+        return msgspec.json.decode(fields[name], type=kind) if name in fields else default
+    except msgspec.ValidationError:
+        return default
 
 
 def _endData(answer: Answer) -> dict[str, Any]:

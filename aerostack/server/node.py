@@ -160,7 +160,7 @@ class Node(MultiService):
             lambda: uuid4().hex,
         )
         # One for all parts that serve clients: it answers the other nodes.
-        self._streams = NodeStreams(self.streams, self.others)
+        self._streams = NodeStreams(self.streams, self.others, self.streams.keeper.read)
         self.heads: SharedHeads | None = None
         self._shared: SharedLogs | None = None
         self._topics: ILogSource = LocalLogs()

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 
 from aerostack.core.access.permissions import Action, Identity
 from aerostack.core.answers.answer import Terms
-from aerostack.core.answers.requests import Started, StartRequest
+from aerostack.core.answers.requests import Found, Started, StartRequest
 from aerostack.core.answers.units import units
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
@@ -50,7 +50,6 @@ class _Part(msgspec.Struct):
 
 
 class _Stream(msgspec.Struct):
-    topic: str
     epoch: int
     parts: list[_Part]
 
@@ -126,13 +125,14 @@ class RelayMethods:
         is not asked again.
         """
         try:
-            found = _streams.decode(await self._streams.get(topic.project, stream))
+            read: Found = await self._streams.get(topic.project, stream)
         except RealtimeError as error:
             if error.code != "stream_unknown":
                 raise
             return None
-        if found.topic != topic.canonical:
+        found = _streams.decode(read.data)
+        if read.topic != topic.canonical:
             raise RealtimeError("stream_mismatch", f"The stream {stream} is of another topic.")
         lengths = {part.part: units(part.text or part.args or "") for part in found.parts}
         lease = int(Terms().lease * 1000)
-        return startedFields(Started(stream, found.topic, found.epoch, lengths, lease))
+        return startedFields(Started(stream, read.topic, found.epoch, lengths, lease))

@@ -167,7 +167,9 @@ class StreamMethods:
         """
         checkCount("ai.get", args, 1, "[stream]")
         stream = readArgument("ai.get", args[0], str)
-        return self._streams.get(identity.project, stream).addCallback(Raw)
+        return self._streams.get(identity.project, stream).addCallback(
+            lambda found: Raw(found.data)
+        )
 
 
 def startOf(options: StartOptions) -> Any:

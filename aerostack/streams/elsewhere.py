@@ -4,7 +4,7 @@ Token streams of other nodes: what is asked of a stream that does not run here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from aerostack.core.answers.requests import (
     Append,
     Ended,
     Facts,
+    Found,
     Operation,
     Put,
     Started,
@@ -155,12 +156,19 @@ class NodeStreams:
     A producer of another node's stream is not told when it is to stop; its next call says so.
     """
 
-    def __init__(self, streams: IStreams, nodes: INodes) -> None:
+    def __init__(
+        self,
+        streams: IStreams,
+        nodes: INodes,
+        past: Callable[[str, str], Deferred[Found | None]],
+    ) -> None:
         """
         @param streams: Those of this node.
+        @param past: Reads a stream of a project from the history.
         """
         self._streams: Any = streams
         self._nodes = nodes
+        self._past = past
         nodes.serve(KIND, self._serve)
 
     # IStreams
@@ -248,12 +256,19 @@ class NodeStreams:
         cancelled: Deferred[Any] = self._streams.cancel(project, stream, by)
         return cancelled.addErrback(self._elsewhere, _Cancel(project, stream, by), Ended)
 
-    def get(self, project: str, stream: str) -> Deferred[bytes]:
+    def get(self, project: str, stream: str) -> Deferred[Found]:
         """
         See L{IStreams.get}.
         """
+
+        def ended(failure: Failure) -> Any:
+            if not _isUnknown(failure):
+                return failure
+            return self._past(project, stream).addCallback(lambda found: found or failure)
+
         read: Deferred[Any] = self._streams.get(project, stream)
-        return read.addErrback(self._elsewhere, _Get(project, stream), bytes)
+        read.addErrback(self._elsewhere, _Get(project, stream), Found)
+        return read.addErrback(ended)
 
     # The other nodes
 

@@ -266,27 +266,36 @@ class Watches:
         self, identity: Identity, stream: str, changed: Callable[[], object], place: str = ""
     ) -> Watch:
         """
-        Watch a stream that runs, or has ended a while ago.
+        Watch a stream that runs, or has ended.
 
         @param place: See L{Cursor}.
         @param changed: Is called when there may be more to take.
         @raise RealtimeError: C{stream_unknown}, or the client may not subscribe to its topic.
         """
-        facts = await self._streams.find(identity.project, stream)
+        project = identity.project
+        try:
+            facts = await self._streams.find(project, stream)
+        except RealtimeError as error:
+            if error.code != "stream_unknown":
+                raise
+            # The history may have it.
+            found = await self._streams.get(project, stream)
+            self._permit(identity, Action.SUBSCRIBE, topicOf(found.topic))
+            return Past(stream, _objects.decode(found.data), place)
         following = await self.join(identity, topicOf(facts.topic), changed, place)
         following.follow(stream)
         if following.isHere:
             return following
         try:
-            found = _objects.decode(await self._streams.get(identity.project, stream))
+            ended = _objects.decode((await self._streams.get(project, stream)).data)
         except BaseException:
             following.leave()
             raise
-        if found.get("state") == STREAMING:
+        if ended.get("state") == STREAMING:
             # It is about to come here.
             return following
         following.leave()
-        return Past(stream, found, place)
+        return Past(stream, ended, place)
 
 
 def messageIdOf(watch: Watch) -> str:

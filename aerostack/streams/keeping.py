@@ -1,5 +1,5 @@
 """
-Has the ends of token streams kept in the history.
+Has the ends of token streams kept in the history, and reads them there.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aerostack.core.answers.requests import Found
 from aerostack.core.replay.publications import Kept, Message
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.messaging import IHistory
+from aerostack.protocol.streams import pastData
 
 FIRST_PAUSE = 1.0
 LAST_PAUSE = 30.0
@@ -111,6 +113,15 @@ class EndKeeper:
         self.unkept += 1
         waited.callback(None)
 
+    def read(self, project: str, stream: str) -> Deferred[Found | None]:
+        """
+        Read a stream from the end that the history has kept of it.
+
+        @return: L{None} if it has none.  Fails with L{RealtimeError}.
+        """
+        reading: Deferred[Kept | None] = self._history.findEnd(project, stream)
+        return reading.addCallback(_foundOf)
+
     def stop(self) -> None:
         """
         Try no more.
@@ -118,3 +129,11 @@ class EndKeeper:
         for retry in self._retries.values():
             retry.cancel()
         self._retries.clear()
+
+
+def _foundOf(kept: Kept | None) -> Found | None:
+    if kept is None:
+        return None
+    message, mark = kept.message, kept.message.stream
+    assert mark is not None, "it keeps the end of a stream"
+    return Found(message.topic, pastData(message.topic, mark, message.data))

@@ -32,6 +32,7 @@ from aerostack.core.answers.requests import (
     Append,
     Ended,
     Facts,
+    Found,
     Operation,
     Put,
     Started,
@@ -445,12 +446,14 @@ class Streams:
             return fail(ended(answer))
         return self._outcomeOf(run)
 
-    def get(self, project: str, stream: str) -> Deferred[bytes]:
+    def get(self, project: str, stream: str) -> Deferred[Found]:
         """
-        See L{IStreams.get}.
+        See L{IStreams.get}.  Those that have ended long ago are not here.
         """
         run = self._find(project, stream)
-        return fail(unknown(stream)) if run is None else succeed(readData(run.answer))
+        if run is None:
+            return fail(unknown(stream))
+        return succeed(Found(run.answer.topic, readData(run.answer)))
 
     def finish(self, run: Run, end: End, data: bytes | None = None, persist: bool = False) -> None:
         """

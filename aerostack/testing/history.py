@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from aerostack.core.replay.log import EXPIRED, UNKNOWN
 from aerostack.core.replay.publications import Kept, Message
+from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.messaging import IHistory
 from aerostack.testing.answers import MemoryAnswers
@@ -87,6 +88,15 @@ class MemoryHistory:
             if kept.message.topic == topic and (before is None or kept.createdAt < before)
         ]
         return succeed(found[:limit])
+
+    def findEnd(self, project: str, stream: str) -> Deferred[Kept | None]:
+        found = [
+            kept
+            for kept in self.messages
+            if kept.message.stream is not None
+            and (projectOf(kept.message.topic), kept.message.stream.stream) == (project, stream)
+        ]
+        return succeed(found[-1] if found else None)
 
     def newest(self, topics: Sequence[str]) -> Deferred[dict[str, int]]:
         found = dict.fromkeys(topics, 0)

@@ -46,6 +46,7 @@ from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.tables import TableConfig
 from aerostack.streams.checkpointing import Checkpointer
+from aerostack.streams.elsewhere import NodeStreams
 from aerostack.streams.keeping import EndKeeper
 from aerostack.streams.streams import Streams
 from aerostack.testing.clients import MemoryClient
@@ -224,7 +225,7 @@ class World:
 
     def _node(self) -> NodeServices:
         """What serving clients needs of the node."""
-        backbone = self.backbone
+        backbone, nodes = self.backbone, AloneNodes("world")
         return NodeServices(
             backbone.publisher,
             LocalLogs(),
@@ -235,9 +236,9 @@ class World:
             self.tracker,
             self.shares,
             self._query,
-            NodeLine(self.clock, AloneNodes("world")),
+            NodeLine(self.clock, nodes),
             self.revocations,
-            self.streams,
+            NodeStreams(self.streams, nodes, self.streams.keeper.read),
         )
 
     def _query(self, sql: str, parameters: list[Any]) -> Deferred[dict[str, Any]]:

@@ -294,6 +294,8 @@ class Channel:
         error = failure.value
         if isinstance(error, RealtimeError):
             return Refusal(number, error.code, error.message, error.retryAfter, error.details)
+        if isinstance(error, FrameError):
+            return Refusal(number, "too_large", f"The answer cannot be sent: {error}.", None)
         self._log.failure("a {kind} could not be answered", failure, kind=type(question).__name__)
         return Refusal(
             number, "internal_error", "The daemon failed. Its log has the details.", None

@@ -67,12 +67,13 @@ class NodeStreamsTests(StreamCase):
     def setUp(self) -> None:
         super().setUp()
         self.nodes, there = FakeNodes(), FakeNodes()
-        NodeStreams(self.world.streams, there)
+        NodeStreams(self.world.streams, there, self.world.streams.keeper.read)
         self.there = there.served
         # A world of its own, in which no stream runs.
         here = type(self.world)()
         self.local = here.streams
-        self.streams = NodeStreams(here.streams, self.nodes)
+        # Both nodes have one history.
+        self.streams = NodeStreams(here.streams, self.nodes, self.world.streams.keeper.read)
         self.nodes.answers = {"there": self.there}
         self.start(producer="run", owner="ann")
         self.append("abc")
@@ -97,13 +98,27 @@ class NodeStreamsTests(StreamCase):
         operations = [Append("0", "text", 3, "d"), Put("x", "data", {"name": b'"n"'})]
         self.assertEqual(result(streams.append("p", "a1", 1, operations)), {"0": 4, "x": 0})
         self.assertEqual(result(streams.find("p", "a1")).owner, "ann")
-        self.assertIn(b'"text":"abcd"', result(streams.get("p", "a1")))
+        self.assertIn(b'"text":"abcd"', result(streams.get("p", "a1")).data)
         ended = result(streams.end("p", "a1", 1, End("failed", "so", None, b"{}")))
         self.assertEqual((ended.state, ended.kept), ("failed", True))
         self.start("a2")
         self.assertEqual(result(streams.cancel("p", "a2", "ann")).state, "cancelled")
         error = self.code(streams.append("p", "a2", 1, operations))
         self.assertEqual((error.code, error.details["by"]), ("stream_ended", "ann"))
+
+    def test_past(self) -> None:
+        """
+        A stream that no node has any more comes from the history; one that runs under the same id
+        comes from its node.
+        """
+        self.successResultOf(self.streams.end("p", "a1", 1, End("done")))
+        self.wait(400)
+        found = self.successResultOf(self.streams.get("p", "a1"))
+        self.assertEqual(found.topic, CANONICAL)
+        self.assertIn(b'"state":"done","text":"abc"', found.data)
+        self.start()
+        found = self.successResultOf(self.streams.get("p", "a1"))
+        self.assertIn(b'"state":"streaming","text":""', found.data)
 
     def test_own(self) -> None:
         """

@@ -8,11 +8,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from aerostack.core.access.permissions import Identity, Role
+from aerostack.core.access.permissions import Action, Identity, Role
 from aerostack.core.answers.growth import Grown
+from aerostack.core.topics.patterns import Patterns
 from aerostack.core.topics.topics import topicOf
 from aerostack.errors import RealtimeError
-from aerostack.streams.following import Following, Watch, Watches
+from aerostack.streams.following import Following, Watch, Watches, messageIdOf
 from tests.streams.watching import CANONICAL, StreamCase
 
 PUBLIC = Identity("p", Role.PUBLIC)
@@ -26,7 +27,7 @@ class FollowingTests(StreamCase):
     def setUp(self) -> None:
         super().setUp()
         self.changes = 0
-        self.watches = Watches(self.world.hub, self.world.streams, self.world.feeds.permit)
+        self.watches = Watches(self.world.hub, self.world.context.streams, self.world.feeds.permit)
 
     def changed(self) -> None:
         self.changes += 1
@@ -114,6 +115,33 @@ class FollowingTests(StreamCase):
         end: Any = watch.end
         self.assertEqual((end.state, end.reason), ("failed", "No."))
         self.assertEqual(self.text(self.open(place="3")), "lo")
+
+    def test_longPast(self) -> None:
+        """
+        A stream that has ended long ago comes from the history, also after a restart, for those
+        who may subscribe to its topic.
+        """
+        self.start(meta={"messageId": "m1"})
+        self.append("Hm", part="r", kind="reasoning")
+        self.append("Hello")
+        self.end(state="failed", error="No.", usage={"tokens": 2})
+        self.wait(400)
+        denied = Identity("p", Role.TOKEN, "bob", allowed=dict.fromkeys(Action, Patterns(())))
+        for watches in (self.watches, None):
+            if watches is None:
+                self.world.restart()
+                world = self.world
+                self.watches = Watches(world.hub, world.context.streams, world.feeds.permit)
+            watch = self.open()
+            self.assertEqual((self.text(watch), messageIdOf(watch)), ("HmHello", "m1"))
+            end: Any = watch.end
+            self.assertEqual((end.state, end.reason), ("failed", "No."))
+            self.assertEqual(end.data["usage"], {"tokens": 2})
+            opening = Deferred.fromCoroutine(self.watches.open(denied, "a1", self.changed))
+            error = self.failureResultOf(opening, RealtimeError).value
+            self.assertEqual(error.code, "forbidden")
+            # Its place in each part.
+            self.assertEqual(self.text(self.open(place="1.3")), "mlo")
 
     def test_unknown(self) -> None:
         """

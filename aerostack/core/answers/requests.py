@@ -126,6 +126,19 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """
+    A stream that was read.
+
+    @ivar topic: The canonical topic.  Those may read the stream who may subscribe to that.
+    @ivar data: Its JSON.
+    """
+
+    topic: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """
     What decides who may cancel a stream.

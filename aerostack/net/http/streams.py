@@ -137,9 +137,9 @@ class StreamResource(JSONResource):
 
     async def _read(self, identity: Identity) -> Any:
         streams = self._parts.streams
-        facts = await streams.find(identity.project, self._stream)
-        self._parts.permit(identity, Action.SUBSCRIBE, topicOf(facts.topic))
-        return 200, await streams.get(identity.project, self._stream)
+        found = await streams.get(identity.project, self._stream)
+        self._parts.permit(identity, Action.SUBSCRIBE, topicOf(found.topic))
+        return 200, found.data
 
     async def _watch(self, identity: Identity, pump: Pump, place: str) -> Any:
         try:

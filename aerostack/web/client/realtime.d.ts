@@ -61,6 +61,10 @@ export interface HistoryMessage<T = any> {
   data: T;
   /** Milliseconds since the Unix epoch; no two messages of a topic share it. */
   created_at: number;
+  /** The token stream whose end this is. Only the daemon can say so. */
+  stream?: string;
+  /** How that stream has ended. */
+  state?: "done" | "failed" | "cancelled" | "aborted";
 }
 
 /** A member of a topic. Each connection is a member, so two tabs are two members. */

@@ -165,7 +165,7 @@ class WorkerStreams:
 
     def _get(self, link: Link, message: GetStream) -> Deferred[StreamRead]:
         asked: Deferred[Any] = self._streams.get(message.project, message.stream)
-        return asked.addCallback(StreamRead)
+        return asked.addCallback(lambda found: StreamRead(found.topic, found.data))
 
 
 def _ended(ended: Ended) -> StreamEnded:

@@ -13,6 +13,7 @@ from aerostack.core.answers.requests import (
     Append,
     Ended,
     Facts,
+    Found,
     Operation,
     Put,
     Started,
@@ -257,12 +258,16 @@ class GetStream(Struct, frozen=True, array_like=True, tag=161):
 
 class StreamRead(Struct, frozen=True, array_like=True, tag=162):
     """
-    A stream.
-
-    @ivar data: Its JSON.
+    A stream; the fields are those of L{Found}.
     """
 
+    topic: str
     data: bytes
+
+    @property
+    def found(self) -> Found:
+        """The same."""
+        return Found(self.topic, self.data)
 
 
 class StopStream(Struct, frozen=True, array_like=True, tag=163):

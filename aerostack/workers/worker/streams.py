@@ -17,6 +17,7 @@ from aerostack.core.answers.answers import Answers
 from aerostack.core.answers.requests import (
     Ended,
     Facts,
+    Found,
     Operation,
     Started,
     StartRequest,
@@ -183,13 +184,13 @@ class RemoteStreams:
         """
         return self._ask(CancelStream(project, stream, by)).addCallback(_ended)
 
-    def get(self, project: str, stream: str) -> Deferred[bytes]:
+    def get(self, project: str, stream: str) -> Deferred[Found]:
         """
         See L{IStreams.get}.
         """
 
-        def read(answer: StreamRead) -> bytes:
-            return answer.data
+        def read(answer: StreamRead) -> Found:
+            return answer.found
 
         return self._ask(GetStream(project, stream)).addCallback(read)
 

@@ -42,6 +42,33 @@ class AppendContract(HistoryContract):
         past = self.successResultOf(self.history.readPast(ROOM, 0, 10, 10, 10_000))
         self.assertEqual((page, past), ([end, plain], [plain, end]))
 
+    def test_findEnd(self) -> None:
+        """
+        The end of a stream is found by the stream's id in its project; of several the last.
+        """
+        ends = [
+            self.keep(time, topic, event="ai:done", stream=StreamMark("a1", state="done"))
+            for time, topic in ((1, ROOM), (9, "chat/b/p"), (5, "chat/c/p"), (20, "chat/a/q"))
+        ]
+        self.keep(30, event="ai:done", data=b'{"id":"a1","stream":"a1"}')
+        find = self.history.findEnd
+        self.assertEqual(self.successResultOf(find("p", "a1")), ends[1])
+        self.assertEqual(self.successResultOf(find("q", "a1")), ends[3])
+        for project, stream in (("p", "a2"), ("r", "a1"), ("chat/a/p", "a1"), ("p", "")):
+            self.assertIsNone(self.successResultOf(find(project, stream)))
+
+    def test_longEnd(self) -> None:
+        """
+        The end of a stream that is too long to be read at once is not read.
+        """
+        self.patch(history, "END_CHARACTERS", 5)
+        for size, stream in ((5, "a1"), (6, "a2")):
+            mark = StreamMark(stream, state="done")
+            self.keep(1, event="ai:done", data=b"1" * size, stream=mark)
+        self.assertIsNotNone(self.successResultOf(self.history.findEnd("p", "a1")))
+        error = self.failureResultOf(self.history.findEnd("p", "a2"), RealtimeError).value
+        self.assertEqual(error.code, "too_large")
+
     def test_times(self) -> None:
         """
         A message gets its own time if that is after the topic's newest, else the next

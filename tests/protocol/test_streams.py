@@ -1,0 +1,72 @@
+"""
+Tests for L{aerostack.protocol.streams}.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.answers.answer import FAILED, Answer, End, Terms
+from aerostack.core.replay.publications import StreamMark
+from aerostack.protocol.streams import keptData, pastData, readData
+
+MARK = StreamMark("a1", state=FAILED)
+
+
+def past(kept: bytes) -> Any:
+    """
+    A stream that has ended long ago.
+    """
+    return json.loads(pastData("t/p", MARK, kept))
+
+
+class PastDataTests(SynchronousTestCase):
+    """
+    Tests for L{pastData}.
+    """
+
+    def test_same(self) -> None:
+        """
+        What was kept reads as it did when the stream was in memory.
+        """
+        terms = Terms("ann", meta=b'{"n":1}')
+        answer = Answer("a1", "r1", "t/p", terms, 0, epoch=3)
+        answer.append("r", "reasoning", "Hm")
+        answer.append("0", "text", "a\u2028😀")
+        answer.put("c", "tool", b'{"call":"c","input":{"x":1e400}}')
+        for end in (End(FAILED, "No.", None, b'{"tokens":1}'), End(FAILED, None, "bob")):
+            answer.end = end
+            self.assertEqual(
+                pastData("t/p", MARK, keptData(answer, None)).replace(b" ", b""),
+                readData(answer).replace(b" ", b""),
+            )
+
+    def test_strange(self) -> None:
+        """
+        Whatever a server has put into its last event, each field has its type.
+        """
+        plain = past(b"{}")
+        self.assertEqual(
+            (plain["stream"], plain["state"], plain["text"], plain["parts"], plain["epoch"]),
+            ("a1", FAILED, "", [], 1),
+        )
+        for kept in (b"[]", b"null", b'"x"'):
+            self.assertEqual(past(kept), plain)
+        for name, field in (
+            ("text", "text"),
+            ("parts", "parts"),
+            ("metadata", "meta"),
+            ("owner", "owner"),
+            ("epoch", "epoch"),
+            ("usage", "usage"),
+            ("reason", "reason"),
+        ):
+            for value in (1.5, [None], True):
+                found = past(json.dumps({name: value}).encode())
+                self.assertEqual(found[field], plain[field], (name, value))
+        text = past(b'{"text":"abc","state":"done","id":"x"}')
+        self.assertEqual(text["parts"], [{"part": "0", "kind": "text", "text": "abc"}])
+        self.assertEqual((text["state"], text["stream"]), (FAILED, "a1"))
