@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from aerostack.client.callbacks import Callback, Callbacks
+from aerostack.client.errors import ClientError
 from aerostack.client.frames import Frame
 from aerostack.core.answers.units import after, units
 
@@ -157,7 +159,7 @@ class _Growing:
 
 def _readPart(given: Mapping[str, Any]) -> _Part:
     """A part of the message that the history keeps."""
-    said = given.get("text")
+    said = given.get("text", given.get("args"))
     part = _Part(
         str(given.get("part")), str(given.get("kind")), said if isinstance(said, str) else ""
     )
@@ -165,8 +167,11 @@ def _readPart(given: Mapping[str, Any]) -> _Part:
     return part
 
 
-_KEPT = ("part", "kind", "text")
+_KEPT = ("part", "kind", "text", "args")
 """What a L{_Part} takes of a part of the message that the history keeps."""
+
+_READ = ("stream", "topic", "epoch")
+"""What the daemon says of a stream that is read, and not of one that is watched."""
 
 _OWN = ("id", "state", "text", "parts")
 """What an L{Answer} has as attributes of its own."""
@@ -180,13 +185,18 @@ class Answers:
     """
 
     def __init__(
-        self, cancel: Callable[[str], Deferred[None]], added: Callable[[], None] | None = None
+        self,
+        cancel: Callable[[str], Deferred[None]],
+        read: Callable[[str], Deferred[Frame]],
+        added: Callable[[], None] | None = None,
     ) -> None:
         """
         @param cancel: Stops a stream.
+        @param read: Reads a stream that has ended.
         @param added: Called when the application adds a callback.
         """
         self._cancel = cancel
+        self._read = read
         self._callbacks = Callbacks(added)
         self._answers: dict[str, _Growing] = {}
         # Those that streamed when the subscription broke off, and that the daemon has not begun
@@ -279,6 +289,19 @@ class Answers:
         doubtful, self._doubtful = self._doubtful, set()
         for id in sorted(doubtful):
             self._end(id, UNKNOWN, {})
+            # The history may have it.
+            self._read(id).addCallbacks(self._found, self._notFound, (id,))
+
+    def _found(self, found: Frame, id: str) -> None:
+        """Take what the daemon knows of an answer that has ended."""
+        growing, state = self._answers.get(id), found.get("state")
+        isOver = isinstance(state, str) and state != STREAMING
+        if growing is not None and growing.state == UNKNOWN and isOver:
+            self._end(id, str(state), {name: found[name] for name in found if name not in _READ})
+
+    def _notFound(self, failure: Failure) -> None:
+        """It was not kept, or the daemon does not answer now: its end stays unknown."""
+        failure.trap(ClientError)
 
     def clear(self) -> None:
         """

@@ -19,7 +19,7 @@ from aerostack.client.channel import Channel
 from aerostack.client.frames import Frame
 from aerostack.client.http import HttpClient
 from aerostack.client.interfaces import OpenTransport
-from aerostack.client.requests import history
+from aerostack.client.requests import history, readStream
 from aerostack.client.session import ERROR, EXHAUSTED, STATUS, Session
 from aerostack.client.transport import clientEndpoint, webSockets
 
@@ -72,6 +72,7 @@ class RealtimeClient(Service):
             openTransport or webSockets(reactor, endpoint or clientEndpoint(reactor, address)),
             address,
             self._history,
+            self._readStream,
             maxReconnectAttempts,
             maxQueue,
         )
@@ -189,3 +190,7 @@ class RealtimeClient(Service):
     def _history(self, topic: str, limit: int, before: int | None) -> Deferred[list[Frame]]:
         asked: Deferred[Any] = self._http.send(history(self._http.address, topic, limit, before))
         return asked.addCallback(lambda answer: answer["messages"])
+
+    def _readStream(self, stream: str) -> Deferred[Frame]:
+        asked: Deferred[Any] = self._http.send(readStream(self._http.address, stream))
+        return asked

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import Raw
@@ -80,13 +80,29 @@ def history(address: Address, topic: str, limit: int, before: int | None) -> Req
         # Without a credential only the topic names the project.
         topic = f"{topic if '/' in topic else f'table/{topic}'}/{address.projectId}"
     query = {"room": topic, "limit": limit, **({} if before is None else {"before": before})}
+    path = f"/api/v1/public/realtime/history?{urlencode(query)}"
+    return Request("GET", path, "messages", _credentials(address))
+
+
+def readStream(address: Address, stream: str) -> Request:
+    """
+    Read a token stream that runs, or has ended.
+
+    @param stream: Its id.
+    """
+    query = {} if address.projectId is None else {"projectId": address.projectId}
+    path = f"/api/v1/public/realtime/streams/{quote(stream, safe='')}?{urlencode(query)}"
+    return Request("GET", path, "stream", _credentials(address))
+
+
+def _credentials(address: Address) -> dict[str, str]:
+    """The headers by which a client is known."""
     headers: dict[str, str] = {}
     if address.key is not None:
         headers["X-Aerostack-Key"] = address.key
     if address.token is not None:
         headers["Authorization"] = f"Bearer {address.token}"
-    path = f"/api/v1/public/realtime/history?{urlencode(query)}"
-    return Request("GET", path, "messages", headers)
+    return headers
 
 
 def health() -> Request:

@@ -27,7 +27,7 @@ from aerostack.client.interfaces import OpenTransport
 from aerostack.client.outbox import Outbox
 from aerostack.client.outgoing import encodeGiven
 from aerostack.client.pacing import Pacer
-from aerostack.client.topic import History, Topic, pathOf
+from aerostack.client.topic import History, ReadStream, Topic, pathOf
 from aerostack.client.topics import Topics
 from aerostack.protocol.codec import encodeValue
 
@@ -45,6 +45,7 @@ class Session:
     @ivar connection: The connection, which opens again by itself.
     @ivar notices: The application's callbacks by L{STATUS}, L{ERROR} and L{EXHAUSTED}.
     @ivar history: See L{History}.
+    @ivar readStream: See L{ReadStream}.
     """
 
     log = Logger()
@@ -55,12 +56,14 @@ class Session:
         openTransport: OpenTransport,
         address: Address,
         history: History,
+        readStream: ReadStream,
         maxRetries: int | None,
         queueSize: int,
     ) -> None:
         self.connection = Connection(clock, openTransport, address, self, maxRetries)
         self.notices = Callbacks()
         self.history = history
+        self.readStream = readStream
         self._clock = clock
         self._topics = Topics()
         # By path, the channels that the application holds, and their topics.

@@ -27,6 +27,9 @@ History = Callable[[str, int, int | None], Deferred[list[Frame]]]
 """Reads a page of a topic's history: the topic, how many messages, and the C{created_at} of the
 oldest message of the page before."""
 
+ReadStream = Callable[[str], Deferred[Frame]]
+"""Reads a stream that has ended, by its id."""
+
 # The types of the frames that say how this client is present.
 _PRESENCE = ("track", "untrack")
 
@@ -39,6 +42,10 @@ class TopicOwner(Protocol):
     @property
     def history(self) -> History:
         """See L{History}."""
+
+    @property
+    def readStream(self) -> ReadStream:
+        """See L{ReadStream}."""
 
     def touch(self, topic: Topic) -> None:
         """
@@ -97,7 +104,9 @@ class Topic:
         self.filter = filter
         self.subscription = Subscription()
         self.presence = Presence(self._used)
-        self.answers = Answers(lambda stream: owner.cancel(name, stream), self._used)
+        self.answers = Answers(
+            lambda stream: owner.cancel(name, stream), owner.readStream, self._used
+        )
         self.events = Callbacks(self._used)
         self.notices = Callbacks(self._used)
         self.released = False

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.answers import Answer, Answers
+from aerostack.client.errors import ClientError
 from aerostack.core.answers.units import units
 
 TEXT = st.text(st.sampled_from("ab é漢😀"), max_size=4)
@@ -40,7 +41,8 @@ class AnswersTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.cancelled: list[str] = []
-        self.answers = Answers(self.cancel)
+        self.asked: dict[str, Deferred[Any]] = {}
+        self.answers = Answers(self.cancel, self.read)
 
     def cancel(self, stream: str) -> Deferred[None]:
         """
@@ -48,6 +50,13 @@ class AnswersTests(SynchronousTestCase):
         """
         self.cancelled.append(stream)
         return succeed(None)
+
+    def read(self, stream: str) -> Deferred[Any]:
+        """
+        Note which stream is read.
+        """
+        self.asked[stream] = Deferred()
+        return self.asked[stream]
 
     def take(self, *frames: dict[str, Any]) -> None:
         """
@@ -124,7 +133,7 @@ class AnswersTests(SynchronousTestCase):
         """
         Text that comes twice in part, or is taken back, leaves the text that the publisher has.
         """
-        answers = Answers(self.cancel)
+        answers = Answers(self.cancel, self.read)
         answers.received(start())
         whole = ""
         for kind, text, place in steps:
@@ -181,6 +190,40 @@ class AnswersTests(SynchronousTestCase):
         # It goes on after all.
         self.take(frame("ai:token", {"token": "a"}, "old", part="0", at=0))
         self.assertEqual([each.state for each in self.answers.list], ["streaming"] * 2)
+
+    def test_read(self) -> None:
+        """
+        An answer that ended while the client was away is read, and gets the text and the state;
+        one that the daemon does not know stays as it is, and so does one that goes on by then.
+        """
+        streams = ["a", "b", "c", "d"]
+        self.take(*(start(stream) for stream in streams))
+        self.answers.subscribed(False)
+        self.answers.settled()
+        self.assertEqual(sorted(self.asked), streams)
+        self.take(start("c"))
+        parts = [
+            {"part": "0", "kind": "text", "text": "All"},
+            {"part": "c1", "kind": "tool", "args": "{}", "name": "weather", "input": {}},
+        ]
+        found = {"stream": "a", "topic": "t", "state": "aborted", "text": "All", "parts": parts}
+        found |= {"epoch": 2, "owner": "bob", "meta": {}, "reason": "lease", "usage": None}
+        for stream in ("a", "c"):
+            self.asked[stream].callback(found)
+        self.asked["b"].errback(ClientError("stream_unknown", "It was not kept."))
+        self.asked["d"].callback({**found, "state": "streaming"})
+        shown = {each.id: (each.state, each.text) for each in self.answers.list}
+        self.assertEqual(
+            shown,
+            {
+                **{"a": ("aborted", "All"), "b": ("unknown", "")},
+                **{"c": ("streaming", ""), "d": ("unknown", "")},
+            },
+        )
+        answer: Any = self.answers.get("a")
+        fields = {"owner": "bob", "meta": {}, "reason": "lease", "usage": None}
+        self.assertEqual(answer.fields, fields)
+        self.assertEqual(answer.parts[1]["text"], "{}")
 
     def test_strange(self) -> None:
         """

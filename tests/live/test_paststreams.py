@@ -11,6 +11,9 @@ from typing import Any
 import treq
 from twisted.web.client import Agent
 
+from aerostack.client.address import Address
+from aerostack.client.http import HttpClient
+from aerostack.client.requests import readStream
 from aerostack.settings.ai import AIConfig
 from aerostack.settings.settings import Config
 from aerostack.testing import PUBLIC_KEY
@@ -61,6 +64,9 @@ class PastStreamTests(HTTPTests):
         self.assertEqual((status, error["error"]), (404, "stream_unknown"))
         path, key = f"{STREAMS}/a1", {"X_Aerostack_Key": PUBLIC_KEY}
         self.assertEqual((await self.http("GET", path, **key))[:2], (200, before))
+        address = Address(f"http://127.0.0.1:{self.port}", "p", None, PUBLIC_KEY, None, None)
+        client = HttpClient(self.reactor, address, 60.0, Agent(self.reactor, pool=self.pool))
+        self.assertEqual(await client.send(readStream(address, "a1")), before)
         response = await treq.get(
             f"http://127.0.0.1:{self.port}{path}",
             headers={"Accept": "text/event-stream", "X-Aerostack-Key": PUBLIC_KEY},

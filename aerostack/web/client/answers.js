@@ -36,6 +36,11 @@ class Answer {
     return this.#fields.state === "streaming";
   }
 
+  /** Whether it has ended, and nobody has said how. */
+  get isUnknown() {
+    return this.#fields.state === "unknown";
+  }
+
   /** What the application gets. It stays the same object until the answer changes. */
   get view() {
     if (this.#view === null) {
@@ -56,7 +61,7 @@ class Answer {
   /** A frame of it came: if its end is not known, there was none. */
   goOn() {
     this.#view = null;
-    if (this.#fields.state === "unknown") this.#fields.state = "streaming";
+    if (this.isUnknown) this.#fields.state = "streaming";
   }
 
   /** Take a frame of a part; return whether the frames before it are here. */
@@ -84,7 +89,9 @@ class Answer {
     if (typeof text !== "string") return;
     // A server that ends its stream by an event gives any values.
     const whole = Array.isArray(parts) ? parts.map(fieldsOf) : [{ part: "0", kind: "text", text }];
-    this.#parts = new Map(whole.map(({ part: id, ...more }) => [id, { id, text: "", ...more }]));
+    this.#parts = new Map(
+      whole.map(({ part: id, args = "", ...more }) => [id, { id, text: args, ...more }]),
+    );
   }
 }
 
@@ -105,6 +112,7 @@ export class Answers {
    * @param {() => void} owner.changed  The answers have changed; at most once a picture.
    * @param {() => void} owner.again  Something is missing: subscribe anew.
    * @param {(stream: string) => Promise<void>} owner.cancel
+   * @param {(stream: string) => Promise<any>} owner.read  Read a stream that has ended.
    */
   constructor(topic, owner) {
     this.#topic = topic;
@@ -129,8 +137,26 @@ export class Answers {
 
   /** A position came: the daemon has sent all that it sends to a client that joins. */
   settled() {
-    for (const id of this.#doubtful) this.#end(id, { state: "unknown" });
+    const doubtful = [...this.#doubtful];
     this.#doubtful.clear();
+    for (const id of doubtful) {
+      this.#end(id, { state: "unknown" });
+      this.#read(id);
+    }
+  }
+
+  /** Find out how an answer has ended: the history may have it. */
+  async #read(id) {
+    let found;
+    try {
+      found = await this.#owner.read(id);
+    } catch {
+      // It was not kept, or the daemon does not answer now: its end stays unknown.
+      return;
+    }
+    const { stream, topic, epoch, ...fields } = fieldsOf(found);
+    // It may go on by now.
+    if (this.#answers.get(id)?.isUnknown && fields.state !== "streaming") this.#end(id, fields);
   }
 
   /** Take an event of a stream. */

@@ -5,6 +5,7 @@
 import { RealtimeError } from "./errors.js";
 
 const HISTORY = "/api/v1/public/realtime/history";
+const STREAMS = "/api/v1/public/realtime/streams";
 
 export class HttpClient {
   #baseUrl;
@@ -31,6 +32,12 @@ export class HttpClient {
     const query = before == null ? { room, limit } : { room, limit, before };
     const { messages } = await this.#request(HISTORY, query);
     return messages ?? [];
+  }
+
+  /** Read a stream that runs, or that has ended. */
+  readStream(id, projectId) {
+    const query = projectId === undefined ? {} : { projectId };
+    return this.#request(`${STREAMS}/${encodeURIComponent(id)}`, query);
   }
 
   async #request(path, query) {

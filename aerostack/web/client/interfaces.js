@@ -75,6 +75,7 @@
  * @property {(topic: string, event: string, data: any, persist?: boolean) => Promise<any>} publish
  * @property {(topic: string, stream: string) => Promise<any>} cancel  Cancel a stream.
  * @property {(topic: string, limit?: number, before?: number) => Promise<any[]>} getHistory
+ * @property {(stream: string) => Promise<any>} readStream  Read a stream that has ended.
  */
 
 export {};

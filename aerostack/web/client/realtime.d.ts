@@ -119,8 +119,8 @@ export interface RealtimeAnswer {
   readonly text: string;
   readonly parts: readonly RealtimeAnswerPart[];
   /**
-   * `unknown`: it ended while this client was away, and the daemon does not say how any more. The
-   * topic's history has it, if it was kept.
+   * `unknown`: it ended while this client was away, and was not kept; or the client is about to
+   * read how it has ended.
    */
   readonly state: "streaming" | "done" | "failed" | "cancelled" | "aborted" | "unknown";
   /** Why it was aborted. */

@@ -93,6 +93,7 @@ export class Session {
         this.enter({ type: "publish", topic, event, data, persist }),
       cancel: (topic, stream) => this.enter({ type: "stream_cancel", topic, stream }),
       getHistory: (...which) => this.#http.getHistory(...which),
+      readStream: (stream) => this.#http.readStream(stream, this.address.projectId),
     };
     this.#outbox = new Outbox(this.host, settings.maxQueue);
   }

@@ -341,6 +341,7 @@ export class Topic {
       // Without `since` it is on its way already.
       again: () => this.#subscribing.goesOn && this.#beginAgain(),
       cancel: (stream) => this.#host.cancel(this.name, stream),
+      read: (stream) => this.#host.readStream(stream),
     });
     this.answers = answers;
   }

@@ -126,6 +126,38 @@ test("an answer goes on where a resumed subscription goes on", async (t) => {
   assert.deepEqual([newest().text, newest().state], ["Hello", "done"]);
 });
 
+test("how an answer has ended that ended while the client was away is read", async (t) => {
+  const { say, newest, start, token, topic, world } = await watched(t);
+  await say(start(), token(0, "Hel"));
+  const parts = [
+    { part: "0", kind: "text", text: "Hello" },
+    { part: "c", kind: "tool", args: "{}", input: {} },
+  ];
+  const found = { stream: "s", topic, epoch: 2, text: "Hello", parts, owner: "ann", meta: {} };
+  world.answer = { status: 200, body: { ...found, state: "aborted", reason: "lease" } };
+  await world.socket.end();
+  await world.comeBack();
+  await say({ type: "subscribed", topic, recovered: false, pos: "9" });
+  assert.equal(world.requests.at(-1).url, "http://rt.test/api/v1/public/realtime/streams/s?projectId=p");
+  const { text, state, reason, parts: shown } = newest();
+  assert.deepEqual([text, state, reason], ["Hello", "aborted", "lease"]);
+  assert.deepEqual(shown[1], { id: "c", kind: "tool", text: "{}", input: {} });
+  assert.deepEqual(["stream" in newest(), "epoch" in newest()], [false, false]);
+});
+
+test("what is read of an answer does not count if it goes on by then", async (t) => {
+  const { say, newest, start, token, topic, world } = await watched(t);
+  await say(start(), token(0, "Hel"));
+  let answer;
+  world.answer = new Promise((resolve) => (answer = resolve));
+  await world.socket.end();
+  await world.comeBack();
+  await say({ type: "subscribed", topic, recovered: false, pos: "9" }, token(3, "lo"));
+  answer({ status: 200, body: { stream: "s", topic, state: "done", text: "Old", parts: [] } });
+  await say(token(5, "!"));
+  assert.deepEqual([newest().text, newest().state], ["Hello!", "streaming"]);
+});
+
 test("the kept message of an answer has the whole text", async (t) => {
   const { say, newest, done } = await watched(t);
   const parts = [

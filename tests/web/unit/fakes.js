@@ -160,7 +160,7 @@ export class World {
   fetch = async (url, init) => {
     this.requests.push({ url, ...init });
     if (this.answer instanceof Error) throw this.answer;
-    const { status, body } = this.answer;
+    const { status, body } = await this.answer;
     const ok = status < 300;
     const text = async () => (body === undefined ? "<html>" : JSON.stringify(body));
     return { ok, status, text };
