@@ -4,7 +4,7 @@ The differences between databases in the SQL of the daemon's own tables.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,9 @@ class Dialect:
     @ivar after: Statements that drop the schema of the tables, if it is empty.
     @ivar finish: Statements that run at each start, when the tables exist.
     @ivar passing: The errors after which trying again may help.
+    @ivar refusing: The errors by which the database refuses one row and what is in it.
+    @ivar insertMessages: Writes rows of the messages, with a cursor and the values of
+        L{aerostack.databases.messagerows.COLUMNS} of each row; at most some thousand rows.
     @ivar forbidden: Characters that a text cannot hold.
     """
 
@@ -49,6 +52,8 @@ class Dialect:
     listing: str
     after: Sequence[str]
     passing: tuple[type[Exception], ...]
+    refusing: tuple[type[Exception], ...]
+    insertMessages: Callable[[Any, Sequence[Sequence[Any]]], None]
     exclude: str = ""
     standing: str = ""
     finish: Sequence[str] = ()

@@ -18,17 +18,14 @@ from aerostack.core.replay.publications import Kept, Message
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.expiry import deleteExpired
 from aerostack.databases.health import RestoreNotice
+from aerostack.databases.keeping import Again, InDoubt, Refused, keepMessages, tryToKeep
 from aerostack.databases.messages import (
-    Again,
-    InDoubt,
     TooLong,
-    insertMessages,
     selectEnd,
     selectNewest,
     selectPage,
     selectPast,
     surveyMessages,
-    tryToKeep,
 )
 from aerostack.errors import GivenUp, RealtimeError
 from aerostack.interfaces.messaging import IHistory
@@ -36,6 +33,8 @@ from aerostack.interfaces.tracking import IDatabase
 from aerostack.tracker.faults import known
 
 T = TypeVar("T")
+
+_Waiting = tuple[Message, Deferred[Kept]]
 
 END_CHARACTERS = 16_777_216
 """The limit of the data of a message that L{History.findEnd} reads."""
@@ -50,18 +49,20 @@ class History:
     """
     Keeps messages in the database, in the order of the calls.
 
-    Messages that arrive during a commit are kept together in the next transaction, so that many
-    publishers share the cost of a commit.
+    A transaction has all messages that have come when it begins, so that many publishers share
+    the cost of a commit.  If the database refuses one of them, the others are kept.
 
     @ivar batch: How many messages a transaction has at most.
+    @ivar batchBytes: How many bytes of data they have at most, or a single larger one.
     @ivar maxWaiting: How many messages may wait for the database.
-    @ivar again: See L{insertMessages}; L{None} if this daemon alone keeps messages.
+    @ivar again: See L{keepMessages}; L{None} if this daemon alone keeps messages.
     @ivar failure: Why the last messages were not kept; L{None} if they were, or if L{probe} has
         found since that messages can be kept.
     """
 
     log = Logger()
     batch = 500
+    batchBytes = 4_194_304
     maxWaiting = 10_000
 
     def __init__(
@@ -82,7 +83,7 @@ class History:
         self._restored = restored or RestoreNotice()
         self._maxAge = maxAge
         self._maxCount = maxCount
-        self._waiting: deque[tuple[Message, Deferred[Kept]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._writing: Deferred[None] | None = None
         # The ids of messages that the database may have kept, although their publishers got an
         # error.
@@ -95,6 +96,8 @@ class History:
         self._failed = 0
         # The description of the failure in the log.
         self._said: str | None = None
+        # The kinds of errors by which the database refused single messages.
+        self._refusals: set[type[Exception]] = set()
         self.failure: BaseException | None = None
         self.again: Again | None = None
         # Topics that may hold too many messages; None if any topic may.
@@ -116,31 +119,62 @@ class History:
         return kept
 
     def _write(self) -> None:
-        count = min(self.batch, len(self._waiting))
-        batch = [self._waiting.popleft() for _ in range(count)]
+        batch: list[_Waiting] = []
         unkept = tuple(self._unkept)
 
-        def done(result: list[Kept | None]) -> None:
+        def write(cursor: Any) -> list[Kept | Refused]:
+            # This runs on another thread.  Its transaction has what has come until it runs.
+            self._take(batch)
+            messages = [message for message, _ in batch]
+            return keepMessages(cursor, self._dialect, messages, unkept, self.again)
+
+        def done(result: list[Kept | Refused]) -> None:
             self._unkept.difference_update(unkept)
-            self._worked()
+            if not all(isinstance(each, Refused) for each in result):
+                self._worked()
             for (message, waiting), kept in zip(batch, result, strict=True):
-                if kept is None:
-                    waiting.errback(
-                        RealtimeError("stream_fenced", "Another daemon has taken the stream over.")
-                    )
+                if isinstance(kept, Refused):
+                    waiting.errback(self._refuse(message, kept.error))
                     continue
                 if self._grown is not None:
                     self._grown.add(message.topic)
                 waiting.callback(kept)
 
         def failed(failure: Failure) -> None:
+            if not batch:
+                # The database was never asked.
+                self._take(batch)
             if failure.check(InDoubt):
                 self._unkept.update(message.id for message, _ in batch)
             self._fail(failure, batch)
 
-        messages = [message for message, _ in batch]
-        written = self._database.run(insertMessages, self._dialect, messages, unkept, self.again)
-        self._go(written.addCallbacks(done, failed))
+        self._go(self._database.run(write).addCallbacks(done, failed))
+
+    def _take(self, batch: list[_Waiting]) -> None:
+        """Take the messages of the next transaction from those that wait."""
+        size = 0
+        while self._waiting and len(batch) < self.batch:
+            size += len(self._waiting[0][0].data)
+            if batch and size > self.batchBytes:
+                return
+            batch.append(self._waiting.popleft())
+
+    def _refuse(self, message: Message, error: Exception) -> RealtimeError:
+        """Make the error for the publisher of a message that was refused."""
+        if isinstance(error, RealtimeError):
+            return error
+        if type(error) not in self._refusals:
+            # One log entry is enough, although a client may send the same again and again.
+            self._refusals.add(type(error))
+            self.log.warn(
+                "the database refuses a message on {topic}: {error}",
+                topic=message.topic,
+                error=error,
+            )
+        return RealtimeError(
+            "invalid_arguments",
+            "The database does not take this message; the daemon's log says why.",
+        )
 
     def _go(self, work: Deferred[None]) -> None:
         """Write the next messages only after some work is done."""
@@ -160,7 +194,7 @@ class History:
         self._failed = 0
         self.failure = None
 
-    def _fail(self, failure: Failure, batch: list[tuple[Message, Deferred[Kept]]]) -> None:
+    def _fail(self, failure: Failure, batch: list[_Waiting]) -> None:
         """Refuse the messages that were to be kept."""
         if self.failure is not None:
             # The waiting messages would only fail in the same way.

@@ -88,7 +88,7 @@ def rowOf(kept: Kept) -> tuple[Any, ...]:
         message.topic,
         message.kind,
         message.event,
-        message.data.decode("utf-8"),
+        message.data.decode(),
         message.userId,
         kept.createdAt,
         message.publishId,

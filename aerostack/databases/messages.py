@@ -1,15 +1,14 @@
 """
-Writes and reads the table of the kept messages.
+Reads the table of the kept messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
-from aerostack.core.replay.publications import EVENT, Kept, Message
-from aerostack.databases.answers import deleteAnswers, foreignAnswers
+from aerostack.core.replay.publications import Kept
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.messagerows import (
     COLUMNS,
@@ -17,104 +16,8 @@ from aerostack.databases.messagerows import (
     DATA,
     LATEST,
     readRows,
-    rowOf,
     streamKey,
 )
-
-
-class InDoubt(Exception):
-    """
-    The database may or may not have committed a transaction: its answer did not come.
-    """
-
-
-Again = Callable[[Any, Message], Kept | None]
-"""Finds a message that another daemon has kept, with a cursor of the transaction."""
-
-
-def insertMessages(
-    cursor: Any,
-    dialect: Dialect,
-    messages: Sequence[Message],
-    unkept: Iterable[str] = (),
-    again: Again | None = None,
-) -> list[Kept | None]:
-    """
-    Keep messages, in one transaction.
-
-    Each gets its own C{created_at} within its topic: the time at which it came, or the next free
-    millisecond after the topic's newest.  So new messages always come after the pages that a
-    client has already read.  If a message ends an answer, the answer's checkpoints are deleted.
-
-    @param unkept: The ids of messages to delete, if they exist.
-    @param again: Finds a message that is there already, because its publisher has sent it to
-        another daemon before.  It is not kept twice.
-    @return: Each message as it is kept; L{None} for the end of an answer that another daemon has
-        taken over.
-    @raise InDoubt: The database may or may not have kept them.
-    """
-    dialect.transact(cursor)
-    for messageId in unkept:
-        dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", (messageId,))
-    result: list[Kept | None] = []
-    if messages:
-        foreign = _foreignEnds(cursor, dialect, messages)
-        newest = selectNewest(cursor, dialect, list({message.topic for message in messages}))
-        new: list[Kept] = []
-        for message in messages:
-            if message.stream is not None and message.id in foreign:
-                result.append(None)
-                continue
-            kept = None if again is None else again(cursor, message)
-            if kept is None:
-                before = newest[message.topic]
-                kept = Kept(message, max(message.timestamp, before + 1), before)
-                newest[message.topic] = kept.createdAt
-                new.append(kept)
-            result.append(kept)
-        marks = ", ".join([dialect.mark] * 10)
-        if new:
-            cursor.executemany(
-                f"INSERT INTO {dialect.messages} ({COLUMNS}) VALUES ({marks})",
-                [rowOf(kept) for kept in new],
-            )
-        ended = [message.id for message in messages if message.stream is not None]
-        deleteAnswers(cursor, dialect, [each for each in ended if each not in foreign])
-    try:
-        cursor.execute("COMMIT")
-    except Exception as error:
-        # Whatever broke, the database may have committed before.
-        raise InDoubt(str(error)) from error
-    return result
-
-
-def _foreignEnds(cursor: Any, dialect: Dialect, messages: Sequence[Message]) -> set[str]:
-    """Find the ends of answers that other daemons have taken over; all are of one run."""
-    ends = [message for message in messages if message.stream is not None]
-    if not ends:
-        return set()
-    return foreignAnswers(cursor, dialect, ends[0].run, [message.id for message in ends])
-
-
-def tryToKeep(cursor: Any, dialect: Dialect, unkept: Iterable[str], isThorough: bool) -> None:
-    """
-    Find out whether messages can be kept.
-
-    @param unkept: See L{insertMessages}.
-    @param isThorough: Whether to write a message and delete it again in the same transaction:
-        only that finds a full disk.
-    """
-    dialect.transact(cursor)
-    for messageId in ("", *unkept):
-        dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", (messageId,))
-    if isThorough:
-        marks = ", ".join([dialect.mark] * 10)
-        cursor.execute(
-            f"INSERT INTO {dialect.messages} ({COLUMNS}) VALUES ({marks})",
-            ("", "", EVENT, "", "null", None, 0, None, None, None),
-        )
-        dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", ("",))
-    cursor.execute("COMMIT")
 
 
 def selectNewest(cursor: Any, dialect: Dialect, topics: Sequence[str]) -> dict[str, int]:

@@ -82,13 +82,17 @@ class LosingDatabase:
 
     @ivar loses: What happens to the next transaction, whose answer does not come: C{committed} or
         C{undone}; L{None} for no break.
+    @ivar isAway: Whether it cannot be connected to.
     """
 
     def __init__(self, database: Any) -> None:
         self._database = database
         self.loses: str | None = None
+        self.isAway = False
 
     def run(self, interaction: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        if self.isAway:
+            return fail(ConnectionError("there is no connection"))
         return self._database.run(lambda cursor: interaction(_LosingCursor(cursor, self), *args))
 
 

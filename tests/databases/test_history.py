@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from hypothesis import given
+from hypothesis import given, settings
 from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,6 +21,7 @@ from tests.databases.contracts.forged import FORGED, ForgedContract
 from tests.databases.contracts.history import ROOM, HistoryContract
 from tests.databases.contracts.pages import PAGING, PageContract
 from tests.databases.contracts.past import PastContract
+from tests.databases.contracts.refusals import TRANSACTIONS, RefusedContract, Transaction
 from tests.databases.synchronous import SynchronousPostgres
 from tests.postgres import freshDatabase
 
@@ -59,6 +60,25 @@ class SQLiteAppendTests(AppendContract, SQLiteCase):
     """
     Messages are kept in SQLite.
     """
+
+
+class SQLiteRefusedTests(RefusedContract, SQLiteCase):
+    """
+    SQLite refuses messages.
+    """
+
+    refuse = (
+        "CREATE TRIGGER refuse BEFORE INSERT ON realtime_messages WHEN new.event = 'bad'"
+        " BEGIN SELECT raise(ABORT, 'this is bad'); END",
+    )
+
+    @settings(max_examples=30)
+    @given(TRANSACTIONS)
+    def test_transactions(self, transactions: list[Transaction]) -> None:
+        """
+        Whatever messages are refused, and whatever answers are lost, the others are kept.
+        """
+        self.checkTransactions(transactions)
 
 
 class SQLitePageTests(PageContract, SQLiteCase):
@@ -158,6 +178,40 @@ class PostgresAppendTests(AppendContract, PostgresCase):
     """
     Messages are kept in PostgreSQL.
     """
+
+
+class PostgresRefusedTests(RefusedContract, PostgresCase):
+    """
+    PostgreSQL refuses messages.
+    """
+
+    refuse = (
+        "CREATE FUNCTION _aerostack.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF new.event = 'bad' THEN RAISE EXCEPTION 'this is bad'; END IF; RETURN new; END $$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON _aerostack.messages FOR EACH ROW"
+        " EXECUTE FUNCTION _aerostack.refuse()",
+    )
+
+    def test_longTopic(self) -> None:
+        """
+        A topic that does not fit into the index is refused alone.
+        """
+        self.history = self.makeHistory(database=self.slow)
+        topic = "".join(chr(0x4E00 + place * 7919 % 20000) for place in range(4000))
+        bad = self.history.append(self.message(1, topic))
+        good = self.history.append(self.message(2))
+        self.slow.step()
+        error = self.failureResultOf(bad, RealtimeError).value
+        self.assertEqual(error.code, "invalid_arguments")
+        self.successResultOf(good)
+
+    @settings(max_examples=30)
+    @given(TRANSACTIONS)
+    def test_transactions(self, transactions: list[Transaction]) -> None:
+        """
+        Whatever messages are refused, and whatever answers are lost, the others are kept.
+        """
+        self.checkTransactions(transactions)
 
 
 class PostgresPageTests(PageContract, PostgresCase):

@@ -5,13 +5,11 @@ The daemon's own tables in PostgreSQL.
 from __future__ import annotations
 
 import psycopg
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import ProgramLimitExceeded, RaiseException, ReadOnlySqlTransaction
 
 from aerostack.databases.dialect import Dialect
+from aerostack.databases.postgres.messagerows import MESSAGES, insertMessages
 from aerostack.databases.postgres.settings import READABLE, SCHEMA
-
-_MESSAGES = f"{SCHEMA}.messages"
-
 
 _REVOCATIONS = f"{SCHEMA}.revocations"
 
@@ -83,7 +81,7 @@ CREATE TABLE IF NOT EXISTS {_PIECES} (
 
 POSTGRES = Dialect(
     mark="%s",
-    messages=_MESSAGES,
+    messages=MESSAGES,
     revocations=_REVOCATIONS,
     answers=_ANSWERS,
     pieces=_PIECES,
@@ -116,7 +114,7 @@ POSTGRES = Dialect(
             # A copy of the database may have the tables without their rows.  Text is compared as
             # bytes, so that no locale, and no upgrade of one, changes its order.
             f"""
-            CREATE TABLE IF NOT EXISTS {_MESSAGES} (
+            CREATE TABLE IF NOT EXISTS {MESSAGES} (
                 room_id text COLLATE "C" NOT NULL,
                 created_at bigint NOT NULL,
                 id text COLLATE "C" NOT NULL UNIQUE,
@@ -128,7 +126,7 @@ POSTGRES = Dialect(
                 PRIMARY KEY (room_id, created_at)
             )
             """,
-            f"CREATE INDEX IF NOT EXISTS messages_age ON {_MESSAGES} (created_at)",
+            f"CREATE INDEX IF NOT EXISTS messages_age ON {MESSAGES} (created_at)",
         ),
         (_MAKE_REVOCATIONS,),
         (_FIRST_ANSWERS, _MAKE_PIECES),
@@ -136,9 +134,9 @@ POSTGRES = Dialect(
         (f"ALTER TABLE {_ANSWERS} ADD COLUMN IF NOT EXISTS run text NOT NULL DEFAULT ''",),
         # The answer whose end a message keeps, and the state in which it has ended.
         (
-            f'ALTER TABLE {_MESSAGES} ADD COLUMN IF NOT EXISTS stream text COLLATE "C",'
+            f'ALTER TABLE {MESSAGES} ADD COLUMN IF NOT EXISTS stream text COLLATE "C",'
             " ADD COLUMN IF NOT EXISTS state text",
-            f"CREATE INDEX IF NOT EXISTS messages_stream ON {_MESSAGES} (stream, created_at)"
+            f"CREATE INDEX IF NOT EXISTS messages_stream ON {MESSAGES} (stream, created_at)"
             " WHERE stream IS NOT NULL",
         ),
     ),
@@ -162,6 +160,9 @@ POSTGRES = Dialect(
         END $$
         """,
     ),
+    # A trigger of another program may raise an exception, and a long topic not fit the index.
+    refusing=(psycopg.IntegrityError, psycopg.DataError, RaiseException, ProgramLimitExceeded),
+    insertMessages=insertMessages,
     passing=(psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction),
     forbidden="\0",
 )

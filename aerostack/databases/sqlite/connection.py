@@ -18,8 +18,8 @@ from aerostack.databases.dialect import Dialect
 from aerostack.databases.migrations import migrate
 from aerostack.databases.pool import PooledDatabase
 from aerostack.databases.repeatable import findMessages
+from aerostack.databases.sqlite.messagerows import MESSAGES, insertMessages
 
-_MESSAGES = "realtime_messages"
 _REVOCATIONS = "realtime_revocations"
 _ANSWERS = "realtime_answers"
 _PIECES = "realtime_answer_pieces"
@@ -84,7 +84,7 @@ CREATE TABLE IF NOT EXISTS {_PIECES} (
 
 SQLITE = Dialect(
     mark="?",
-    messages=_MESSAGES,
+    messages=MESSAGES,
     revocations=_REVOCATIONS,
     answers=_ANSWERS,
     pieces=_PIECES,
@@ -95,7 +95,7 @@ SQLITE = Dialect(
         (
             # Pages are read by topic and time, so this is the order on disk.
             f"""
-            CREATE TABLE {_MESSAGES} (
+            CREATE TABLE {MESSAGES} (
                 room_id TEXT NOT NULL,
                 created_at INTEGER NOT NULL,
                 id TEXT NOT NULL UNIQUE,
@@ -106,10 +106,10 @@ SQLITE = Dialect(
                 PRIMARY KEY (room_id, created_at)
             ) WITHOUT ROWID
             """,
-            f"CREATE INDEX {_MESSAGES}_age ON {_MESSAGES} (created_at)",
+            f"CREATE INDEX {MESSAGES}_age ON {MESSAGES} (created_at)",
         ),
         # The id by which a publisher may send a message again after a restart.
-        (f"ALTER TABLE {_MESSAGES} ADD COLUMN publish_id TEXT",),
+        (f"ALTER TABLE {MESSAGES} ADD COLUMN publish_id TEXT",),
         (_MAKE_REVOCATIONS,),
         (_FIRST_ANSWERS, _MAKE_PIECES),
         # The run of the daemon that runs an answer.  The table may have the column already, where
@@ -124,15 +124,15 @@ SQLITE = Dialect(
         ),
         # The answer whose end a message keeps, and the state in which it has ended.
         (
-            f"ALTER TABLE {_MESSAGES} ADD COLUMN stream TEXT",
-            f"ALTER TABLE {_MESSAGES} ADD COLUMN state TEXT",
-            f"CREATE INDEX {_MESSAGES}_stream ON {_MESSAGES} (stream, created_at)"
+            f"ALTER TABLE {MESSAGES} ADD COLUMN stream TEXT",
+            f"ALTER TABLE {MESSAGES} ADD COLUMN state TEXT",
+            f"CREATE INDEX {MESSAGES}_stream ON {MESSAGES} (stream, created_at)"
             " WHERE stream IS NOT NULL",
         ),
     ),
     listing=(
         "SELECT name FROM sqlite_master WHERE type = 'table'"
-        f" AND name IN ('{_MESSAGES}', '{_REVOCATIONS}', '{_ANSWERS}', '{_PIECES}', '{_VERSIONS}')"
+        f" AND name IN ('{MESSAGES}', '{_REVOCATIONS}', '{_ANSWERS}', '{_PIECES}', '{_VERSIONS}')"
         " ORDER BY name"
     ),
     standing=(
@@ -140,11 +140,13 @@ SQLITE = Dialect(
         " ('room_id', 'created_at', 'id', 'user_id', 'kind', 'event', 'data')) = 7"
         " THEN CASE WHEN count(*) FILTER (WHERE name = 'stream') = 1 THEN 6"
         " ELSE 1 + count(*) FILTER (WHERE name = 'publish_id') END ELSE 0 END"
-        f" FROM pragma_table_info('{_MESSAGES}')"
+        f" FROM pragma_table_info('{MESSAGES}')"
     ),
     after=(),
     finish=(_MAKE_REVOCATIONS, _MAKE_ANSWERS, _MAKE_PIECES),
     passing=(sqlite3.OperationalError,),
+    refusing=(sqlite3.IntegrityError, sqlite3.DataError),
+    insertMessages=insertMessages,
 )
 
 T = TypeVar("T")

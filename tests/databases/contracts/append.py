@@ -4,14 +4,11 @@ Tests of keeping messages, for every database.
 
 from __future__ import annotations
 
-import sqlite3
-
-from psycopg.errors import UniqueViolation
 from twisted.logger import capturedLogs, formatEvent
 
 from aerostack.core.replay.publications import StreamMark
 from aerostack.databases import history
-from aerostack.databases.messages import InDoubt
+from aerostack.databases.keeping import InDoubt
 from aerostack.errors import RealtimeError
 from tests.databases.contracts.history import ROOM, HistoryContract
 from tests.databases.synchronous import LosingDatabase, SlowDatabase
@@ -96,14 +93,13 @@ class AppendContract(HistoryContract):
             for t, topic in ((10, ROOM), (3, "chat/b/p"), (10, ROOM), (3, "chat/b/p"))
         ]
         self.slow.step()
-        self.slow.step()
         times = [self.successResultOf(kept).createdAt for kept in (first, *rest)]
         self.assertEqual(times, [10, 11, 3, 12, 4])
 
     def test_together(self) -> None:
         """
-        Messages that arrive while the database is busy go into one transaction, up to the size of
-        a batch.  Their publishers get no answer before the commit.
+        Messages that arrive before a transaction begins go into it, up to the size of a batch.
+        Their publishers get no answer before the commit.
         """
         self.history = self.makeHistory(database=self.slow)
         self.history.batch = 3
@@ -117,8 +113,25 @@ class AppendContract(HistoryContract):
             before = len(fired)
             self.slow.step()
             sizes.append(len(fired) - before)
-        self.assertEqual(sizes, [1, 3, 3, 1])
+        self.assertEqual(sizes, [3, 3, 2])
         self.assertEqual(fired, [f"m{n}" for n in range(1, 9)])
+
+    def test_bytes(self) -> None:
+        """
+        A transaction has at most so many bytes of data, or a single message that is larger.
+        """
+        self.history = self.makeHistory(database=self.slow)
+        self.history.batchBytes = 10
+        fired: list[int] = []
+        for size in (4, 6, 1, 20, 3, 3, 5):
+            appended = self.history.append(self.message(1, data=b"1" * size))
+            appended.addCallback(lambda kept: fired.append(len(kept.message.data)))
+        batches = []
+        while self.slow.waiting:
+            before = len(fired)
+            self.slow.step()
+            batches.append(fired[before:])
+        self.assertEqual(batches, [[4, 6], [1], [20], [3, 3], [5]])
 
     def test_full(self) -> None:
         """
@@ -126,7 +139,7 @@ class AppendContract(HistoryContract):
         """
         self.history = self.makeHistory(database=self.slow)
         self.history.maxWaiting = 2
-        for _ in range(3):
+        for _ in range(2):
             self.assertNoResult(self.history.append(self.message(1)))
         refused = self.failureResultOf(self.history.append(self.message(1)), RealtimeError)
         self.assertEqual(refused.value.code, "database_unavailable")
@@ -139,22 +152,44 @@ class AppendContract(HistoryContract):
         A failed transaction fails all of its messages, keeps none of them, and the next one
         succeeds.
         """
+        losing = LosingDatabase(self.database)
+        self.slow = SlowDatabase(losing)
         self.history = self.makeHistory(database=self.slow)
         self.history.batch = 2
-        taken = self.message(1)
-        ok = self.history.append(taken)
-        bad = [self.history.append(self.message(2)), self.history.append(taken)]
-        later = self.history.append(self.message(3))
-        for _ in range(3):
-            self.slow.step()
-        self.successResultOf(ok)
+        appended = [self.history.append(self.message(time)) for time in range(1, 6)]
+        self.slow.step()
+        losing.loses = "undone"
+        self.slow.step()
+        self.slow.step()
+        ok, bad, later = appended[:2], appended[2:4], appended[4]
+        for kept in ok:
+            self.successResultOf(kept)
         for failing in bad:
             error = self.failureResultOf(failing, RealtimeError).value
             self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
-        self.assertEqual(self.successResultOf(later).createdAt, 3)
+        self.assertEqual(self.successResultOf(later).createdAt, 5)
         self.history = self.makeHistory()
-        self.assertEqual(self.times(), [3, 1])
-        self.flushLoggedErrors(sqlite3.IntegrityError, UniqueViolation)
+        self.assertEqual(self.times(), [5, 2, 1])
+        self.flushLoggedErrors(InDoubt)
+
+    def test_neverAsked(self) -> None:
+        """
+        If the database cannot even be asked, the messages of the batch fail.
+        """
+        losing = LosingDatabase(self.database)
+        self.slow = SlowDatabase(losing)
+        self.history = self.makeHistory(database=self.slow)
+        self.history.batch = 2
+        appended = [self.history.append(self.message(time)) for time in range(1, 4)]
+        losing.isAway = True
+        self.slow.step()
+        for failing in appended[:2]:
+            error = self.failureResultOf(failing, RealtimeError).value
+            self.assertEqual((error.code, error.retryAfter), ("database_unavailable", 1000))
+        losing.isAway = False
+        self.slow.step()
+        self.assertEqual(self.successResultOf(appended[2]).createdAt, 3)
+        self.flushLoggedErrors(ConnectionError)
 
     def test_failingOn(self) -> None:
         """
@@ -220,7 +255,6 @@ class AppendContract(HistoryContract):
             self.slow.step()
         self.successResultOf(flushed)
         self.failureResultOf(appended[1], RealtimeError)
-        self.flushLoggedErrors(sqlite3.IntegrityError, UniqueViolation)
 
     def test_lost(self) -> None:
         """
@@ -269,7 +303,6 @@ class AppendContract(HistoryContract):
             self.assertEqual((error.code, error.retryAfter), ("invalid_arguments", None))
         more = self.history.append(self.message(3, userId="ann ☃"))
         self.slow.step()
-        self.slow.step()
         for kept in (first, more):
             self.successResultOf(kept)
 
@@ -278,13 +311,11 @@ class AppendContract(HistoryContract):
         One transaction may hold messages of many topics.
         """
         self.history = self.makeHistory(database=self.slow)
-        first = self.history.append(self.message(1, "chat/0/p"))
-        rest = [self.history.append(self.message(1, f"chat/{n}/p")) for n in range(500)]
+        appended = [self.history.append(self.message(1, f"chat/{n}/p")) for n in range(499)]
+        appended.append(self.history.append(self.message(1, "chat/0/p")))
         self.slow.step()
-        self.slow.step()
-        self.successResultOf(first)
-        times = [self.successResultOf(kept).createdAt for kept in rest]
-        self.assertEqual(times, [2] + [1] * 499)
+        times = [self.successResultOf(kept).createdAt for kept in appended]
+        self.assertEqual(times, [1] * 499 + [2])
 
     def test_said(self) -> None:
         """

@@ -1,0 +1,146 @@
+"""
+Writes the table of the kept messages, many messages in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aerostack.core.replay.publications import EVENT, Kept, Message
+from aerostack.databases.answers import deleteAnswers, foreignAnswers
+from aerostack.databases.dialect import Dialect
+from aerostack.databases.messagerows import rowOf
+from aerostack.databases.messages import selectNewest
+from aerostack.errors import RealtimeError
+
+
+class InDoubt(Exception):
+    """
+    The database may or may not have committed a transaction: its answer did not come.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """
+    A message that is not kept, whatever is kept beside it.
+
+    @ivar error: The database's error; or L{RealtimeError} C{stream_fenced} for the end of an answer
+        that another daemon has taken over.
+    """
+
+    error: Exception
+
+
+Again = Callable[[Any, Message], Kept | None]
+"""Finds a message that another daemon has kept, with a cursor of the transaction."""
+
+
+def keepMessages(
+    cursor: Any,
+    dialect: Dialect,
+    messages: Sequence[Message],
+    unkept: Collection[str] = (),
+    again: Again | None = None,
+) -> list[Kept | Refused]:
+    """
+    Keep messages, in one transaction.
+
+    Each gets its own C{created_at} within its topic: the time at which it came, or the next free
+    millisecond after the topic's newest.  So new messages always come after the pages that a
+    client has already read.  If a message ends an answer, the answer's checkpoints are deleted.
+
+    @param unkept: The ids of messages to delete, if they exist.
+    @param again: Finds a message that is there already, because its publisher has sent it to
+        another daemon before.  It is not kept twice.
+    @return: Each message as it is kept, in their order.
+    @raise InDoubt: The database may or may not have kept them.
+    """
+    try:
+        _begin(cursor, dialect, unkept)
+        result = _insert(cursor, dialect, messages, again)
+    except dialect.refusing:
+        # The database refuses the statement, and does not say which of the messages is to blame.
+        cursor.execute("ROLLBACK")
+        _begin(cursor, dialect, unkept)
+        result = [_insertOne(cursor, dialect, message, again) for message in messages]
+    try:
+        cursor.execute("COMMIT")
+    except Exception as error:
+        # Whatever broke, the database may have committed before.
+        raise InDoubt(str(error)) from error
+    return result
+
+
+def _begin(cursor: Any, dialect: Dialect, unkept: Collection[str]) -> None:
+    dialect.transact(cursor)
+    for messageId in unkept:
+        dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", (messageId,))
+
+
+def _insertOne(
+    cursor: Any, dialect: Dialect, message: Message, again: Again | None
+) -> Kept | Refused:
+    """Write one message, so that the transaction goes on if the database refuses it."""
+    cursor.execute("SAVEPOINT message")
+    try:
+        (result,) = _insert(cursor, dialect, [message], again)
+    except dialect.refusing as error:
+        cursor.execute("ROLLBACK TO message")
+        result = Refused(error)
+    cursor.execute("RELEASE message")
+    return result
+
+
+def _insert(
+    cursor: Any, dialect: Dialect, messages: Sequence[Message], again: Again | None
+) -> list[Kept | Refused]:
+    """Write messages with one statement."""
+    result: list[Kept | Refused] = []
+    if not messages:
+        return result
+    foreign = _foreignEnds(cursor, dialect, messages)
+    newest = selectNewest(cursor, dialect, list({message.topic for message in messages}))
+    new: list[Kept] = []
+    for message in messages:
+        if message.stream is not None and message.id in foreign:
+            error = RealtimeError("stream_fenced", "Another daemon has taken the stream over.")
+            result.append(Refused(error))
+            continue
+        kept = None if again is None else again(cursor, message)
+        if kept is None:
+            before = newest[message.topic]
+            kept = Kept(message, max(message.timestamp, before + 1), before)
+            newest[message.topic] = kept.createdAt
+            new.append(kept)
+        result.append(kept)
+    if new:
+        dialect.insertMessages(cursor, [rowOf(kept) for kept in new])
+    ended = [message.id for message in messages if message.stream is not None]
+    deleteAnswers(cursor, dialect, [each for each in ended if each not in foreign])
+    return result
+
+
+def _foreignEnds(cursor: Any, dialect: Dialect, messages: Sequence[Message]) -> set[str]:
+    """Find the ends of answers that other daemons have taken over; all are of one run."""
+    ends = [message for message in messages if message.stream is not None]
+    if not ends:
+        return set()
+    return foreignAnswers(cursor, dialect, ends[0].run, [message.id for message in ends])
+
+
+def tryToKeep(cursor: Any, dialect: Dialect, unkept: Collection[str], isThorough: bool) -> None:
+    """
+    Find out whether messages can be kept.
+
+    @param unkept: See L{keepMessages}.
+    @param isThorough: Whether to write a message and delete it again in the same transaction:
+        only that finds a full disk.
+    """
+    _begin(cursor, dialect, ("", *unkept))
+    if isThorough:
+        dialect.insertMessages(cursor, [("", "", EVENT, "", "null", None, 0, None, None, None)])
+        dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", ("",))
+    cursor.execute("COMMIT")
