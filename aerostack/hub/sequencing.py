@@ -25,7 +25,7 @@ from aerostack.core.rows.views import View
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import projectOf
 from aerostack.hub.encoding import publicationFrame
-from aerostack.protocol.framing import Frame
+from aerostack.protocol.framing import NO_FRAME, Frame
 
 
 class ChangeEncoding(Protocol):
@@ -138,7 +138,7 @@ class Sequencer:
         frame.appended = _appendedOf(answer, stream, publication, position)
         # The frame of an event that a server has sent has more than the text.
         isText = frame.appended is not None and not publication.data
-        entry, source = (Frame(), frame.appended) if isText else (frame, None)
+        entry, source = (NO_FRAME, frame.appended) if isText else (frame, None)
         self.logs.append(topic, log, entry, mark, source, now, position.tag)
 
     def refer(self, entry: SharedEntry, frame: Frame) -> None:

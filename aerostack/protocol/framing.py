@@ -73,6 +73,10 @@ class Frame(bytes):
         return None
 
 
+NO_FRAME = Frame()
+"""Stands in a log for the frames that are made of a text of a token stream when they are needed."""
+
+
 class Frames(Frame):
     """
     Several frames of one topic that go out together.

@@ -18,7 +18,7 @@ from aerostack.core.replay.positions import Position
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.publishing import IReceiver
-from aerostack.protocol.framing import Frame
+from aerostack.protocol.framing import NO_FRAME
 from aerostack.workers.messages.logs import (
     Attach,
     Attached,
@@ -177,6 +177,6 @@ class RemoteLogs:
             frame = self._sequencer.pastFrame(message.publication, position)
             kept, text = message.mark is not None, frame.appended
             # Text of a token stream is in memory already.
-            entry = frame if text is None else Frame()
+            entry = frame if text is None else NO_FRAME
             entries.append(Entry(offset, each.mark, kept, entry, text, now - each.age))
         return entries

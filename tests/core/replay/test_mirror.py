@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.log import EXPIRED, Depth, Entry, Gap, Past, Plan, TopicLog
+from aerostack.core.replay.log import EXPIRED, OVERHEAD, Depth, Entry, Gap, Past, Plan, TopicLog
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.replay.mirror import MirrorLog
 from aerostack.core.replay.positions import Position
@@ -237,13 +237,14 @@ class PageTests(SynchronousTestCase):
         log = TopicLog("e1", ROOMY, 100)
         for n in range(10):
             log.append(b"x" * 100, 101 + n, None, 0.0)
-        pages = readPast(log, 8, 700)
+        size = OVERHEAD + 100
+        pages = readPast(log, 8, 2 * size + 100)
         self.assertEqual(
             [[entry.offset for entry in page.entries] for page in pages],
             [[1, 2], [3, 4], [5, 6], [7, 8]],
         )
         self.assertEqual([len(page.entries) for page in readPast(log, 3, 1)], [1, 1, 1])
-        log.shrink(900)
+        log.shrink(3 * size)
         self.assertEqual(
             log.past(0, 9, 10_000), Past(8, 107, 0, -1, tuple(log.past(7, 9, 10_000).entries))
         )
@@ -263,7 +264,8 @@ class LogsTests(SynchronousTestCase):
         logs.needed = lambda topic: True
         mirror = logs.follow("chat/a/p", Position("e1", 4, 100), 0.0)
         self.assertIs(logs.get("chat/a/p"), mirror)
-        entries = tuple(Entry(n, 100, False, b"x" * 300, None, 0.0) for n in range(1, 5))
+        frame = b"x" * (500 - OVERHEAD)
+        entries = tuple(Entry(n, 100, False, frame, None, 0.0) for n in range(1, 5))
         logs.prepend("chat/a/p", mirror, Past(1, 100, 0, -1, entries), 0.0)
         self.assertEqual((len(mirror), logs.size), (3, 1500))
         logs.drop("chat/a/p")
