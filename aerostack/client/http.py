@@ -9,7 +9,12 @@ from typing import Any
 import treq
 from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks, succeed
 from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.error import ConnectError, DNSLookupError, TimeoutError
+from twisted.internet.error import (
+    ConnectError,
+    ConnectingCancelledError,
+    DNSLookupError,
+    TimeoutError,
+)
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -81,9 +86,13 @@ class HttpClient:
                 wait = retryDelay(request, error, attempts)
                 if wait is None or self._reactor.seconds() + wait >= until:
                     raise
+                failed = error
             else:
                 return answer
             yield deferLater(self._reactor, wait)
+            if self._reactor.seconds() >= until:
+                # The program was busy for longer than it meant to wait.
+                raise failed
 
     def _once(self, request: Request, timeout: float) -> Deferred[Any]:
         made: Deferred[Any] = Deferred.fromCoroutine(self._make(request))
@@ -109,7 +118,9 @@ class HttpClient:
         return readAnswer(request, response.code, retryAfter[0] if retryAfter else None, body.value)
 
     def _late(self, result: Any, timeout: float) -> Any:
-        if isinstance(result, Failure) and result.check(CancelledError, ResponseFailed):
+        # The second is what cancels an attempt to connect.
+        cancelled = (CancelledError, ConnectingCancelledError, ResponseFailed)
+        if isinstance(result, Failure) and result.check(*cancelled):
             raise ClientError(
                 "timed_out", f"{self.address.url} did not answer within {self._timeout:g} seconds."
             )

@@ -6,8 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.error import ConnectionLost, ConnectionRefusedError, DNSLookupError
+from twisted.internet.error import (
+    ConnectingCancelledError,
+    ConnectionLost,
+    ConnectionRefusedError,
+    DNSLookupError,
+)
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -239,6 +245,27 @@ class NetworkTests(SynchronousTestCase):
         self.clock.advance(0.1)
         self.assertIn("within 10 seconds", self.assertCode(waiting, "timed_out"))
         self.assertEqual(len(cancelled), 1)
+
+    def test_neverConnects(self) -> None:
+        """
+        A request whose connection does not open fails when its time is over.
+        """
+        address = IPv4Address("TCP", "192.0.2.1", 8787)
+        connecting: Deferred[Any] = Deferred(
+            lambda deferred: deferred.errback(ConnectingCancelledError(address))
+        )
+        waiting = self.emit(connecting)
+        self.clock.advance(10.0)
+        self.assertCode(waiting, "timed_out")
+
+    def test_busy(self) -> None:
+        """
+        A program that is busy until the time of a request is over does not make it again.
+        """
+        waiting = self.emit(ConnectionRefusedError())
+        self.clock.advance(20.0)
+        self.assertCode(waiting, "unreachable")
+        self.assertEqual(len(self.agent.requests), 1)
 
     def test_mistake(self) -> None:
         """
