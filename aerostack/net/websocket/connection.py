@@ -36,6 +36,9 @@ from aerostack.sessions.session import Session
 
 txaio.use_twisted()
 
+HEAD = 14
+"""How many bytes a frame's head has at most."""
+
 SLICE = 256
 """How many bytes are taken at once: some forty frames.  A larger frame is taken as a whole."""
 
@@ -172,8 +175,10 @@ class Connection(WebSocketServerProtocol):
             return
         size = SLICE
         if self.current_frame is not None:
-            # The rest of a frame costs little, even if it is long.
-            size = max(size, self.current_frame.length - self.current_frame_masker.pointer())
+            # The rest of a frame costs little, even if it is long.  Behind it, Autobahn is done.
+            size = self.current_frame.length - self.current_frame_masker.pointer()
+        elif self.data:
+            size = HEAD
         data, self.unread = self.unread[:size], self.unread[size:]
         # Autobahn's own method also formats a line for a log that is off.
         self._dataReceived(data)

@@ -170,3 +170,24 @@ class ShortWayTests(SynchronousTestCase):
         self.assertEqual(long, [])
         self.talk(frame(b"a", 0x82), [1000], None, True)
         self.assertEqual(long, [frame(b"a", 0x82)])
+
+    def test_cut(self) -> None:
+        """
+        A message whose bytes come in two pieces goes through Autobahn, and those behind it do not.
+        """
+        through = 0
+        take = Connection._dataReceived
+
+        def count(connection: Connection, data: bytes) -> None:
+            nonlocal through
+            through += len(data)
+            take(connection, data)
+
+        self.patch(Connection, "_dataReceived", count)
+        one, rest = frame(b"a" * 200), frame(b"b" * 200) * 20
+        for cut in (1, 3, 7, 8, 100, len(one) - 1):
+            through = 0
+            calls, _, _ = self.talk(one + rest, [cut, len(one + rest)], None, True)
+            texts = [(b"a" * 200, False)] + [(b"b" * 200, False)] * 20
+            self.assertEqual(calls[:21], texts)
+            self.assertLessEqual(through, len(one) + 14)
