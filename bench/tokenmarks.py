@@ -143,14 +143,14 @@ def _all(what: str, right: float, clients: float) -> Mark:
 
 
 def _joins(results: Results) -> Iterator[Mark]:
-    name = "tokens/joins"
+    name = "tokens/joins/late"
     if not results.has(OURS, name):
         return
     clients = results.median(OURS, name, "clients") or 0
     what = f"{clients:,.0f} join late at once"
     yield _all(what, min(results.values(OURS, name, "right")), clients)
     yield _atMost(f"{what}, the slowest", (results.median(OURS, name, "max") or 0) / 1000, 10, "s")
-    live = results.median(OURS, name, "live") or 0
+    live = results.median(OURS, "tokens/joins/live", "p99") or 0
     yield _atMost(f"{what}: p99 of 1,000 watchers meanwhile", live, 150, "ms")
     grown = [
         most - before

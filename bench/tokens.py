@@ -76,7 +76,8 @@ def joins(bench: Bench, system: System) -> Iterator[Measurement]:
     """
     _, count = bench.plan.joins
     found = _drive(bench, system, Rung(1, 100), "joins", joiners=count)
-    yield "tokens/joins", {**found["joins"], "live": found["rung"]["p99"]}
+    yield "tokens/joins/live", found["rung"]
+    yield "tokens/joins/late", found["joins"]
 
 
 def stalled(bench: Bench, system: System) -> Iterator[Measurement]:

@@ -397,7 +397,9 @@ static void reading(struct conn *c)
     while (again && c->fd >= 0) {
         if (c->inLen)
             memcpy(room, c->in, c->inLen);
-        ssize_t got = receive(c, room + c->inLen, CHUNK);
+        /* Those that have much to read shall not make the others wait. */
+        size_t most = c->role == ROLE_JOINER ? CHUNK / 8 : CHUNK;
+        ssize_t got = receive(c, room + c->inLen, most);
         if (got <= 0) {
             if (got == 0 || errno != EAGAIN)
                 closeConn(c, LOST);
@@ -405,7 +407,7 @@ static void reading(struct conn *c)
         }
         c->bytes += (uint64_t)got;
         /* OpenSSL may hold what epoll does not tell of. */
-        again = c->ssl && got == CHUNK;
+        again = c->ssl && got == (ssize_t)most;
         size_t length = c->inLen + (size_t)got, used = 0;
         if (c->state == UPGRADING)
             used = upgrading(c, room, length);
