@@ -131,6 +131,7 @@ class World:
         self._rules = rules or TopicPolicies([], TopicPolicy(Depth(1000, 1_000_000, 300.0)))
         self._ids = iter(range(1, 1_000_000))
         self._epochs = iter(range(1, 1_000_000))
+        self._runs = iter(range(1, 1_000_000))
         self._serial = iter(range(1, 1_000_000))
         self.reachable = True
         self.stepped = 0.0
@@ -189,7 +190,7 @@ class World:
             self.backbone.publisher,
             lambda: f"s{next(self._ids)}",
             EndKeeper(self.clock, self.history),
-            Checkpointer(self.history.answers, "world", f"r{next(self._ids)}"),
+            Checkpointer(self.history.answers, "world", f"r{next(self._runs)}"),
         )
         self.tracker = MemoryTracker(self._tables)
         self.authenticator = Authenticator(self.projects)
