@@ -17,7 +17,7 @@ from aerostack.core.replay.publications import (
     Publication,
     StreamMark,
 )
-from aerostack.core.topics.policies import LATEST, TopicPolicy
+from aerostack.core.topics.policies import CLOSE, LATEST, TopicPolicy
 from aerostack.protocol.codec import fieldOf
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.framing import Frame
@@ -49,7 +49,9 @@ def publicationFrame(
         userId=UNSET if publication.userId is None else publication.userId,
         pos=UNSET if position is None else str(position),
     )
-    key = None if policy is None else _conflationKey(publication, policy)
+    key = None
+    if policy is not None and policy.whenSlow != CLOSE:
+        key = _conflationKey(publication, policy)
     wired = wireFrame(frame, publication.topic, key, logPosition)
     if position is not None:
         wired.isEntry = True

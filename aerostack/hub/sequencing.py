@@ -100,20 +100,22 @@ class Sequencer:
 
         @return: Its frame; L{None} if the topic has no log.
         """
-        topic = publication.topic
-        answer = self.answers.take(publication, self._clock.seconds())
+        topic, now = publication.topic, self._clock.seconds()
+        answer = self.answers.take(publication, now)
         log = self.logs.get(topic)
         if log is None:
             # Without a log there is no subscriber, and no client that could come back.
             return None
         # On a table's topic the marks are the journal's, and the daemon can read the log again
         # for a client that reads slowly.
-        mark = None if log.lineage else publication.mark
-        self.floor = max(self.floor, mark or 0)
-        logPosition = log.standing if log.lineage else None
-        position, policy = log.next(mark), self._policies.of(topic)
-        frame = publicationFrame(publication, position, policy, logPosition)
-        self._append(log, publication, frame, position, mark, answer)
+        mark, logPosition = publication.mark, None
+        if log.lineage:
+            mark, logPosition = None, log.standing
+        if mark is not None:
+            self.floor = max(self.floor, mark)
+        position = log.next(mark)
+        frame = publicationFrame(publication, position, self._policies.of(topic), logPosition)
+        self._append(log, publication, frame, position, mark, answer, now)
         return frame
 
     def _append(
@@ -124,13 +126,15 @@ class Sequencer:
         position: Position,
         mark: int | None,
         answer: Answer | None,
+        now: float,
     ) -> None:
         """
         Add a publication to a log; a text of a token stream as a reference.
 
         @param answer: The token stream.
+        @param now: The clock's time, seconds.
         """
-        now, topic, stream = self._clock.seconds(), publication.topic, publication.stream
+        topic, stream = publication.topic, publication.stream
         if answer is None or stream is None:
             self.logs.append(topic, log, frame, mark, None, now, position.tag)
             return
@@ -194,9 +198,10 @@ class Sequencer:
         log = self.logs.get(topic)
         if not isinstance(log, SharedLog):
             return None
-        answer = self.answers.take(publication, self._clock.seconds())
+        now = self._clock.seconds()
+        answer = self.answers.take(publication, now)
         frame = publicationFrame(publication, entry.position, self._policies.of(topic))
-        self._append(log, publication, frame, entry.position, publication.mark, answer)
+        self._append(log, publication, frame, entry.position, publication.mark, answer, now)
         return frame
 
     def placeChange(self, encoding: ChangeEncoding) -> Frame | None:

@@ -23,6 +23,9 @@ BUDGET = 0.01
 SHARE = 0.0025
 """Seconds of L{BUDGET} for one client, before the other clients have had their share."""
 
+LITTLE = BUDGET / 4
+"""Seconds that a turn may have used without being ended.  They count for the next turn, too."""
+
 BRIEF = 256
 """A client with at most this many unread bytes does not wait for those with more."""
 
@@ -91,13 +94,17 @@ class Intake:
             return
         queue = self._brief if len(source.unread) <= BRIEF else self._waiting
         if self._spent < BUDGET and not queue and not self.stopped:
-            until = self._seconds() + SHARE
-            while source.unread and self._feed(source) < until:
-                pass
+            now = self._seconds()
+            until = now + SHARE
+            while source.unread and now < until:
+                now = self._feed(source, now)
         if source.unread:
             source.held = True
             source.hold()
             queue.append(source)
+        elif self._spent < LITTLE:
+            # A timer for each turn would cost more than it is worth.
+            return
         self._awaitTurn()
 
     def again(self, source: Source) -> None:
@@ -124,12 +131,13 @@ class Intake:
         self._awaited = False
         self._spent = 0.0
         brief, waiting = self._brief, self._waiting
+        now = self._seconds()
         while (brief or waiting) and self._spent < BUDGET:
             source = (brief or waiting).popleft()
             if self.stopped and not source.ending:
                 # Its bytes stay unread.
                 continue
-            self._feed(source)
+            now = self._feed(source, now)
             if source.unread:
                 waiting.append(source)
             elif source.held:
@@ -138,11 +146,11 @@ class Intake:
         if brief or waiting:
             self._awaitTurn()
 
-    def _feed(self, source: Source) -> float:
+    def _feed(self, source: Source, began: float) -> float:
         """
+        @param began: The time before it.
         @return: The time after it.
         """
-        began = self._seconds()
         try:
             source.feed()
         except Exception:

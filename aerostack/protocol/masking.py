@@ -23,29 +23,25 @@ def readText(data: bytes, at: int, most: int) -> tuple[bytes, int] | None:
     @return: The message, UTF-8, and where the next frame begins; L{None} if it is another frame, is
         not all there, is too long, or breaks a rule of the RFC.
     """
-    left = len(data) - at
-    if left < 6 or data[at] != _FIN_TEXT:
+    if len(data) - at < 6 or data[at] != _FIN_TEXT:
         return None
     length = data[at + 1] - _MASKED
-    begin = at + 2
+    begin = at + 6
     if length == _LONG:
         length = data[at + 2] << 8 | data[at + 3]
-        begin = at + 4
+        begin = at + 8
         if length < _LONG:
             # The RFC wants the shortest form.
             return None
     elif not 0 <= length < _LONG:
         return None
-    end = begin + 4 + length
+    end = begin + length
     if end > len(data) or length > most:
         return None
-    mask = data[begin : begin + 4]
-    if length == 0:
-        return b"", end
     # As one large number, the bytes are unmasked at C's speed.
-    masks = int.from_bytes((mask * (length // 4 + 1))[:length], "little")
-    masked = int.from_bytes(data[begin + 4 : end], "little")
-    message = (masked ^ masks).to_bytes(length, "little")
+    mask = data[begin - 4 : begin] * (length // 4 + 1)
+    masks = int.from_bytes(mask[:length], "little")
+    message = (int.from_bytes(data[begin:end], "little") ^ masks).to_bytes(length, "little")
     if not message.isascii():
         try:
             message.decode()

@@ -99,7 +99,7 @@ class Session(SessionLife):
         """
         Take a message from the client.
         """
-        if self._state is not State.OPEN or self.leaving:
+        if self._state is not State.OPEN or self._returns is not None:
             return
         if isBinary:
             self.close(CLOSE_UNSUPPORTED, "send JSON text")

@@ -5,9 +5,9 @@ Makes token streams of the events that servers emit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Protocol
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, fail
 
 from aerostack.core.answers.answer import ABORTED, IMPLICIT, LIMIT, NOBODY, Answer, End, Terms

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.net import intake
-from aerostack.net.intake import BUDGET, SHARE, Intake
+from aerostack.net.intake import BUDGET, LITTLE, SHARE, Intake
 
 
 class Client:
@@ -78,6 +78,20 @@ class IntakeTests(SynchronousTestCase):
         self.intake.take(client, b"xx")
         self.assertEqual((self.taken, client.reading), (["a", "a"], True))
         self.turn()
+        self.assertEqual(self.calls, [])
+
+    def test_fewTimers(self) -> None:
+        """
+        Turns that use little of the budget need no timer.  What they use together counts as that of
+        one turn, which ends when it is more than a little.
+        """
+        for _ in range(round(LITTLE * 1000)):
+            self.assertEqual(self.calls, [])
+            self.intake.take(Client(self, "a"), b"x")
+        self.intake.take(Client(self, "a"), b"x")
+        self.assertEqual(len(self.calls), 1)
+        self.turn()
+        self.intake.take(Client(self, "a"), b"x")
         self.assertEqual(self.calls, [])
 
     def test_share(self) -> None:

@@ -45,20 +45,29 @@ class IdempotencyCache(Generic[T]):
         The outcome that was noted under a key within the window.
         """
         owner = self._ownerOf(key)
-        self._expire(owner, now)
-        known = self._seen.get(owner)
-        found = None if known is None else known.get(key)
-        return None if found is None else found[1]
+        seen = self._seen.get(owner)
+        found = None if seen is None else seen.get(key)
+        if seen is None or found is None:
+            return None
+        at, outcome = found
+        if now - at > self.window:
+            self._expire(owner, seen, now)
+            return None
+        return outcome
 
     def note(self, key: Hashable, outcome: T, now: float) -> None:
         """
         Remember the outcome of a publication.
         """
-        self.forget(key)
         owner = self._ownerOf(key)
-        self._seen.setdefault(owner, OrderedDict())[key] = (now, outcome)
+        seen = self._seen.get(owner)
+        if seen is None:
+            seen = self._seen[owner] = OrderedDict()
+        elif seen.pop(key, None) is not None:
+            self._count -= 1
+        seen[key] = now, outcome
         self._count += 1
-        self._expire(owner, now)
+        self._expire(owner, seen, now)
         while self._count > self.limit:
             self._drop(max(self._seen, key=lambda each: len(self._seen[each])))
 
@@ -70,14 +79,14 @@ class IdempotencyCache(Generic[T]):
         if seen is not None and seen.pop(key, None) is not None:
             self._count -= 1
 
-    def _expire(self, owner: str, now: float) -> None:
+    def _expire(self, owner: str, seen: OrderedDict[Hashable, tuple[float, T]], now: float) -> None:
         """Forget what is too old of an owner's."""
-        while seen := self._seen.get(owner):
+        while seen:
             at, _ = next(iter(seen.values()))
             if now - at <= self.window:
                 return
             self._drop(owner)
-        self._seen.pop(owner, None)
+        del self._seen[owner]
 
     def _drop(self, owner: str) -> None:
         """Forget the oldest publication of an owner."""

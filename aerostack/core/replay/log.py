@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from msgspec import Struct
+
 from aerostack.core.limits.tally import Tally
 from aerostack.core.replay.positions import Position
 
@@ -39,8 +41,7 @@ class Depth:
     age: float
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
+class Entry(Struct, eq=False):
     """
     One entry of a topic's log.
 
@@ -234,8 +235,9 @@ class TopicLog:
 
         @param mark: Its mark; L{None} if it is not kept.
         """
-        reached = self.mark if mark is None else max(self.mark, mark)
-        seen = not self.lineage and self.sees(mark)
+        reached, seen = self.mark, self.seen
+        if mark is not None:
+            reached, seen = max(reached, mark), not self.lineage and self.sees(mark)
         return Position(self.epoch, self.head + 1, reached, self.lineage, self.within, seen)
 
     def append(
@@ -248,10 +250,9 @@ class TopicLog:
         @param tag: See L{Position}.
         """
         self.head += 1
-        if not self.lineage:
-            # On a table's topic the marks are the journal's.
-            self.seen = self.sees(mark)
         if mark is not None:
+            # On a table's topic the marks are the journal's.
+            self.seen = not self.lineage and self.sees(mark)
             self.mark = max(self.mark, mark)
         self.tag = tag
         entry = Entry(self.head, self.mark, mark is not None, frame, source, now, tag)

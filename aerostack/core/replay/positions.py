@@ -17,7 +17,8 @@ its entry (see L{aerostack.core.replay.tags}).  Another entry at the same place 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _POSITION = re.compile(
     r"(?P<epoch>[0-9a-z]{1,24})-(?P<offset>[0-9a-f]{0,15})-(?P<mark>[0-9a-f]{1,15})(?P<seen>k?)"
@@ -25,8 +26,7 @@ _POSITION = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True, gc=False):
     """
     A place in a topic's log, right behind one of its entries.
 
@@ -55,6 +55,8 @@ class Position:
     def __str__(self) -> str:
         offset = "" if self.offset is None else f"{self.offset:x}"
         text = f"{self.epoch}-{offset}-{self.mark:x}{'k' if self.seen else ''}"
+        if not (self.tag or self.lineage or self.within):
+            return text
         if self.tag:
             text = f"{text}.{self.tag}"
         if self.lineage:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 EVENT = "event"
 CHAT_MESSAGE = "chat_message"
 PRESENCE = "presence"
@@ -42,8 +44,7 @@ class StreamMark:
         return self.stream, self.part, self.kind, self.at, self.text, self.state
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(Struct, frozen=True, gc=False):
     """
     What all subscribers of a topic are to get.
 

@@ -171,7 +171,9 @@ class Connection(WebSocketServerProtocol):
         if self.state == self.STATE_CLOSED:
             self.unread = b""
             return
-        if self._feedTexts():
+        # Autobahn may have the beginning of a frame or of a message.
+        isBetween = self.current_frame is None and not self.inside_message and not self.data
+        if isBetween and self._feedTexts():
             return
         size = SLICE
         if self.current_frame is not None:
@@ -189,11 +191,9 @@ class Connection(WebSocketServerProtocol):
 
         @return: Whether there was one.
         """
-        if self.current_frame is not None or self.inside_message or self.data:
-            # Autobahn has the beginning of a frame or of a message.
-            return False
         unread, at = self.unread, 0
-        while at < SLICE and self.state == self.STATE_OPEN and self._session is not None:
+        most = min(SLICE, len(unread))
+        while at < most and self.state == self.STATE_OPEN and self._session is not None:
             found = readText(unread, at, self.maxMessagePayloadSize)
             if found is None:
                 break

@@ -4,10 +4,9 @@ Tests for L{aerostack.core.replay.log}.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.log import EXPIRED, OVERHEAD, UNKNOWN, Depth, Gap, Plan, TopicLog

@@ -4,8 +4,7 @@ Tests for L{aerostack.core.replay.sharedlog}.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.log import EXPIRED, LOST, Depth, Gap, Plan

@@ -5,10 +5,10 @@ Tests of logs on a server that loses data: it comes back older, empty, or withou
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from aerostack.core.replay.following import verify
