@@ -183,12 +183,14 @@ class Fanout:
             self._spent += len(subscribers)
             if topic not in self._sent and topic not in self._busy and self._spent <= self._slice:
                 self._sent.add(topic)
-                self._schedule()
+                if not self._scheduled:
+                    self._schedule()
                 self._pass(subscribers, frame, 1)
                 return
             queue = self._queues[topic] = _Queue(self._waiting)
         queue.add(subscribers, frame)
-        self._schedule()
+        if not self._scheduled:
+            self._schedule()
 
     def dropPending(self, topic: str, subscriber: ISubscriber) -> None:
         """
@@ -261,14 +263,13 @@ class Fanout:
             self._turn()
 
     def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            self._clock.callLater(0, self._end)
+        self._scheduled = True
+        self._clock.callLater(0, self._end)
 
     def _end(self) -> None:
         self._scheduled = False
         self._turn()
-        if self._queues:
+        if self._queues and not self._scheduled:
             self._schedule()
 
     def _turn(self) -> None:

@@ -161,7 +161,8 @@ def isDeep(payload: bytes) -> bool:
 # All digits become one, and the sign of an exponent one, to be found at C's speed.
 _FIGURES = bytes.maketrans(b"123456789E", b"000000000e")
 # A number beyond a double has this many digits, or an exponent of three.
-_SUSPECT = (b"0" * 200, b"0e000", b"0e+000")
+_DIGITS = 200
+_SUSPECT = (b"0" * _DIGITS, b"0e000", b"0e+000")
 _NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*+")
 
 
@@ -173,10 +174,9 @@ def findUnreadable(payload: bytes) -> bytes | None:
     @return: The number; L{None} if all can be read.
     """
     figures = payload.translate(_FIGURES)
-    for suspect in _SUSPECT:
-        if suspect in figures:
-            break
-    else:
+    if b"0e" not in figures and len(figures) < _DIGITS:
+        return None
+    if not any(suspect in figures for suspect in _SUSPECT):
         return None
     for match in _NUMBER.finditer(_STRING.sub(b'""', payload)):
         if isinf(float(match[0])):

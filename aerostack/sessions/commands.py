@@ -159,7 +159,7 @@ class Commands:
             topic,
             frame.event,
             bytes(frame.data),
-            self._userId,
+            self._session.identity.userId,
             bool(frame.persist),
             *self._repeatable(frame.id),
             self._session.connectionId,
@@ -173,12 +173,14 @@ class Commands:
         if sizeOf(messageId) > MAX_ID:
             raise RealtimeError("invalid_frame", f"An id has at most {MAX_ID} characters.")
         publishId = encodeValue(messageId).decode()
-        if self._userId is not None:
-            return makeRepeatKey(self._userId, publishId), publishId
+        session = self._session
+        userId = session.identity.userId
+        if userId is not None:
+            return makeRepeatKey(userId, publishId), publishId
         # Other clients without a user id may use the same ids.
-        if self._session.client is None:
-            return ("connection", self._session.connectionId, publishId), None
-        publishId = f"{self._session.client} {publishId}"
+        if session.client is None:
+            return ("connection", session.connectionId, publishId), None
+        publishId = f"{session.client} {publishId}"
         return makeRepeatKey(None, publishId), publishId
 
     def _chat(self, frame: Chat) -> None:
@@ -188,7 +190,7 @@ class Commands:
             topic,
             frame.text,
             frame.metadata,
-            self._userId,
+            self._session.identity.userId,
             *self._repeatable(frame.id),
             self._session.connectionId,
         )
@@ -247,10 +249,6 @@ class Commands:
     def _permit(self, action: Action, topic: Topic) -> None:
         """Make sure that the client has a right on a topic."""
         self._context.feeds.permit(self._session.identity, action, topic)
-
-    @property
-    def _userId(self) -> str | None:
-        return self._session.identity.userId
 
     def _topic(self, text: str) -> Topic:
         return parseTopic(

@@ -54,9 +54,10 @@ class Latencies:
         @return: The number of events that the measured one represents, if one is to be measured;
             else 0.
         """
-        before, self._seen = self._seen, self._seen + events
+        self._seen += events
         self._unmeasured += events
-        if before // self._stride == self._seen // self._stride:
+        if self._seen % self._stride >= events:
+            # None of them is the last one of a stride.
             return 0
         times, self._unmeasured = self._unmeasured, 0
         return times

@@ -205,6 +205,13 @@ def checkEvent(event: str, maxLength: int) -> None:
         raise RealtimeError("invalid_event", "An event's name cannot be empty.")
     if len(event) > maxLength:
         raise RealtimeError("invalid_event", f"An event's name has at most {maxLength} characters.")
+    if len(event) <= SHORT:
+        _checkEventOften(event)
+    else:
+        _checkEvent(event)
+
+
+def _checkEvent(event: str) -> None:
     if event.startswith(RESERVED_EVENTS):
         raise RealtimeError(
             "invalid_event", f"Events that begin with {RESERVED_EVENTS} are the daemon's own."
@@ -213,3 +220,6 @@ def checkEvent(event: str, maxLength: int) -> None:
         raise RealtimeError(
             "invalid_event", "An event's name is printable text, and not * (which means all)."
         )
+
+
+_checkEventOften = lru_cache(maxsize=1024)(_checkEvent)

@@ -171,9 +171,7 @@ class Connection(WebSocketServerProtocol):
         if self.state == self.STATE_CLOSED:
             self.unread = b""
             return
-        # Autobahn may have the beginning of a frame or of a message.
-        isBetween = self.current_frame is None and not self.inside_message and not self.data
-        if isBetween and self._feedTexts():
+        if not self.data and not self.inside_message and self._feedTexts():
             return
         size = SLICE
         if self.current_frame is not None:
@@ -189,16 +187,19 @@ class Connection(WebSocketServerProtocol):
         """
         Take the text messages that stand at the beginning of the unread bytes, without Autobahn.
 
-        @return: Whether there was one.
+        @return: Whether there was one.  There is none if Autobahn has the beginning of a frame.
         """
+        session = self._session
+        if session is None or self.current_frame is not None:
+            return False
         unread, at = self.unread, 0
-        most = min(SLICE, len(unread))
-        while at < most and self.state == self.STATE_OPEN and self._session is not None:
+        end = min(SLICE, len(unread))
+        while at < end and self.state == self.STATE_OPEN:
             found = readText(unread, at, self.maxMessagePayloadSize)
             if found is None:
                 break
             message, at = found
-            self._session.received(message, False)
+            session.received(message, False)
         # The session takes no bytes while it deals with a message.
         self.unread = unread[at:]
         return at > 0
