@@ -24,11 +24,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.core.limits.tally import Tally
+from aerostack.delivery.turnend import TurnEnd
 from aerostack.interfaces.messaging import ISubscriber
 from aerostack.protocol.framing import Frame, joinFrames
 
@@ -154,12 +154,13 @@ class Fanout:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, slice: int = 4000) -> None:
+    def __init__(self, turnEnd: TurnEnd, slice: int = 4000) -> None:
         """
+        @param turnEnd: Ends the turns of the reactor.
         @param slice: How many subscribers are served in one turn of the reactor.
         """
         self.delivered = 0
-        self._clock = clock
+        self._turnEnd = turnEnd
         self._slice = slice
         self._queues: dict[str, _Queue] = {}
         self._waiting = Tally()
@@ -264,7 +265,7 @@ class Fanout:
 
     def _schedule(self) -> None:
         self._scheduled = True
-        self._clock.callLater(0, self._end)
+        self._turnEnd.call(self._end)
 
     def _end(self) -> None:
         self._scheduled = False

@@ -16,6 +16,7 @@ from aerostack.core.replay.publications import PRESENCE, Publication
 from aerostack.core.replay.shared import SharedEntry
 from aerostack.core.rows.views import View
 from aerostack.delivery.fanout import Fanout
+from aerostack.delivery.turnend import TurnEnd
 from aerostack.hub.encoding import publicationFrame
 from aerostack.hub.sequencing import ChangeEncoding, Sequencer
 from aerostack.hub.strangers import Strangers
@@ -29,6 +30,7 @@ class Delivery:
     """
     Sends what happens on topics to their subscribers.
 
+    @ivar turnEnd: Ends the turns of the reactor, for all that sends frames.
     @ivar fanout: Hands frames to subscribers.
     @ivar published: How many publications were delivered; presence does not count.
     """
@@ -46,7 +48,8 @@ class Delivery:
         @param sequencer: Gives publications and changes their places.
         @param fill: See L{aerostack.interfaces.logs.ILogSource.fill}.
         """
-        self.fanout = Fanout(clock)
+        self.turnEnd = TurnEnd(clock)
+        self.fanout = Fanout(self.turnEnd)
         self.published = 0
         self._registry = registry
         self._sequencer = sequencer

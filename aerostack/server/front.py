@@ -121,6 +121,7 @@ class Front(MultiService):
         self.interruptions = Interruptions(reactor, self.hub, self._services.recovery)
         self.connections = Connections(
             reactor,
+            self.hub.delivery.turnEnd,
             limits,
             self._makeSession,
             ConnectionIds(run, wall),

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from aerostack.delivery.fanout import MAX_WAITING, Fanout
+from aerostack.delivery.turnend import TurnEnd
 from aerostack.interfaces.messaging import ISubscriber
 from aerostack.protocol.framing import Frame, textFrame
 
@@ -76,7 +77,7 @@ class FanoutTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Turning()
-        self.fanout = Fanout(self.clock, 10)
+        self.fanout = Fanout(TurnEnd(self.clock), 10)
 
     def send(self, topic: str, readers: tuple[Reader, ...], *texts: str) -> None:
         """
@@ -168,7 +169,7 @@ class FanoutTests(SynchronousTestCase):
         A hundred thousand subscribers are served in order, in turns that a small topic does not
         notice.
         """
-        fanout = Fanout(self.clock)
+        fanout = Fanout(TurnEnd(self.clock))
         many, few = crowd(100_000), crowd(1)
         fanout.send("large", many, textFrame(b"1", "large"))
         fanout.send("large", many, textFrame(b"2", "large"))
@@ -347,7 +348,7 @@ class FanoutTests(SynchronousTestCase):
         when it leaves.
         """
         clock = Turning()
-        fanout = Fanout(clock, size)
+        fanout = Fanout(TurnEnd(clock), size)
         readers = [Reader() for _ in range(8)]
         # One subscription after another of each reader to each topic: what was published.
         stays: dict[tuple[str, int], list[list[str]]] = {}

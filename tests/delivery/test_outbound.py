@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from aerostack.core.rows.changes import INSERT, Change
 from aerostack.delivery.fanout import Fanout
+from aerostack.delivery.turnend import TurnEnd
 from aerostack.recovery import replay
 from tests.delivery.slowreaders import ORDERS, OutboundCase
 
@@ -182,7 +183,7 @@ class FloodTests(OutboundCase):
         come to it twice.
         """
         hub = self.world.hub
-        hub.delivery.fanout = Fanout(self.world.clock, 1)
+        hub.delivery.fanout = Fanout(TurnEnd(self.world.clock), 1)
         self.subscribe("orders")
         others = [self.world.connect() for _ in range(4)]
         for other in others:

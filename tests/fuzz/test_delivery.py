@@ -21,6 +21,7 @@ from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.topics.policies import NEWEST, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import parseTopic
 from aerostack.delivery.fanout import Fanout
+from aerostack.delivery.turnend import TurnEnd
 from aerostack.hub import presence as service
 from aerostack.recovery import pacing, replay
 from aerostack.settings.limits import LimitsConfig
@@ -61,7 +62,7 @@ class Run(SlowKeepingStory):
     def _attend(self) -> None:
         """Record all publications, and the logs."""
         hub = self.world.hub
-        hub.delivery.fanout = Fanout(self.world.clock, self.random.choice((1, 2, 4000)))
+        hub.delivery.fanout = Fanout(TurnEnd(self.world.clock), self.random.choice((1, 2, 4000)))
         hub.logs.budget = self.random.choice((3000, 10_000_000))
         self.world.feeds.watch("orders")
         engine = hub.publisher._engine

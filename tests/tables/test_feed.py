@@ -15,6 +15,7 @@ from aerostack.core.replay.positions import parsePosition
 from aerostack.core.rows.changes import DELETE, INSERT, UPDATE, Change, Row
 from aerostack.core.topics.patterns import Patterns
 from aerostack.delivery.fanout import MAX_WAITING, Fanout
+from aerostack.delivery.turnend import TurnEnd
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.tracking import IChangeListener
 from aerostack.testing import Frame, MemoryClient, World, makeProject
@@ -351,7 +352,7 @@ class FeedsTests(FeedsCase):
         """
         When too much is on its way, the tracker is asked to wait.
         """
-        self.world.hub.delivery.fanout = Fanout(self.world.clock, 1)
+        self.world.hub.delivery.fanout = Fanout(TurnEnd(self.world.clock), 1)
         for _ in range(3):
             self.subscribed()
         large = change(INSERT, {"id": 1, "body": "x" * (MAX_WAITING // 2)})

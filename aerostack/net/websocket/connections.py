@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.policies import ProtocolWrapper
 
 from aerostack.core.access.permissions import Identity
+from aerostack.delivery.turnend import TurnEnd
 from aerostack.interfaces.messaging import IConnection
 from aerostack.interfaces.shares import IPlace
 from aerostack.net.intake import Intake
@@ -40,12 +41,14 @@ class Connections:
     def __init__(
         self,
         clock: IReactorTime,
+        turnEnd: TurnEnd,
         limits: LimitsConfig,
         makeSession: MakeSession,
         newId: Callable[[], str],
         compressor: Compressor | None,
     ) -> None:
         """
+        @param turnEnd: Ends the turns of the reactor.
         @param makeSession: Makes the session of a connection that has opened.
         @param newId: Makes connection ids; no two calls give the same id.
         @param compressor: Compresses frames for clients that offer compression; L{None} if the
@@ -56,7 +59,7 @@ class Connections:
         self._newId = newId
         self._sessions: dict[Connection, Session] = {}
         self._compressor = compressor
-        self._turn = Turn(clock)
+        self._turn = Turn(turnEnd)
         self.intake = Intake(clock)
         self._factory = WebSocketServerFactory(reactor=clock)
         self.reload(limits)

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IPullProducer, IReactorTime
+from twisted.internet.interfaces import IPullProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from aerostack.delivery.turnend import TurnEnd
 
 
 class CongestionListener(Protocol):
@@ -115,8 +117,11 @@ class Turn:
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
+    def __init__(self, turnEnd: TurnEnd) -> None:
+        """
+        @param turnEnd: Ends the turns of the reactor.
+        """
+        self._turnEnd = turnEnd
         self._writers: list[Writer] = []
 
     def add(self, writer: Writer) -> None:
@@ -124,7 +129,7 @@ class Turn:
         Have a writer's bytes sent.
         """
         if not self._writers:
-            self._clock.callLater(0, self._end)
+            self._turnEnd.call(self._end)
         self._writers.append(writer)
 
     def _end(self) -> None:

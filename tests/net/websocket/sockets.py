@@ -14,6 +14,7 @@ from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from aerostack.delivery.turnend import TurnEnd
 from aerostack.net.websocket.writer import SocketWriter, Turn, Writer
 
 STEPS = st.lists(
@@ -123,7 +124,7 @@ class World:
         self.transport = FakeTransport(FakeReactor(), self.socket)
         self.told: list[str] = []
         self.below = SocketWriter(self.transport, self, untouched)
-        self.turn = Turn(self.clock)
+        self.turn = Turn(TurnEnd(self.clock))
         self.writer = Writer(self.turn, self.below)
 
     def congested(self) -> None:
