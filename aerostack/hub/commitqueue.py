@@ -6,7 +6,7 @@ L{aerostack.hub.sequencing}.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Hashable
 from typing import Any
 
@@ -45,8 +45,10 @@ class CommitQueues:
         self._history = history
         self._engine = engine
         self._queues: dict[str, _Queue] = {}
-        # How many bytes wait of each client, of each project and of all.
-        self._held: Counter[_Scope] = Counter()
+        # How many bytes wait of all, of each project and of each client.
+        self._held = 0
+        self._ofProject: dict[str, int] = {}
+        self._ofPublisher: dict[str, int] = {}
 
     def __contains__(self, topic: str) -> bool:
         return topic in self._queues
@@ -74,7 +76,7 @@ class CommitQueues:
         if message is None and queue is None:
             placed: Deferred[Receipt | None] | None = self._engine.publish(publication, key)
             return placed
-        waiting = _Waiting(publication, key, _scopes(publisher, projectOf(publication.topic)))
+        waiting = _Waiting(publication, key, publisher)
         if queue is not None and not self._fits(queue, waiting):
             return fail(_tooMuch("on this topic"))
         if (refusal := self._refusal(waiting)) is not None:
@@ -102,7 +104,7 @@ class CommitQueues:
         @param key: See L{IEngine.publish}.
         @return: Fires as that of L{enter}.
         """
-        waiting = _Waiting(publication, key, _scopes(None, projectOf(publication.topic)))
+        waiting = _Waiting(publication, key, None)
         waiting.unkept = unkept
         self._push(waiting)
         self._await(waiting, keeping)
@@ -118,16 +120,28 @@ class CommitQueues:
 
     def _await(self, waiting: _Waiting, keeping: Deferred[Any]) -> None:
         """Flush a topic's queue when one of its publications has been kept."""
-        topic = waiting.publication.topic
-        keeping.addCallbacks(waiting.kept, waiting.lost).addCallback(lambda _: self._flush(topic))
+        keeping.addCallbacks(self._kept, self._lost, (waiting,), errbackArgs=(waiting,))
+
+    def _kept(self, kept: Kept | None, waiting: _Waiting) -> None:
+        waiting.take(kept)
+        self._flush(waiting.publication.topic)
+
+    def _lost(self, failure: Failure, waiting: _Waiting) -> None:
+        waiting.failure = failure
+        waiting.ready = True
+        self._flush(waiting.publication.topic)
 
     def _refusal(self, waiting: _Waiting) -> RealtimeError | None:
-        """Look whether too much waits already."""
-        most = (self.maxBytes, self.maxProjectBytes, self.maxPublisherBytes)
-        for scope, bound in zip(waiting.scopes, most, strict=False):
-            held = self._held[scope]
-            if held and held + waiting.size > bound:
-                return _tooMuch(scope[0])
+        """Look whether too much waits already.  A single publication may be larger than a bound."""
+        size = waiting.size
+        if self._held and self._held + size > self.maxBytes:
+            return _tooMuch("on all topics")
+        held = self._ofProject.get(waiting.project, 0)
+        if held and held + size > self.maxProjectBytes:
+            return _tooMuch("on the project's topics")
+        held = self._ofPublisher.get(waiting.publisher or "", 0)
+        if held and held + size > self.maxPublisherBytes:
+            return _tooMuch("from this connection")
         return None
 
     def _flush(self, topic: str) -> None:
@@ -159,10 +173,10 @@ class CommitQueues:
     def _count(self, queue: _Queue, waiting: _Waiting, size: int) -> None:
         """Note that so many bytes more wait, or fewer."""
         queue.size += size
-        for scope in waiting.scopes:
-            self._held[scope] += size
-            if not self._held[scope]:
-                del self._held[scope]
+        self._held += size
+        _add(self._ofProject, waiting.project, size)
+        if waiting.publisher is not None:
+            _add(self._ofPublisher, waiting.publisher, size)
 
     def _fits(self, queue: _Queue, waiting: _Waiting) -> bool:
         return (
@@ -170,15 +184,13 @@ class CommitQueues:
         )
 
 
-_Scope = tuple[str, str]
-"""Publications whose bytes are counted together: the words of the error that names them, and
-which project or connection they belong to."""
-
-
-def _scopes(publisher: str | None, project: str) -> tuple[_Scope, ...]:
-    """What a publication counts towards, the widest first."""
-    scopes = (("on all topics", ""), ("on the project's topics", project))
-    return scopes if publisher is None else (*scopes, ("from this connection", publisher))
+def _add(held: dict[str, int], owner: str, size: int) -> None:
+    """Note that so many bytes more of an owner wait, or fewer."""
+    left = held.get(owner, 0) + size
+    if left:
+        held[owner] = left
+    else:
+        del held[owner]
 
 
 def _tooMuch(where: str) -> RealtimeError:
@@ -200,10 +212,24 @@ class _Queue:
 class _Waiting:
     """A publication that waits in its topic's queue."""
 
-    def __init__(self, publication: Publication, key: Hashable, scopes: tuple[_Scope, ...]) -> None:
+    __slots__ = (
+        "done",
+        "failure",
+        "key",
+        "project",
+        "publication",
+        "publisher",
+        "ready",
+        "result",
+        "size",
+        "unkept",
+    )
+
+    def __init__(self, publication: Publication, key: Hashable, publisher: str | None) -> None:
         self.publication = publication
         self.key = key
-        self.scopes = scopes
+        self.project = projectOf(publication.topic)
+        self.publisher = publisher
         self.size = len(publication.data) + _OVERHEAD
         self.ready = False
         self.result: Kept | None = None
@@ -216,7 +242,8 @@ class _Waiting:
         """What its publisher gets."""
         return None if self.result is None else self.result.receipt
 
-    def kept(self, kept: Kept | None) -> None:
+    def take(self, kept: Kept | None) -> None:
+        """Note what was kept; L{None} if nothing was in time."""
         self.ready = True
         if kept is None:
             assert self.unkept is not None
@@ -225,10 +252,5 @@ class _Waiting:
         self.result = kept
         # The live frame and the history have the same time.
         mark = kept.createdAt
-        self.publication = replace(self.publication, timestamp=mark, mark=mark)
-        if self.unkept is None:
-            self.publication = replace(self.publication, data=kept.message.data)
-
-    def lost(self, failure: Failure) -> None:
-        self.failure = failure
-        self.ready = True
+        data = kept.message.data if self.unkept is None else self.publication.data
+        self.publication = replace(self.publication, timestamp=mark, mark=mark, data=data)

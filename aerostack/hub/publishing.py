@@ -6,8 +6,7 @@ on, in order, to the engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -34,6 +33,8 @@ from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.messaging import IEngine, IHistory
 from aerostack.interfaces.publishing import IPublisher
 from aerostack.protocol.codec import encodeValue
+
+T = TypeVar("T", bound=Receipt | Failure | None)
 
 _CHAT_EVENT = "message"
 """The event of a chat message."""
@@ -98,21 +99,24 @@ class Outcome:
     The result of a publication, for every client that sends the publication again.
     """
 
-    __slots__ = ("_result", "_settled", "_waiting")
+    __slots__ = ("_result", "_waiting")
 
     def __init__(self) -> None:
-        self._settled = False
         self._result: Receipt | Failure | None = None
-        self._waiting: list[Deferred[Receipt | None]] = []
+        # L{None} once the result is known.
+        self._waiting: list[Deferred[Receipt | None]] | None = []
 
-    def settle(self, result: Receipt | Failure | None) -> None:
+    def settle(self, result: T) -> T:
         """
         Set the result, and give it to every caller of L{wait}.
+
+        @return: The result.
         """
-        self._settled, self._result = True, result
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
+        waiting, self._waiting = self._waiting, None
+        self._result = result
+        for each in waiting or ():
             each.callback(result)
+        return result
 
     def wait(self) -> Deferred[Receipt | None]:
         """
@@ -120,7 +124,7 @@ class Outcome:
             kept.  Fails if the publication failed.
         """
         waiting: Deferred[Receipt | None] = Deferred()
-        if self._settled:
+        if self._waiting is None:
             waiting.callback(self._result)
         else:
             self._waiting.append(waiting)
@@ -354,14 +358,13 @@ class Publisher(Measuring):
             return None
         first = Outcome()
         self._idempotency.note(key, first, now)
-        entered.addCallbacks(first.settle, partial(self._failed, key, first))
-        return first.wait()
+        return entered.addCallbacks(first.settle, self._failed, errbackArgs=(key, first))
 
-    def _failed(self, key: Hashable, first: Outcome, failure: Failure) -> None:
+    def _failed(self, failure: Failure, key: Hashable, first: Outcome) -> Failure:
         if self._idempotency.find(key, self._clock.seconds()) is first:
             # It is new when it comes again.
             self._idempotency.forget(key)
-        first.settle(failure)
+        return first.settle(failure)
 
     def _enter(
         self,
