@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from aerostack.ai.upstream import Upstream
 from aerostack.errors import RealtimeError
-from aerostack.interfaces.models import IModel, IModels
+from aerostack.interfaces.models import STATUSES, IModel, IModels
 from aerostack.settings.ai import ModelConfig
 from aerostack.settings.projects import ProjectConfig
 
@@ -66,6 +66,13 @@ class Models(Service):
             "aerostack_model_answers_total": sum(model.asked for model in models),
             "aerostack_model_failures_total": sum(model.failures for model in models),
         }
+
+    def requests(self) -> Mapping[str, int]:
+        """
+        How many requests were made to models, by L{STATUSES}.
+        """
+        models = self._models.values()
+        return {each: sum(model.requests[each] for model in models) for each in STATUSES}
 
     def stopService(self) -> Deferred[Any]:
         super().stopService()

@@ -24,7 +24,7 @@ from aerostack.ai.answerbody import AnswerBody, Fault
 from aerostack.ai.asking import Body, PlainAgent, describe
 from aerostack.core.answers.outcome import Outcome
 from aerostack.errors import RealtimeError
-from aerostack.interfaces.models import IModel, IReply
+from aerostack.interfaces.models import STATUSES, IModel, IReply
 from aerostack.protocol import sse
 from aerostack.protocol.chatrequests import ChatRequest, encodeChatRequest
 from aerostack.protocol.completions import BrokenCompletion, CompletionReader
@@ -52,6 +52,11 @@ _KEPT = 32
 """How many connections to a model are kept for the next requests."""
 
 
+def _classOf(status: int) -> str:
+    """Which of L{STATUSES} a status is."""
+    return "429" if status == 429 else f"{min(max(status // 100, 2), 5)}xx"
+
+
 @implementer(IModel)
 class Upstream:
     """
@@ -59,6 +64,8 @@ class Upstream:
 
     @ivar asked: How many answers it was asked for.
     @ivar failures: How many of them it broke off or refused.
+    @ivar requests: How many requests were made, by
+        L{STATUSES<aerostack.interfaces.models.STATUSES>}.
     """
 
     log = Logger()
@@ -86,6 +93,7 @@ class Upstream:
         self._client = HTTPClient(PlainAgent(agent), data_to_body_producer=Body)
         self._running: set[_Reply] = set()
         self.asked = self.failures = 0
+        self.requests = dict.fromkeys(STATUSES, 0)
         self.reload(config)
 
     def reload(self, config: ModelConfig) -> None:
@@ -228,8 +236,10 @@ class _Reply:
         except Exception as error:
             if self._isOver:
                 raise CancelledError() from None
+            self._upstream.requests["none"] += 1
             # Whatever kept the request from its answer, the next may have one.
             raise Fault(describe(error), self._failure(), PAUSE) from None
+        self._upstream.requests[_classOf(response.code)] += 1
         reader = self._reader = AnswerBody(self._reactor, self._take)
         if self._isPaused:
             reader.pause()

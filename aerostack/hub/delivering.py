@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.registry import Registry
 from aerostack.core.replay.publications import PRESENCE, Publication
 from aerostack.core.replay.shared import SharedEntry
@@ -33,17 +34,21 @@ class Delivery:
     @ivar turnEnd: Ends the turns of the reactor, for all that sends frames.
     @ivar fanout: Hands frames to subscribers.
     @ivar published: How many publications were delivered; presence does not count.
+    @ivar texts: How long it took from the arrival of texts of token streams until they were handed
+        to the subscribers' sockets.  Of texts that go out together, the first counts.
     """
 
     def __init__(
         self,
         clock: IReactorTime,
+        now: Callable[[], int],
         registry: Registry[ISubscriber],
         sequencer: Sequencer,
         fill: Callable[[str], Deferred[None] | None],
     ) -> None:
         """
         @param clock: Lets the fanout go on in later turns.
+        @param now: The time of day, milliseconds since the epoch.
         @param registry: Which subscriber is subscribed to which topics.
         @param sequencer: Gives publications and changes their places.
         @param fill: See L{aerostack.interfaces.logs.ILogSource.fill}.
@@ -51,6 +56,8 @@ class Delivery:
         self.turnEnd = TurnEnd(clock)
         self.fanout = Fanout(self.turnEnd)
         self.published = 0
+        self.texts = Histogram()
+        self._now = now
         self._registry = registry
         self._sequencer = sequencer
         self._strangers = Strangers(sequencer, fill, self.sendToAll)
@@ -71,6 +78,7 @@ class Delivery:
         frame = self._sequencer.place(publication)
         if frame is not None:
             self.sendToAll(topic, frame)
+            self._measure(publication)
 
     def deliverEntry(self, entry: SharedEntry) -> None:
         """
@@ -85,6 +93,19 @@ class Delivery:
         self.published += 1
         if not self._strangers.hold(entry, frame):
             self.sendToAll(publication.topic, frame)
+            self._measure(publication)
+
+    def _measure(self, publication: Publication) -> None:
+        """Note how long a text of a token stream takes, if it is one and has subscribers."""
+        mark, topic = publication.stream, publication.topic
+        if mark is None or mark.at < 0 or topic not in self._registry:
+            return
+
+        def sent() -> None:
+            # The clock of another machine may be ahead.
+            self.texts.observe(max(0, self._now() - publication.timestamp) / 1000)
+
+        self.whenSent((topic,), sent)
 
     def deliverChange(self, encoding: ChangeEncoding) -> None:
         """

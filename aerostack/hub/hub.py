@@ -62,7 +62,7 @@ class Hub:
         self._wall = wall
         self.registry: Registry[ISubscriber] = Registry()
         self.sequencer = sequencer
-        self.delivery = Delivery(clock, self.registry, sequencer, source.fill)
+        self.delivery = Delivery(clock, self.now, self.registry, sequencer, source.fill)
         self.publisher = publisher
         self.source = source
         self.attachments = Attachments(source)

@@ -6,6 +6,10 @@ from __future__ import annotations
 
 from zope.interface import Interface
 
+STATUSES = ("2xx", "3xx", "4xx", "429", "5xx", "none")
+"""What becomes of requests to models: the classes of their statuses, 429 for itself, and C{none}
+for a request that gets no answer."""
+
 
 class IReplyReceiver(Interface):
     """

@@ -14,7 +14,7 @@ from aerostack.workers.messages.figures import DaemonFigures, Figures, Load, Par
 WHOLE = ""
 """Stands for the label of a metric that has one histogram."""
 
-_COUNTERS = tuple(metric.name for metric in METRICS if metric.kind == "counter")
+_COUNTERS = tuple(key for metric in METRICS if metric.kind == "counter" for key in metric.keys)
 
 
 def encodeTimings(timings: Timings) -> dict[str, dict[str, Part]]:
@@ -37,9 +37,10 @@ def joinFigures(figures: Iterable[Figures]) -> Figures:
     """
     found = list(figures)
     values = {
-        metric.name: metric.join([each.values[metric.name] for each in found])
+        key: metric.join([each.values[key] for each in found])
         for metric in METRICS
         if metric.kind != "histogram"
+        for key in metric.keys
     }
     return Figures(values, _joinTimings([each.timings for each in found]))
 

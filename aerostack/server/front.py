@@ -27,7 +27,7 @@ from aerostack.interfaces.messaging import IConnection
 from aerostack.interfaces.operating import IProcesses
 from aerostack.net.http.chat import ChatsResource
 from aerostack.net.http.gateway import GatewayResource
-from aerostack.net.http.metrics import Measured, Timings
+from aerostack.net.http.metrics import MODEL_REQUESTS, Measured, Timings, keyOf
 from aerostack.net.http.streams import StreamParts, StreamsResource
 from aerostack.net.websocket.connections import Connections, MakeSession
 from aerostack.net.websocket.gate import Gate
@@ -187,7 +187,12 @@ class Front(MultiService):
         """
         The counters and gauges of this process.
         """
-        return {**self.health.metrics(), **self._models.values()}
+        requests = self._models.requests().items()
+        return {
+            **self.health.metrics(),
+            **self._models.values(),
+            **{keyOf(MODEL_REQUESTS, status): count for status, count in requests},
+        }
 
     def timings(self) -> Timings:
         """
@@ -195,6 +200,7 @@ class Front(MultiService):
         """
         return {
             "aerostack_publish_to_socket_seconds": self.hub.publisher.latencies.histogram,
+            "aerostack_stream_append_to_socket_seconds": self.hub.delivery.texts,
             "aerostack_commit_to_socket_seconds": self.feeds.latencies.histogram,
             "aerostack_event_loop_delay_seconds": self.console.sampler.turns,
         }

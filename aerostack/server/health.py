@@ -134,6 +134,11 @@ class Health:
             self._hub.delivery.fanout.delivered,
         )
 
+    def _watchers(self) -> int:
+        """How many subscribers here have the topics on which token streams run."""
+        topics = self._hub.sequencer.answers.topics
+        return sum(len(self._hub.registry.subscribers(topic)) for topic in topics)
+
     def metrics(self) -> Mapping[str, float]:
         """
         The values of the counters and gauges in L{aerostack.net.http.metrics.METRICS}.
@@ -160,6 +165,7 @@ class Health:
             "aerostack_healthy": int(not _isFailing(faults)),
             # Those of the node replace these, where it is in this process.
             **streamValues(None),
+            "aerostack_stream_watchers": self._watchers(),
             "aerostack_stream_late_joins_total": self._recovery.lateJoins,
             "aerostack_stream_snapshot_bytes_total": self._recovery.snapshotBytes,
         }

@@ -17,7 +17,6 @@ class Counting:
     @ivar characters: How many characters of text have come.
     @ivar appends: How many texts and values have come.
     @ivar frames: How many frames brought text to watchers, each counted once for all watchers.
-    @ivar cancels: How many streams were cancelled.
     """
 
     def __init__(self) -> None:
@@ -26,4 +25,3 @@ class Counting:
         self.characters = 0
         self.appends = 0
         self.frames = 0
-        self.cancels = 0

@@ -57,15 +57,23 @@ class Placing:
         self._keeper = keeper
         self._checkpoints = checkpoints
 
-    def send(self, answer: Answer, event: str, data: bytes, mark: StreamMark) -> Deferred[Any]:
+    def send(
+        self,
+        answer: Answer,
+        event: str,
+        data: bytes,
+        mark: StreamMark,
+        arrived: int | None = None,
+    ) -> Deferred[Any]:
         """
         Publish a part of a stream.
 
         @param data: JSON; empty if it is made of the text of C{mark}.
+        @param arrived: When it came, milliseconds since the epoch; L{None} for now.
         @return: Fires when it has its place in the topic's order.
         """
         # Other nodes know by this when it began.
-        time = self._now() if mark.part else answer.began
+        time = (arrived or self._now()) if mark.part else answer.began
         publication = Publication(answer.topic, EVENT, event, data, None, time, None, mark)
         return self._place(publication)
 

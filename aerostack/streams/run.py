@@ -26,6 +26,8 @@ class Run:
     @ivar stopped: Tells its producer to stop; L{None} if the producer cannot be told.
     @ivar appends: How many texts and values have come.
     @ivar first: How long its first text took to come, seconds; L{None} before.
+    @ivar arrived: When the oldest text came that is to be sent, milliseconds since the epoch;
+        L{None} if there is none.
     @ivar given: How many texts the engine was given that have no place in the log yet.
     @ivar isOrphan: Whether its producer went with the last run of the daemon.
     @ivar outcome: The result of its end, for every caller that wants to know.
@@ -38,6 +40,7 @@ class Run:
     stopped: Stopped | None = None
     appends: int = 0
     first: float | None = None
+    arrived: int | None = None
     given: int = 0
     isOrphan: bool = False
     outcome: Outcome = field(default_factory=Outcome)

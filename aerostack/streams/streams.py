@@ -283,6 +283,8 @@ class Streams:
         self.answers.count(answer)
         self._counted(run)
         self.counts.characters += len(text)
+        if run.arrived is None:
+            run.arrived = self._now()
         if not answer.terms.implicit:
             self.checkpoints.changed(answer)
         return part
@@ -338,12 +340,14 @@ class Streams:
             # the stream.
             self.ticker.grown(answer)
             return
+        arrived, run.arrived = run.arrived, None
         for part in answer.parts.values():
             if part.length > part.published:
                 at = part.published
                 mark = StreamMark(answer.id, part.name, part.kind, at, part.takeFresh())
                 self.counts.frames += 1
-                self._given(run, self._placing.send(answer, EVENTS[part.kind], b"", mark))
+                sent = self._placing.send(answer, EVENTS[part.kind], b"", mark, arrived)
+                self._given(run, sent)
 
     def _given(self, run: Run, placed: Deferred[Any]) -> None:
         run.given += 1
@@ -440,7 +444,6 @@ class Streams:
             return fail(unknown(stream))
         answer = run.answer
         if answer.end is None:
-            self.counts.cancels += 1
             self.finish(run, End(CANCELLED, None, by))
         elif answer.state != CANCELLED:
             return fail(ended(answer))

@@ -54,7 +54,8 @@ class MetricsTests(DaemonTests):
         Return the values of counters and gauges.
         """
         samples = await self.samples()
-        numbers = {m.name.removeprefix("aerostack_") for m in METRICS if m.kind != "histogram"}
+        plain = [m for m in METRICS if m.kind != "histogram" and not m.label]
+        numbers = {m.name.removeprefix("aerostack_") for m in plain}
         return {name: samples[name][()] for name in numbers}
 
     async def test_format(self) -> None:
@@ -121,6 +122,35 @@ class MetricsTests(DaemonTests):
             self.assertEqual((bounds[0], bounds[-2:]), (0.0005, [10.0, inf]))
             self.assertEqual(buckets["+Inf",], found[f"{name}_count"][()])
             self.assertGreater(found[f"{name}_sum"][()], 0)
+
+    async def test_streams(self) -> None:
+        """
+        Those who watch streams are counted, over WebSockets and over HTTP, and the texts that they
+        get.
+        """
+        client = await self.subscribed("ai-chat/7")
+        other = await self.subscribed("ai-chat/8")
+        self.assertEqual((await self.values())["stream_watchers"], 0)
+        await self.rpc("ai.start", "ai-chat/7", {"stream": "a1"})
+        await self.rpc("ai.append", "a1", 1, [{"part": "0", "at": 0, "text": "Hello"}])
+        await client.frames(2)
+        path = "/api/v1/public/realtime/streams/a1"
+        reading = await treq.get(
+            f"http://127.0.0.1:{self.port}{path}",
+            headers={"X-Aerostack-Key": PUBLIC_KEY, "Accept": "text/event-stream"},
+            agent=Agent(self.reactor, pool=self.pool),
+            unbuffered=True,
+        )
+        # It has begun when its head comes.
+        while (await self.values())["stream_watchers"] != 2:
+            await self.sleep(0.01)
+        while not (await self.samples())["stream_append_to_socket_seconds_count"][()]:
+            await self.sleep(0.01)
+        self.assertEqual(other.waitingFrames(), 0)
+        await self.rpc("ai.end", "a1", 1)
+        self.assertIn("ai:done", await reading.text())
+        while (await self.values())["stream_watchers"]:
+            await self.sleep(0.01)
 
     async def test_values(self) -> None:
         """

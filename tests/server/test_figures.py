@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.errors import RealtimeError
-from aerostack.net.http.metrics import METRICS, WorkerLoad
+from aerostack.net.http.metrics import METRICS, MODEL_REQUESTS, WorkerLoad, keyOf
 from aerostack.server.figures import WorkerFigures, encodeTimings, joinFigures, measuredOf
 from aerostack.workers.messages.figures import DaemonFigures, Figures, Load
 
@@ -23,7 +23,8 @@ def figures(number: float, *seconds: float) -> Figures:
     histogram = Histogram()
     for each in seconds:
         histogram.observe(each)
-    values = {metric.name: number for metric in METRICS if metric.kind != "histogram"}
+    metrics = [metric for metric in METRICS if metric.kind != "histogram"]
+    values = {key: number for metric in metrics for key in metric.keys}
     return Figures(values, encodeTimings({"whole": histogram, "kinds": {"a": histogram}}))
 
 
@@ -39,6 +40,7 @@ class FiguresTests(SynchronousTestCase):
         joined = joinFigures([figures(1), figures(0), figures(1)]).values
         self.assertEqual(joined["aerostack_connections"], 2)
         self.assertEqual(joined["aerostack_delivered_total"], 2)
+        self.assertEqual(joined[keyOf(MODEL_REQUESTS, "429")], 2)
         self.assertEqual(joined["aerostack_feed_lag_seconds"], 1)
         self.assertEqual(joined["aerostack_feed_position"], 1)
         self.assertEqual(joined["aerostack_feed_up"], 0)

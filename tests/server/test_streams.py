@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from aerostack.net.http.metrics import METRICS
 from aerostack.server.streams import streamTimings, streamValues
-from tests.streams.watching import StreamCase
+from tests.streams.watching import CANONICAL, StreamCase
 
 
 class FiguresTests(StreamCase):
@@ -55,3 +55,30 @@ class FiguresTests(StreamCase):
         values = streamValues(self.world.streams)
         self.assertEqual(set(streamValues(None)), set(values))
         self.assertLessEqual({*values, *streamTimings(self.world.streams)}, known)
+
+    def test_texts(self) -> None:
+        """
+        The time of a text begins when the first of those comes that go out together, and ends when
+        its subscribers have been sent it; what nobody subscribes to is not measured.
+        """
+        texts = self.world.hub.delivery.texts
+        self.start()
+        self.append("a")
+        self.assertEqual((texts.count, texts.total), (1, 0.0))
+        self.world.streams.ticker.stop()
+        for text in "bc":
+            self.append(text)
+            self.world.clock.advance(0.25)
+        self.world.streams.flush(CANONICAL)
+        self.world.turn()
+        self.assertEqual(texts.count, 2)
+        self.assertAlmostEqual(texts.total, 0.5)
+        # Values are no texts.
+        self.producer.send(
+            type="stream_put", stream="a1", epoch=1, part="d", kind="data", value={"name": "n"}
+        )
+        self.early.client.close()
+        self.append("d")
+        self.world.streams.flush(CANONICAL)
+        self.end()
+        self.assertEqual(texts.count, 2)

@@ -67,6 +67,11 @@ class Answers:
         for answers in tuple(self._running.values()):
             yield from tuple(answers.values())
 
+    @property
+    def topics(self) -> Sequence[str]:
+        """The topics on which answers run."""
+        return tuple(self._running)
+
     def get(self, project: str, name: str) -> Answer | None:
         """
         An answer that runs, or has ended a while ago, by its id.

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.diagnosis.histogram import Histogram
+from aerostack.interfaces.models import STATUSES
 from aerostack.net.http.base import JSONResource
 from aerostack.net.http.requests import BoundedRequest, headersOf, isLocal, operatorOf
 
@@ -40,12 +41,35 @@ class Metric:
         things by how long they took, else C{gauge}.
     @ivar meaning: The help text.
     @ivar join: Makes the daemon's number of those of its workers.
+    @ivar label: The label that tells several numbers of one metric apart; empty if there is one
+        number.
+    @ivar of: The values of that label.
     """
 
     name: str
     kind: str
     meaning: str
     join: Callable[[Iterable[float]], float] = sum
+    label: str = ""
+    of: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of its numbers among all values."""
+        return tuple(keyOf(self.name, each) for each in self.of) if self.label else (self.name,)
+
+
+def keyOf(name: str, value: str) -> str:
+    """
+    The name of one of several numbers of a metric.
+
+    @param value: The value of its label.
+    """
+    return f"{name} {value}"
+
+
+MODEL_REQUESTS = "aerostack_model_requests_total"
+"""The metric of the requests to models, by what becomes of them."""
 
 
 METRICS = (
@@ -118,7 +142,19 @@ METRICS = (
     Metric(
         "aerostack_model_failures_total", "counter", "Answers that models broke off or refused."
     ),
+    Metric(
+        MODEL_REQUESTS,
+        "counter",
+        "Requests to models, by status.",
+        label="status",
+        of=STATUSES,
+    ),
     Metric("aerostack_streams", "gauge", "Token streams that run."),
+    Metric(
+        "aerostack_stream_watchers",
+        "gauge",
+        "Subscribers of topics on which token streams run, and requests over HTTP that read them.",
+    ),
     Metric("aerostack_streams_done_total", "counter", "Token streams that have ended as done."),
     Metric("aerostack_streams_failed_total", "counter", "Token streams whose producers failed."),
     Metric("aerostack_streams_cancelled_total", "counter", "Token streams that were cancelled."),
@@ -152,6 +188,11 @@ METRICS = (
         "aerostack_stream_first_token_seconds",
         "histogram",
         "Time from the start of a token stream until its first text.",
+    ),
+    Metric(
+        "aerostack_stream_append_to_socket_seconds",
+        "histogram",
+        "Time from the arrival of text of a token stream until every subscriber's socket has it.",
     ),
     Metric(
         "aerostack_stream_tick_seconds",
@@ -224,10 +265,8 @@ class _DaemonCollector(Collector):
         for metric in METRICS:
             if metric.kind == "histogram":
                 yield _histogram(metric, self.measured.timings[metric.name])
-            elif metric.kind == "counter":
-                yield CounterMetricFamily(metric.name, metric.meaning, values[metric.name])
             else:
-                yield GaugeMetricFamily(metric.name, metric.meaning, values[metric.name])
+                yield _numbers(metric, values)
 
         if self.measured.workers:
             yield from _workers(self.measured.workers)
@@ -262,6 +301,16 @@ def _workers(workers: Mapping[str, WorkerLoad]) -> Iterator[MetricFamily]:
         memory.add_metric([name], load.memory)
         deaths.add_metric([name], load.deaths)
     yield from (connections, lag, processor, memory, deaths)
+
+
+def _numbers(metric: Metric, values: Mapping[str, float]) -> MetricFamily:
+    kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    if not metric.label:
+        return kind(metric.name, metric.meaning, values[metric.name])
+    family = kind(metric.name, metric.meaning, labels=[metric.label])
+    for each, key in zip(metric.of, metric.keys, strict=True):
+        family.add_metric([each], values[key])
+    return family
 
 
 def _histogram(metric: Metric, timings: Histogram | Mapping[str, Histogram]) -> MetricFamily:
