@@ -32,12 +32,17 @@ class TokenBucket:
         """
         elapsed = now - self._filledAt
         self._filledAt = now
+        tokens = self.tokens
         # A clock that was set back must not take tokens away.
         if elapsed > 0:
-            tokens = self.tokens + elapsed * self.rate
-            self.tokens = tokens if tokens < self.burst else float(self.burst)
+            tokens += elapsed * self.rate
+            if tokens > self.burst:
+                tokens = float(self.burst)
+            self.tokens = tokens
+        if tokens >= amount:
+            return 0.0
         needed = amount if amount < self.burst else self.burst
-        return 0.0 if self.tokens >= needed else (needed - self.tokens) / self.rate
+        return 0.0 if tokens >= needed else (needed - tokens) / self.rate
 
     def take(self, now: float, amount: float = 1) -> float:
         """

@@ -41,7 +41,7 @@ class Depth:
     age: float
 
 
-class Entry(Struct, eq=False):
+class Entry(Struct, eq=False, gc=False):
     """
     One entry of a topic's log.
 

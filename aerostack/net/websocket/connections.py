@@ -19,7 +19,7 @@ from aerostack.net.intake import Intake
 from aerostack.net.websocket.compression import agree
 from aerostack.net.websocket.connection import Connection, connectionKind
 from aerostack.net.websocket.handshake import Opening
-from aerostack.net.websocket.writer import SocketWriter, Turn, Writer
+from aerostack.net.websocket.writer import SocketWriter, Writer
 from aerostack.protocol.deflate import Compressor
 from aerostack.sessions.session import Session
 from aerostack.settings.limits import LimitsConfig
@@ -59,7 +59,7 @@ class Connections:
         self._newId = newId
         self._sessions: dict[Connection, Session] = {}
         self._compressor = compressor
-        self._turn = Turn(turnEnd)
+        self._turnEnd = turnEnd
         self.intake = Intake(clock)
         self._factory = WebSocketServerFactory(reactor=clock)
         self.reload(limits)
@@ -130,9 +130,9 @@ class Connections:
             below: Any = SocketWriter(transport.transport, connection, False)
             transport.transport = below
             transport.wrappedProtocol = connection
-            return Writer(self._turn, transport)
+            return Writer(self._turnEnd, transport)
         transport.protocol = connection
-        return Writer(self._turn, SocketWriter(transport, connection, untouched))
+        return Writer(self._turnEnd, SocketWriter(transport, connection, untouched))
 
     def opened(self, connection: Connection, identity: Identity) -> Session:
         """

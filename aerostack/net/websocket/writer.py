@@ -14,8 +14,6 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IPullProducer
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.delivery.turnend import TurnEnd
@@ -110,38 +108,6 @@ class SocketWriter:
         """The transport has ended.  It calls its protocol itself."""
 
 
-class Turn:
-    """
-    The bytes that are sent when this turn of the reactor ends.
-    """
-
-    _log = Logger()
-
-    def __init__(self, turnEnd: TurnEnd) -> None:
-        """
-        @param turnEnd: Ends the turns of the reactor.
-        """
-        self._turnEnd = turnEnd
-        self._writers: list[Writer] = []
-
-    def add(self, writer: Writer) -> None:
-        """
-        Have a writer's bytes sent.
-        """
-        if not self._writers:
-            self._turnEnd.call(self._end)
-        self._writers.append(writer)
-
-    def _end(self) -> None:
-        writers, self._writers = self._writers, []
-        for writer in writers:
-            try:
-                writer.flush()
-            except Exception:
-                # The bytes of the other connections must still be sent.
-                self._log.failure("a connection could not be written to", Failure())
-
-
 class Writer:
     """
     Gathers the bytes that are written within one turn of the reactor.
@@ -151,14 +117,15 @@ class Writer:
     @cvar most: How many bytes are gathered; it bounds what is copied to join them.
     """
 
-    __slots__ = ("_below", "_frames", "_size", "_turn")
+    __slots__ = ("_below", "_frames", "_size", "_turnEnd")
     most = 65536
 
-    def __init__(self, turn: Turn, below: Any) -> None:
+    def __init__(self, turnEnd: TurnEnd, below: Any) -> None:
         """
+        @param turnEnd: Ends the turns of the reactor.
         @param below: The transport for the gathered bytes.
         """
-        self._turn = turn
+        self._turnEnd = turnEnd
         self._below = below
         self._frames: list[bytes] = []
         self._size = 0
@@ -167,9 +134,10 @@ class Writer:
         """
         Write bytes, at the end of the turn at the latest.
         """
-        if not self._frames:
-            self._turn.add(self)
-        self._frames.append(data)
+        frames = self._frames
+        if not frames:
+            self._turnEnd.call(self.flush)
+        frames.append(data)
         self._size += len(data)
         if self._size > self.most:
             self.flush()

@@ -114,7 +114,12 @@ class SiteUnderTest:
         self.limits = world.limits
         world.shares.reloadShares(world.projects, world.limits)
         self.connections = Connections(
-            clock, world.limits, world._makeSession, world.newConnectionId, Compressor(100, 1 << 20)
+            clock,
+            world.hub.delivery.turnEnd,
+            world.limits,
+            world._makeSession,
+            world.newConnectionId,
+            Compressor(100, 1 << 20),
         )
         self.lag = LagLimit(world.limits, lambda: 0.5)
         gate = Gate(

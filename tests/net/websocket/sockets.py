@@ -15,7 +15,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from aerostack.delivery.turnend import TurnEnd
-from aerostack.net.websocket.writer import SocketWriter, Turn, Writer
+from aerostack.net.websocket.writer import SocketWriter, Writer
 
 STEPS = st.lists(
     st.one_of(
@@ -124,8 +124,8 @@ class World:
         self.transport = FakeTransport(FakeReactor(), self.socket)
         self.told: list[str] = []
         self.below = SocketWriter(self.transport, self, untouched)
-        self.turn = Turn(TurnEnd(self.clock))
-        self.writer = Writer(self.turn, self.below)
+        self.turnEnd = TurnEnd(self.clock)
+        self.writer = Writer(self.turnEnd, self.below)
 
     def congested(self) -> None:
         self.told.append("congested")

@@ -51,7 +51,7 @@ class TLSTests(SynchronousTestCase):
             with contextlib.suppress(SSL.WantReadError):
                 server.dataReceived(client.bio_read(65536))
         server.transport = world.below
-        world.writer = Writer(world.turn, server)
+        world.writer = Writer(world.turnEnd, server)
         return server, client
 
     def take(self, client: SSL.Connection, world: World) -> bytes:

@@ -146,7 +146,7 @@ class EndTests(SynchronousTestCase):
         A listener that fails does not affect the writes of other connections.
         """
         world, other = World(), World()
-        other.writer = Writer(world.turn, other.below)
+        other.writer = Writer(world.turnEnd, other.below)
         world.congested = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
         world.socket.room = 0
         world.writer.write(b"x")
