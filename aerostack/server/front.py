@@ -101,6 +101,8 @@ class Front(MultiService):
         self._wall = wall
         self._node = node
         limits, server = config.limits, config.server
+        # Twisted makes an event, and asks three filters, also for a line that is not written.
+        self._logsOpenings = config.log.level == "debug"
         self.authenticator = Authenticator(config.projects)
         self._services = ClientServices(
             reactor,
@@ -175,12 +177,13 @@ class Front(MultiService):
         LagMonitor(reactor, self.lag).setServiceParent(self)
 
     def _makeSession(self, connection: IConnection, identity: Identity) -> Session:
-        self.log.debug(
-            "opened by {role} for {userId!r}",
-            role=identity.role.value,
-            userId=identity.userId,
-            connection=connection.connectionId,
-        )
+        if self._logsOpenings:
+            self.log.debug(
+                "opened by {role} for {userId!r}",
+                role=identity.role.value,
+                userId=identity.userId,
+                connection=connection.connectionId,
+            )
         return Session(connection, identity, self._services.context)
 
     def values(self) -> Mapping[str, float]:

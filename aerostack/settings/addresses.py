@@ -5,6 +5,7 @@ Finds the address under which a client's connections are counted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 UNIX = "unix"
@@ -13,6 +14,10 @@ UNIX = "unix"
 # The smallest IPv6 network that a provider gives a customer (RFC 6177, 2).  The customer may use
 # any address in it.
 _PREFIX = 64
+
+_REMEMBERED = 1024
+"""How many peers are remembered, so that an address is not parsed again for each connection of a
+proxy or of one client."""
 
 
 class Proxies:
@@ -40,9 +45,9 @@ class Proxies:
         @return: The address, for IPv6 its /64 network; L{None} if the client connects from this
             machine through a Unix socket.
         """
-        found = None if peer is None else _parse(peer)
-        if not (self._unix if peer is None else self._trusts(found)):
-            return _key(found)
+        found, key = (None, None) if peer is None else _readPeer(peer)
+        if not forwarded or not (self._unix if peer is None else self._trusts(found)):
+            return key
         entries = [entry.strip() for value in forwarded for entry in value.split(",")]
         for entry in reversed(entries):
             named = _parse(entry)
@@ -77,6 +82,16 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
         return None
     # The form in which an IPv6 socket names an IPv4 client.
     return getattr(address, "ipv4_mapped", None) or address
+
+
+@lru_cache(_REMEMBERED)
+def _readPeer(peer: str) -> tuple[IPv4Address | IPv6Address | None, str | None]:
+    """
+    The address of a connection's other end, and the key under which it is counted.  The system
+    made the text, or the PROXY protocol; it is short.
+    """
+    address = _parse(peer)
+    return address, _key(address)
 
 
 def _key(address: IPv4Address | IPv6Address | None) -> str | None:

@@ -10,10 +10,10 @@ and everything that httptools or the daemon refuses.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.web.http import HTTPChannel
 
@@ -21,12 +21,11 @@ SINGLE = ("host", "origin", "authorization", "x-aerostack-key")
 """Headers that decide about rights.  If one came twice, a proxy in front could use the first and
 the daemon the second."""
 
-_LEFT = ("content-length", "transfer-encoding", "expect")
+_LEFT = frozenset(("content-length", "transfer-encoding", "expect"))
 """Headers that say that something comes behind the head, or ask whether it may come."""
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(Struct, frozen=True):
     """
     A request without a body that asks for another protocol.
 
@@ -123,8 +122,9 @@ def readHead(data: bytes) -> Head | None:
         or reader.requests > 1
         or size > HTTPChannel.totalHeadersSize
         or reader.lines > HTTPChannel.maxHeaders
-        or any(name in headers for name in _LEFT)
-        or any(len(headers.get(name, ())) > 1 for name in SINGLE)
+        or not _LEFT.isdisjoint(headers)
+        # Few requests have any header twice.
+        or (reader.lines > len(headers) and any(len(headers.get(n, ())) > 1 for n in SINGLE))
     ):
         return None
     path, _, query = reader.target.partition(b"?")

@@ -7,8 +7,9 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b, sha1
+
+from msgspec import Struct
 
 from aerostack.auth.authenticator import Credentials
 from aerostack.errors import RealtimeError
@@ -30,8 +31,7 @@ Headers = Mapping[str, Sequence[str]]
 """A request's headers: lower-case names to values."""
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """
     A request that asks for a WebSocket in a form that we speak.  L{parseOpening} reads one.
 
@@ -129,9 +129,7 @@ def parseOpening(headers: Headers) -> Opening:
     @raise RealtimeError: C{upgrade_required} or C{invalid_arguments}: the request does not ask for
         a WebSocket, or not in a form that we speak.
     """
-    if "websocket" not in _tokens(headers, "upgrade") or "upgrade" not in _tokens(
-        headers, "connection"
-    ):
+    if not (_has(headers, "upgrade", "websocket") and _has(headers, "connection", "upgrade")):
         raise RealtimeError(
             "upgrade_required", "This path is a WebSocket; connect with a WebSocket client."
         )
@@ -140,7 +138,8 @@ def parseOpening(headers: Headers) -> Opening:
     keys = headers.get("sec-websocket-key", ())
     if len(keys) != 1 or not _WEBSOCKET_KEY.fullmatch(keys[0].strip()):
         raise RealtimeError("invalid_arguments", "Sec-WebSocket-Key must be 16 bytes in base64.")
-    offered = tuple(token for token in _list(headers, "sec-websocket-protocol") if token)
+    listed = _list(headers.get("sec-websocket-protocol", ()))
+    offered = tuple([token for token in listed if token])
     if len(set(offered)) != len(offered):
         raise RealtimeError("invalid_arguments", "A subprotocol is offered twice.")
     origins = headers.get("origin", ())
@@ -154,10 +153,11 @@ def parseOpening(headers: Headers) -> Opening:
     )
 
 
-def _tokens(headers: Headers, name: str) -> set[str]:
-    return {token.lower() for token in _list(headers, name)}
+def _has(headers: Headers, name: str, token: str) -> bool:
+    """Whether a header that is a list has an element, in any case of letters."""
+    return token in [each.lower() for each in _list(headers.get(name, ()))]
 
 
-def _list(headers: Headers, name: str) -> list[str]:
+def _list(values: Sequence[str]) -> list[str]:
     """The elements of a header that is a list (RFC 9110, 5.6.1)."""
-    return [token.strip() for value in headers.get(name, ()) for token in value.split(",")]
+    return [token.strip() for token in ",".join(values).split(",")]
