@@ -2,8 +2,8 @@
 Divides each turn of the reactor among the clients that have sent bytes.
 
 In one turn of the reactor many clients may have sent much.  Bytes that do not fit into the turn
-wait, and the daemon does not read from their sockets meanwhile.  So timers, signals and other
-clients are served in time.
+wait.  While many bytes of a client wait, the daemon does not read from its socket.  So timers,
+signals and other clients are served in time.
 """
 
 from __future__ import annotations
@@ -29,16 +29,22 @@ LITTLE = BUDGET / 4
 BRIEF = 256
 """A client with at most this many unread bytes does not wait for those with more."""
 
+MUCH = 4096
+"""The daemon reads on from a client that waits with at most this many unread bytes: to stop, and to
+begin again, would cost two system calls."""
+
 
 class Source(Protocol):
     """
     A connection from which bytes come.
 
     @ivar unread: The bytes that have come and were not taken yet.
-    @ivar held: Whether the connection waits for its share.
+    @ivar waiting: Whether the connection waits for its share.
+    @ivar held: Whether the daemon does not read from the socket meanwhile.
     """
 
     unread: bytes
+    waiting: bool
     held: bool
 
     @property
@@ -90,7 +96,8 @@ class Intake:
         Take new bytes, as many as this turn allows, and the rest in later turns.
         """
         source.unread += data
-        if source.held:
+        if source.waiting:
+            self._hold(source)
             return
         queue = self._brief if len(source.unread) <= BRIEF else self._waiting
         if self._spent < BUDGET and not queue and not self.stopped:
@@ -99,9 +106,9 @@ class Intake:
             while source.unread and now < until:
                 now = self._feed(source, now)
         if source.unread:
-            source.held = True
-            source.hold()
+            source.waiting = True
             queue.append(source)
+            self._hold(source)
         elif self._spent < LITTLE:
             # A timer for each turn would cost more than it is worth.
             return
@@ -118,9 +125,14 @@ class Intake:
         """
         Note that the daemon has begun to close a connection.
         """
-        if self.stopped and source.held:
+        if self.stopped and source.waiting:
             self._brief.append(source)
             self._awaitTurn()
+
+    def _hold(self, source: Source) -> None:
+        if len(source.unread) > MUCH and not source.held:
+            source.held = True
+            source.hold()
 
     def _awaitTurn(self) -> None:
         if not self._awaited:
@@ -140,9 +152,11 @@ class Intake:
             now = self._feed(source, now)
             if source.unread:
                 waiting.append(source)
-            elif source.held:
-                source.held = False
-                source.letGo()
+            elif source.waiting:
+                source.waiting = False
+                if source.held:
+                    source.held = False
+                    source.letGo()
         if brief or waiting:
             self._awaitTurn()
 

@@ -22,7 +22,7 @@ class Client:
         self.case = case
         self.name = name
         self.unread = b""
-        self.held = False
+        self.waiting = self.held = False
         self.ending = False
         self.reading = True
         self.failures: list[Failure] = []
@@ -51,6 +51,7 @@ class IntakeTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(intake, "BRIEF", 2)
+        self.patch(intake, "MUCH", 10)
         self.calls: list[Any] = []
         self.passed = 0.0
         self.taken: list[str] = []
@@ -109,7 +110,7 @@ class IntakeTests(SynchronousTestCase):
         while self.calls:
             self.turn()
         self.assertTrue(client.reading and other.reading)
-        self.assertEqual((client.unread, client.held), (b"", False))
+        self.assertEqual((client.unread, client.waiting, client.held), (b"", False, False))
 
     def test_budget(self) -> None:
         """
@@ -157,6 +158,23 @@ class IntakeTests(SynchronousTestCase):
         self.intake.take(client, b"y")
         self.assertTrue(client.unread.endswith(b"xy"))
 
+    def test_reading(self) -> None:
+        """
+        The daemon reads on from a waiting client until many of its bytes wait.
+        """
+        self.intake.take(Client(self, "flood"), b"x" * 1000)
+        client = Client(self, "a")
+        self.intake.take(client, b"x" * 4)
+        self.assertTrue(client.reading)
+        self.intake.take(client, b"x" * 6)
+        self.assertTrue(client.reading)
+        self.intake.take(client, b"x")
+        self.assertFalse(client.reading)
+        while self.calls:
+            self.turn()
+        self.assertTrue(client.reading)
+        self.assertEqual((client.unread, client.waiting, client.held), (b"", False, False))
+
     def test_failure(self) -> None:
         """
         A client whose bytes raise an exception loses them, and other clients do not.
@@ -173,6 +191,7 @@ class IntakeTests(SynchronousTestCase):
         """
         After the stop only the bytes of closing connections are taken.
         """
+        self.patch(intake, "MUCH", 0)
         client, early = Client(self, "a"), Client(self, "b")
         self.intake.take(early, b"x" * 10)
         self.intake.stopped = True

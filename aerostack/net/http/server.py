@@ -114,7 +114,7 @@ class BoundedChannel(HTTPChannel):
     site: BoundedSite
     # See L{aerostack.net.intake.Source}.
     unread = b""
-    held = False
+    waiting = held = False
     ending = False
     lost = False
     refusal: RealtimeError | None = None

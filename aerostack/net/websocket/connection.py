@@ -92,6 +92,7 @@ class Connection(WebSocketServerProtocol):
 
     # The bytes that have come and wait for their share of a turn; see L{Source}.
     unread = b""
+    waiting = False
     held = False
     # The transport that is read from.
     _socket: Any = None

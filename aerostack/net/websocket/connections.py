@@ -27,7 +27,8 @@ from aerostack.settings.limits import LimitsConfig
 MakeSession = Callable[[IConnection, Identity], Session]
 
 READ = 16_384
-"""How many bytes are read from a socket at once, and may wait for the connection's next share."""
+"""How many bytes are read from a socket at once.  Little more may wait for the connection's next
+share; see L{aerostack.net.intake.MUCH}."""
 
 
 class Connections:
