@@ -2,10 +2,10 @@
 When the texts of answers that have grown are sent to their watchers.
 
 A tick sends what every changed answer has grown by.  The more watchers there are, the more work a
-tick is.  With long pauses texts come late; with short ones the processor is busy.  The mean delay is
-half a pause, and the share of the processor is the work divided by the pause.  With a price for the
-processor in seconds of delay, the pause for which both together cost least grows with the root of
-the work.
+tick is.  With long pauses texts come late; with short ones the processor is busy.  The mean delay
+is half a pause, and the share of the processor is the work divided by the pause.  With a price for
+the processor in seconds of delay, the pause for which both together cost least grows with the root
+of the work.
 """
 
 from __future__ import annotations
