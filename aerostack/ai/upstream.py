@@ -102,6 +102,11 @@ class Upstream:
         """
         self._config = config
 
+    @property
+    def unwatched(self) -> float | None:
+        """See L{IModel}."""
+        return self._config.unwatched
+
     def __len__(self) -> int:
         """How many answers run."""
         return len(self._running)

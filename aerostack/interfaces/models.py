@@ -4,7 +4,7 @@ The contracts of the models that the daemon asks on behalf of clients.
 
 from __future__ import annotations
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 STATUSES = ("2xx", "3xx", "4xx", "429", "5xx", "none")
 """What becomes of requests to models: the classes of their statuses, 429 for itself, and C{none}
@@ -57,6 +57,11 @@ class IModel(Interface):
     """
     A model.
     """
+
+    unwatched = Attribute(
+        "After how many seconds without a watcher a stream of its answers is cancelled; L{None} for"
+        " never."
+    )
 
     def ask(request, receiver):
         """

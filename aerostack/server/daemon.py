@@ -55,6 +55,8 @@ class Daemon(MultiService):
             self.node,
             NodeProcesses(reactor, self.node.others),
         )
+        registry = self.front.hub.registry
+        self.node.audience.local = lambda topic: len(registry.subscribers(topic))
         self.node.join(self.front.hub.delivery, self.front.feeds, self.front.interruptions)
         self.node.setServiceParent(self)
         self.front.setServiceParent(self)

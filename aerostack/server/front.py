@@ -197,6 +197,13 @@ class Front(MultiService):
             **{keyOf(MODEL_REQUESTS, status): count for status, count in requests},
         }
 
+    def watchers(self) -> dict[str, int]:
+        """
+        How many subscribers this process has, by the topics on which token streams run.
+        """
+        subscribers, topics = self.hub.registry.subscribers, self.hub.sequencer.answers.topics
+        return {topic: count for topic in topics if (count := len(subscribers(topic)))}
+
     def timings(self) -> Timings:
         """
         The histograms of this process.

@@ -193,6 +193,7 @@ class HubDaemon(MultiService):
     def received(self, worker: WorkerProcess, message: Any) -> None:
         if type(message) is Figures:
             self._figures.note(worker.name, message)
+            self._parts.streams.note(worker.channel, message.watchers)
             return
         self._parts.handlers[type(message)](worker.channel, message)
 

@@ -54,12 +54,12 @@ class HubParts:
         services = node.provide()
         backbone = node.backbone
         self._presence = WorkerPresence(clock, services.roster, services.members)
-        self._streams = WorkerStreams(services.streams, backbone.sequencer.answers)
+        self.streams = WorkerStreams(services.streams, backbone.sequencer.answers)
         heads = node.heads
 
         def greet(link: Link, topic: str) -> None:
             self._presence.sendMembers(link, topic)
-            self._streams.greet(link, topic)
+            self.streams.greet(link, topic)
 
         self._relay: Relay | SharedRelay
         # The same relay, if nodes share their topics.
@@ -105,8 +105,9 @@ class HubParts:
             **self._clients.handlers,
             **self._line.handlers,
             **self._answers.handlers,
-            **self._streams.handlers,
+            **self.streams.handlers,
         }
+        node.audience.local = self.streams.watchers
         node.join(self._relay, self._tables)
         self._projects = node.config.projects.keys()
         self._leaving = LeavingProjects(backbone.sequencer)
@@ -150,7 +151,7 @@ class HubParts:
         self._clients.lost(link)
         self._shares.lost(link)
         self._line.lost(link)
-        self._streams.lost(link)
+        self.streams.lost(link)
         self._answers.lost(link)
 
     def reload(self, config: Config) -> None:

@@ -59,6 +59,7 @@ from aerostack.server.streams import makeStreams, streamTimings, streamValues
 from aerostack.sessions.services import NodeServices
 from aerostack.sessions.shares import Shares
 from aerostack.settings.settings import Config
+from aerostack.streams.audience import Audience
 from aerostack.streams.elsewhere import NodeStreams
 from aerostack.tracker.faults import describe
 from aerostack.tracker.tracker import ChangeTracker
@@ -80,6 +81,7 @@ class Node(MultiService):
     @ivar heads: With an engine and workers, how far this process has got in the shared logs.
     @ivar backbone: Puts publications in order, and decides who is present.
     @ivar streams: The token streams.
+    @ivar audience: How many subscribers their topics have.
     @ivar shares: What clients and projects use.
     @ivar quotas: Keeps the limits of projects over all nodes; L{None} if this one is alone.
     """
@@ -148,6 +150,7 @@ class Node(MultiService):
         self._answers = AnswerStore(self.pools.history, self._backend.dialect)
         # Nodes that share their topics may share their database.
         self._name = None if self.engine is None else nameOf(config)
+        self.audience = Audience(reactor, self.others, self.backbone.sequencer.answers)
         self.streams = makeStreams(
             reactor,
             self._now,
@@ -158,6 +161,7 @@ class Node(MultiService):
             nameOf(config),
             run,
             lambda: uuid4().hex,
+            self.audience,
         )
         # One for all parts that serve clients: it answers the other nodes.
         self._streams = NodeStreams(self.streams, self.others, self.streams.keeper.read)
@@ -195,6 +199,7 @@ class Node(MultiService):
             self.backbone.sequencer.expire,
             self.streams.sweep,
             self.streams.checkpoints.sweep,
+            self.audience.sweep,
         )
         Sweeper(reactor, works).setServiceParent(self)
         HistoryMaintenance(reactor, self._now, self.history).setServiceParent(self)

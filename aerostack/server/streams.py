@@ -14,6 +14,7 @@ from aerostack.interfaces.answers import IAnswerStore
 from aerostack.interfaces.messaging import IHistory
 from aerostack.net.http.metrics import Timings
 from aerostack.settings.ai import AIConfig
+from aerostack.streams.audience import Audience
 from aerostack.streams.checkpointing import Checkpointer
 from aerostack.streams.counting import Counting
 from aerostack.streams.keeping import EndKeeper
@@ -58,6 +59,7 @@ def makeStreams(
     node: str,
     run: str,
     newId: Callable[[], str],
+    audience: Audience,
 ) -> Streams:
     """
     Make the token streams of a node.
@@ -85,6 +87,7 @@ def makeStreams(
         newId,
         EndKeeper(clock, history, config.keepWait),
         Checkpointer(store, node, run),
+        audience,
     )
     streams.idle = config.stalled
     streams.maxAge = config.maxAge

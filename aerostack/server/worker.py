@@ -147,7 +147,8 @@ class WorkerDaemon(MultiService):
 
     def _send(self) -> None:
         front = self.front
-        figures = Figures(dict(front.values()), encodeTimings(front.timings()))
+        values, timings = dict(front.values()), encodeTimings(front.timings())
+        figures = Figures(values, timings, front.watchers())
         self._report(figures)
 
     def reconfigure(self, asked: Reconfigure) -> Done:

@@ -55,6 +55,12 @@ class ModelConfig:
         Number("seconds", 0.1, 3600, False),
         60.0,
     )
+    unwatched: float | None = setting(
+        "After how long without a watcher the stream of an answer is cancelled, and the model let"
+        " go. Where it is not set, streams go on.",
+        Number("seconds", 5, 86_400, False),
+        None,
+    )
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,11 @@ class Placing:
         publisher: Publisher,
         keeper: EndKeeper,
         checkpoints: Checkpointer,
+        watchers: Callable[[str], int],
     ) -> None:
         """
         @param now: The time of day, milliseconds since the epoch.
+        @param watchers: How many subscribers a canonical topic has.
         """
         self._clock = clock
         self._now = now
@@ -56,6 +58,7 @@ class Placing:
         self._publisher = publisher
         self._keeper = keeper
         self._checkpoints = checkpoints
+        self._watchers = watchers
 
     def send(
         self,
@@ -142,7 +145,8 @@ class Placing:
     def _endOf(self, run: Run, data: bytes | None, isKept: bool) -> Publication:
         answer, now = run.answer, self._now()
         if data is None:
-            data = doneData(answer, isKept, run.stats(self._clock.seconds()))
+            stats = run.stats(self._clock.seconds(), self._watchers(answer.topic))
+            data = doneData(answer, isKept, stats)
         mark = StreamMark(answer.id, state=answer.state)
         return Publication(answer.topic, EVENT, DONE, data, None, now, None, mark)
 

@@ -5,6 +5,7 @@ Lets the answer of a model become a token stream.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -89,6 +90,7 @@ class Relays:
         @return: When the stream has begun.
         @raise RealtimeError: The stream cannot begin, or the model has too much to do.
         """
+        terms = replace(terms, unwatched=model.unwatched)
         asked = StartRequest(terms, stream, f"{RELAY}{self._newId()}", takeover=False, alone=alone)
         relay = _Relay(self._clock, self._streams, topic.project)
         started: Started = await self._streams.start(topic, asked, relay.stopped)

@@ -29,6 +29,7 @@ class Run:
     @ivar arrived: When the oldest text came that is to be sent, milliseconds since the epoch;
         L{None} if there is none.
     @ivar given: How many texts the engine was given that have no place in the log yet.
+    @ivar watched: When it was watched last, or began, seconds of the clock.
     @ivar isOrphan: Whether its producer went with the last run of the daemon.
     @ivar outcome: The result of its end, for every caller that wants to know.
     """
@@ -42,8 +43,12 @@ class Run:
     first: float | None = None
     arrived: int | None = None
     given: int = 0
+    watched: float = field(init=False)
     isOrphan: bool = False
     outcome: Outcome = field(default_factory=Outcome)
+
+    def __post_init__(self) -> None:
+        self.watched = self.began
 
     def renew(self, now: float) -> None:
         """
@@ -60,10 +65,10 @@ class Run:
         answer = self.answer
         return answer.end is not None and (answer.epoch, answer.state) == (epoch, state)
 
-    def stats(self, now: float) -> dict[str, int | None]:
+    def stats(self, now: float, watchers: int) -> dict[str, int | None]:
         """
         What watchers get to know of it at its end: milliseconds until its first text and until its
-        end, and how many texts and values there were.
+        end, how many texts and values there were, and how many watch.
 
         @param now: Seconds of the clock.
         """
@@ -71,6 +76,7 @@ class Run:
             "first": None if self.first is None else int(self.first * 1000),
             "ms": int((now - self.began) * 1000),
             "appends": self.appends,
+            "watchers": watchers,
         }
 
     @property

@@ -21,6 +21,7 @@ from aerostack.core.answers.answer import (
     RELAY,
     RESTART,
     STALLED,
+    UNWATCHED,
     Answer,
     End,
     Verdict,
@@ -51,6 +52,7 @@ from aerostack.protocol.streams import (
     readEnd,
     valueData,
 )
+from aerostack.streams.audience import Audience
 from aerostack.streams.checkpointing import Checkpointer
 from aerostack.streams.counting import Counting
 from aerostack.streams.emitted import Emitted
@@ -76,6 +78,7 @@ class Streams:
     @ivar ticker: Sends what streams have grown by.
     @ivar checkpoints: Has what is new of streams kept.
     @ivar keeper: Has ends kept.
+    @ivar audience: How many subscribers topics have.
     @ivar isSure: Tells whether this node may publish of its streams now: other nodes have not
         taken it for dead.
     @ivar lost: Called with a stream that another node has taken over, and with what tells its
@@ -95,6 +98,7 @@ class Streams:
         newId: Callable[[], str],
         keeper: EndKeeper,
         checkpoints: Checkpointer,
+        audience: Audience,
     ) -> None:
         """
         @param now: The time of day, milliseconds since the epoch.
@@ -104,6 +108,7 @@ class Streams:
         self.counts = Counting()
         self.keeper = keeper
         self.checkpoints = checkpoints
+        self.audience = audience
         self._clock = clock
         self._now = now
         self.answers = answers
@@ -112,7 +117,7 @@ class Streams:
         self.isSure: Callable[[], bool] = lambda: True
         self.lost: Callable[[Answer, Stopped | None], object] = lambda answer, stopped: None
         checkpoints.lost = self.letGo
-        self._placing = Placing(clock, now, answers, publisher, keeper, checkpoints)
+        self._placing = Placing(clock, now, answers, publisher, keeper, checkpoints, audience.count)
         self._runs: dict[Answer, Run] = {}
         self.ticker = Ticker(clock, self._publish, publisher.isReady, publisher.whenSent)
         self._emitted = Emitted(self, answers, publisher.publishStream, clock.seconds, newId)
@@ -398,6 +403,9 @@ class Streams:
             elif answer.end is None and (reason := self._overdue(run, now)) is not None:
                 self.finish(run, End(ABORTED, reason))
                 yield
+            elif answer.end is None and self._isUnwatched(run, now):
+                self.finish(run, End(CANCELLED, UNWATCHED))
+                yield
 
     def _overdue(self, run: Run, now: float) -> str | None:
         if run.isOrphan:
@@ -407,6 +415,15 @@ class Streams:
         if now >= run.grown + self.idle:
             return STALLED
         return LIMIT if now >= run.began + self.maxAge else None
+
+    def _isUnwatched(self, run: Run, now: float) -> bool:
+        """Whether nobody has watched a stream for so long that it is cancelled."""
+        limit = run.answer.terms.unwatched
+        if limit is None:
+            return False
+        if self.audience.count(run.answer.topic):
+            run.watched = now
+        return now >= run.watched + limit
 
     # Ending
 

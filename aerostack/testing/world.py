@@ -45,6 +45,7 @@ from aerostack.sessions.shares import Shares
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.tables import TableConfig
+from aerostack.streams.audience import Audience
 from aerostack.streams.checkpointing import Checkpointer
 from aerostack.streams.elsewhere import NodeStreams
 from aerostack.streams.keeping import EndKeeper
@@ -191,7 +192,9 @@ class World:
             lambda: f"s{next(self._ids)}",
             EndKeeper(self.clock, self.history),
             Checkpointer(self.history.answers, "world", f"r{next(self._runs)}"),
+            Audience(self.clock, AloneNodes("world"), sequencer.answers),
         )
+        self.streams.audience.local = lambda topic: len(self.hub.registry.subscribers(topic))
         self.tracker = MemoryTracker(self._tables)
         self.authenticator = Authenticator(self.projects)
         for revocation in self.revocations.kept:

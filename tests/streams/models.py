@@ -20,6 +20,8 @@ class Model:
     @ivar isFull: Whether it refuses more.
     """
 
+    unwatched: float | None = None
+
     def __init__(self) -> None:
         self.receiver: Any = None
         self.asked = 0

@@ -110,6 +110,22 @@ class RelayTests(StreamCase):
         self.assertEqual(self.end(started.stream)["state"], "cancelled")
         self.assertNotIn("lo", self.text(started.stream))
 
+    def test_unwatched(self) -> None:
+        """
+        Where the configuration says so, a model is let go once nobody has watched for a while.
+        """
+        self.model.unwatched = 20.0
+        started = self.relay()
+        self.model.grow(Grown("0", TEXT, "It"))
+        self.wait(60)
+        self.assertEqual(self.model.cancelled, 0)
+        self.early.client.close()
+        self.world.advance(22)
+        self.assertEqual(self.model.cancelled, 1)
+        found = self.successResultOf(self.world.streams.get("p", started.stream))
+        self.assertIn(b'"state":"cancelled","text":"It"', found.data)
+        self.assertIn(b'"reason":"unwatched"', found.data)
+
     def test_tooLong(self) -> None:
         """
         An answer that is larger than a stream may be lets the model go.

@@ -26,6 +26,9 @@ LIMIT = "limit"
 UPSTREAM = "upstream"
 """The reasons of L{ABORTED}."""
 
+UNWATCHED = "unwatched"
+"""The reason of L{CANCELLED} where nobody has watched for too long."""
+
 OWNER = "owner"
 PUBLISHERS = "publishers"
 NOBODY = "nobody"
@@ -53,6 +56,8 @@ class Terms:
     @ivar lease: After how many seconds without a sign of the producer the answer ends.
     @ivar persist: Whether the history keeps the answer when it ends.
     @ivar meta: What the producer says of the answer, a JSON object.
+    @ivar unwatched: After how many seconds without a watcher the answer is cancelled; L{None} for
+        never.
     @ivar implicit: Whether the answer began with an event of a server, and not with a start.
     """
 
@@ -62,6 +67,7 @@ class Terms:
     persist: bool = True
     meta: bytes = b"{}"
     implicit: bool = False
+    unwatched: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,8 @@ class End:
     How an answer has ended.
 
     @ivar state: L{DONE}, L{FAILED}, L{CANCELLED} or L{ABORTED}.
-    @ivar reason: For L{ABORTED} one of the reasons; else what the producer gave, or L{None}.
+    @ivar reason: For L{ABORTED} one of the reasons; for L{CANCELLED} L{UNWATCHED} or L{None}; else
+        what the producer gave, or L{None}.
     @ivar by: For L{CANCELLED} the user who cancelled it; L{None} if the user has no name, or a
         server did.
     @ivar usage: What the producer says that the answer has used, JSON; L{None} for nothing.

@@ -57,6 +57,8 @@ class WorkerStreams:
         self._produced: dict[Link, set[tuple[str, str, int]]] = {}
         # By link, the topics of which it was sent streams when it attached them.
         self._greeted: dict[Link, set[str]] = {}
+        # By link, how many subscribers topics have.
+        self._watchers: dict[Link, dict[str, int]] = {}
         self.handlers: Mapping[type, Callable[[Link, Any], Any]] = {
             StartStream: self._start,
             AppendStream: self._append,
@@ -87,10 +89,23 @@ class WorkerStreams:
                 if part.value is not None:
                     link.send(RunningValue(topic, answer.id, part.name, part.kind, part.value))
 
+    def note(self, link: Link, watchers: dict[str, int]) -> None:
+        """
+        Note how many subscribers a worker has, by the topics on which streams run.
+        """
+        self._watchers[link] = watchers
+
+    def watchers(self, topic: str) -> int:
+        """
+        How many subscribers a canonical topic has in all workers, as far as streams run on it.
+        """
+        return sum(counts.get(topic, 0) for counts in self._watchers.values())
+
     def lost(self, link: Link) -> None:
         """
-        Note that the connections of a worker's producers are gone.
+        Note that the connections of a worker's clients are gone.
         """
+        self._watchers.pop(link, None)
         self._greeted.pop(link, None)
         for project, stream, epoch in self._produced.pop(link, ()):
             self._streams.leave(project, stream, epoch)

@@ -23,10 +23,13 @@ class Figures(Struct, frozen=True, array_like=True, tag=106):
 
     @ivar values: The counters and gauges, by metric.
     @ivar timings: The histograms, by metric and label.
+    @ivar watchers: How many subscribers the worker has, by the canonical topics on which token
+        streams run.
     """
 
     values: dict[str, float]
     timings: dict[str, dict[str, Part]]
+    watchers: dict[str, int] = {}
 
 
 class AskFigures(Struct, frozen=True, array_like=True, tag=107):

@@ -43,11 +43,19 @@ class StartStream(Struct, frozen=True, array_like=True, tag=150):
     persist: bool
     meta: bytes
     alone: bool
+    unwatched: float | None
 
     @property
     def request(self) -> StartRequest:
         """What the producer asks for."""
-        terms = Terms(self.owner, self.cancel, self.lease, self.persist, self.meta)
+        terms = Terms(
+            self.owner,
+            self.cancel,
+            self.lease,
+            self.persist,
+            self.meta,
+            unwatched=self.unwatched,
+        )
         return StartRequest(terms, self.stream, self.producer, self.takeover, self.alone)
 
 
@@ -68,6 +76,7 @@ def startStream(topic: str, number: int, request: StartRequest) -> StartStream:
         terms.persist,
         terms.meta,
         request.alone,
+        terms.unwatched,
     )
 
 

@@ -1,0 +1,104 @@
+"""
+How many subscribers the topics have on which token streams run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+
+from aerostack.core.answers.answers import Answers
+from aerostack.interfaces.nodes import INodes
+
+KIND = "sa"
+"""See L{INodes.serve}."""
+
+MOST = 500
+"""How many topics one message to the other nodes has at the most."""
+
+FRESH = 30.0
+"""For how many seconds what another node has said counts.  Each says it again each second, but one
+may be held up."""
+
+
+class _Audience(msgspec.Struct, frozen=True, array_like=True):
+    """
+    How many subscribers topics have at a node.
+
+    @ivar counts: By canonical topic.  A topic that has had none for a while is not there.
+    """
+
+    node: str
+    counts: dict[str, int]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Audience).decode
+
+
+class Audience:
+    """
+    Counts the subscribers of topics, here and at the other nodes.
+
+    @ivar local: How many a canonical topic has at this node, in all its processes.
+    """
+
+    def __init__(self, clock: IReactorTime, nodes: INodes, answers: Answers) -> None:
+        """
+        @param answers: The streams that this node knows.
+        """
+        self.local: Callable[[str], int] = _nobody
+        self._clock = clock
+        self._nodes = nodes
+        self._answers = answers
+        # By topic and node, a number and up to when it counts.
+        self._elsewhere: dict[str, dict[str, tuple[int, float]]] = {}
+        # The topics that had subscribers here when the other nodes were told last.
+        self._said: set[str] = set()
+        nodes.serve(KIND, self._heard)
+
+    def count(self, topic: str) -> int:
+        """
+        How many subscribers a canonical topic has.
+        """
+        now = self._clock.seconds()
+        elsewhere = self._elsewhere.get(topic, {}).values()
+        return self.local(topic) + sum(count for count, until in elsewhere if until > now)
+
+    def sweep(self) -> Iterator[None]:
+        """
+        Say to the other nodes how many subscribers are here, and forget what they said too long
+        ago.
+        """
+        now = self._clock.seconds()
+        for topic, heard in tuple(self._elsewhere.items()):
+            self._elsewhere[topic] = {n: each for n, each in heard.items() if each[1] > now}
+            if not self._elsewhere[topic]:
+                del self._elsewhere[topic]
+        yield
+        if self._nodes.count:
+            counts = {topic: self.local(topic) for topic in self._answers.topics}
+            said = {topic: n for topic, n in counts.items() if n or topic in self._said}
+            self._said = {topic for topic, n in said.items() if n}
+            left = iter(said.items())
+            while part := dict(islice(left, MOST)):
+                self._nodes.tell(KIND, _encode(_Audience(self._nodes.name, part)))
+                yield
+
+    def _heard(self, data: bytes, timeout: float) -> Deferred[bytes]:
+        """Take what another node says, as far as it is about streams that are known here."""
+        said, until = _decode(data), self._clock.seconds() + FRESH
+        known = set(self._answers.topics)
+        for topic, count in said.counts.items():
+            if topic in known:
+                self._elsewhere.setdefault(topic, {})[said.node] = (count, until)
+        return succeed(b"")
+
+
+def _nobody(topic: str) -> int:
+    """The number before clients are served."""
+    return 0

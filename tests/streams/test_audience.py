@@ -1,0 +1,224 @@
+"""
+Tests for L{aerostack.streams.audience}, and for streams that nobody watches.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from aerostack.core.answers.answer import Answer, Terms
+from aerostack.core.answers.answers import Answers
+from aerostack.core.answers.requests import StartRequest, Stop
+from aerostack.core.topics.topics import topicOf
+from aerostack.streams.audience import FRESH, MOST, Audience
+from tests.streams.watching import CANONICAL, StreamCase, Watcher
+
+
+class Nodes:
+    """
+    The nodes that hear each other.
+    """
+
+    isAlone = False
+
+    def __init__(self, name: str, others: list[Nodes]) -> None:
+        self.name = name
+        self.told: list[bytes] = []
+        self._others = others
+        others.append(self)
+        self._answer: Any = None
+
+    @property
+    def count(self) -> int:
+        """How many others there are."""
+        return len(self._others) - 1
+
+    def serve(self, kind: str, answer: Any) -> None:
+        """See L{aerostack.interfaces.nodes.INodes}."""
+        self._answer = answer
+
+    def tell(self, kind: str, data: bytes) -> None:
+        """See L{aerostack.interfaces.nodes.INodes}."""
+        self.told.append(data)
+        for other in self._others:
+            if other is not self:
+                other._answer(data, 0.0)
+
+
+class Node:
+    """
+    A node with subscribers.
+
+    @ivar subscribers: Their number by topic.
+    """
+
+    def __init__(self, clock: Clock, name: str, others: list[Nodes]) -> None:
+        self.answers = Answers()
+        self.nodes = Nodes(name, others)
+        self.subscribers: dict[str, int] = {}
+        self.audience = Audience(clock, self.nodes, self.answers)
+        self.audience.local = lambda topic: self.subscribers.get(topic, 0)
+
+    def run(self, topic: str) -> None:
+        """
+        Let a stream run on a topic, as far as this node knows.
+        """
+        self.answers.enter(Answer(f"a of {topic}", "r", topic, Terms(), 0))
+
+    def sweep(self) -> None:
+        """
+        Do what is done each second.
+        """
+        for _ in self.audience.sweep():
+            pass
+
+
+class AudienceTests(SynchronousTestCase):
+    """
+    Tests for L{Audience} with three nodes.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        others: list[Nodes] = []
+        self.own, self.second, self.third = (
+            Node(self.clock, name, others) for name in ("n0", "n1", "n2")
+        )
+
+    def count(self) -> int:
+        """
+        How many subscribers the topic has, as the first node knows it.
+        """
+        return self.own.audience.count(CANONICAL)
+
+    def test_together(self) -> None:
+        """
+        The subscribers of all nodes count, and no longer once they have left.
+        """
+        for number, node in enumerate((self.own, self.second, self.third), 1):
+            node.run(CANONICAL)
+            node.subscribers[CANONICAL] = number
+        self.assertEqual(self.count(), 1)
+        for node in (self.second, self.third):
+            node.sweep()
+            node.sweep()
+        self.assertEqual(self.count(), 6)
+        self.second.subscribers.clear()
+        self.second.sweep()
+        self.assertEqual(self.count(), 4)
+        before = len(self.second.nodes.told)
+        self.second.sweep()
+        self.assertEqual(len(self.second.nodes.told), before)
+
+    def test_silent(self) -> None:
+        """
+        What a node has said is forgotten when the node is silent for too long.
+        """
+        for node in (self.own, self.second):
+            node.run(CANONICAL)
+        self.second.subscribers[CANONICAL] = 1
+        self.second.sweep()
+        self.clock.advance(FRESH - 1)
+        self.own.sweep()
+        self.assertEqual(self.count(), 1)
+        self.clock.advance(2)
+        self.assertEqual(self.count(), 0)
+        self.own.sweep()
+        self.assertEqual(self.own.audience._elsewhere, {})
+
+    def test_bounded(self) -> None:
+        """
+        A node keeps nothing of topics on which it knows no stream, and what it says comes in
+        pieces.
+        """
+        topics = [f"t/{n}/p" for n in range(MOST + 1)]
+        for topic in topics:
+            self.second.run(topic)
+            self.second.subscribers[topic] = 1
+        self.own.run(topics[0])
+        self.second.sweep()
+        self.assertEqual(len(self.second.nodes.told), 2)
+        self.assertEqual(list(self.own.audience._elsewhere), topics[:1])
+        self.assertEqual(self.third.audience._elsewhere, {})
+
+
+class UnwatchedTests(StreamCase):
+    """
+    Tests for streams that are cancelled when nobody watches.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.stops: list[Stop] = []
+
+    def run_(self, unwatched: float | None = 10.0) -> None:
+        """
+        Let a stream begin.
+        """
+        terms = Terms(lease=10_000.0, unwatched=unwatched)
+        request = StartRequest(terms, "a1", None)
+        started = self.world.streams.start(topicOf(CANONICAL), request, self.stops.append)
+        self.successResultOf(started)
+
+    def state(self) -> str:
+        """
+        The stream's state.
+        """
+        answer: Any = self.world.streams.answers.get("p", "a1")
+        return str(answer.state)
+
+    def test_watched(self) -> None:
+        """
+        A stream goes on while it has a subscriber, and for the time after the last has gone.
+        """
+        self.run_()
+        self.wait(30)
+        self.early.client.close()
+        self.world.advance(9)
+        self.assertEqual(self.state(), "streaming")
+        # One who only looks in begins the time anew.
+        late = Watcher(self.world.connect(userId="late"))
+        late.subscribe()
+        self.world.advance(1)
+        late.client.close()
+        self.world.advance(9)
+        self.assertEqual((self.state(), self.stops), ("streaming", []))
+        self.world.advance(2)
+        self.assertEqual(self.state(), "cancelled")
+        (stop,) = self.stops
+        self.assertEqual((stop.state, stop.reason, stop.by), ("cancelled", "unwatched", None))
+        (kept,) = self.world.history.messages
+        self.assertIn(b'"reason":"unwatched"', kept.message.data)
+
+    def test_never(self) -> None:
+        """
+        Without that setting a stream goes on that nobody watches; one that was never watched has
+        the time from its beginning.
+        """
+        self.early.client.close()
+        self.run_(None)
+        self.world.advance(60)
+        self.assertEqual(self.state(), "streaming")
+        self.successResultOf(self.world.streams.cancel("p", "a1", None))
+        self.world.advance(400)
+        self.run_()
+        self.world.advance(9)
+        self.assertEqual(self.state(), "streaming")
+        self.world.advance(2)
+        self.assertEqual(self.state(), "cancelled")
+
+    def test_stats(self) -> None:
+        """
+        The end says how many watched.
+        """
+        late = Watcher(self.world.connect(userId="late"))
+        late.subscribe()
+        self.start()
+        self.append("abc")
+        self.end()
+        self.early.take()
+        stats = self.early.ends["a1"]["stats"]
+        self.assertEqual(stats, {"first": 0, "ms": 0, "appends": 1, "watchers": 2})
