@@ -23,6 +23,7 @@ class Runs(Frame):
     """
 
     grows = True
+    isEntry = True
     _runs: dict[Part, tuple[int, Appended]]
     _frames: Iterator[Frame] | None = None
 
@@ -44,16 +45,30 @@ class Runs(Frame):
         appended = frame.appended
         if appended is None or self._frames is not None:
             return False
-        self.add(appended)
+        if isinstance(frame, Runs):
+            if frame._frames is not None:
+                return False
+            for at, newest in frame._runs.values():
+                self._enter(at, newest)
+        else:
+            self.add(appended)
         return True
 
     def add(self, appended: Appended) -> None:
         """
         Take up a newer text.
         """
+        self._enter(appended.at, appended)
+
+    def _enter(self, at: int, appended: Appended) -> None:
+        """
+        Take up a newer text.
+
+        @param at: Where it begins, unless text of the same part is here already.
+        """
         # The newest is the last, and has the position.
         begun = self._runs.pop(appended.part, None)
-        self._runs[appended.part] = (appended.at if begun is None else begun[0], appended)
+        self._runs[appended.part] = (at if begun is None else begun[0], appended)
 
     def portion(self, size: int) -> Sequence[Frame]:
         taken: list[Frame] = []

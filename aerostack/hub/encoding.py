@@ -39,7 +39,9 @@ def publicationFrame(
     @param logPosition: See L{Frame}.
     """
     if publication.stream is not None:
-        return _streamFrame(publication, publication.stream, position)
+        wired = _streamFrame(publication, publication.stream, position)
+        wired.isEntry = position is not None
+        return wired
     kind = ChatMessage if publication.kind == CHAT_MESSAGE else Event
     frame = kind(
         topic=publication.topic,

@@ -58,6 +58,27 @@ class RunsTests(SynchronousTestCase):
         self.assertEqual((last["at"], last["pos"]), (0, "pos4"))
         self.assertEqual(self.read(runs), [])
 
+    def test_both(self) -> None:
+        """
+        Of other texts that were put together, all are taken up.
+        """
+        runs = Runs.of(self.grow("ab"))
+        newer = Runs.of(self.grow("cd"))
+        for text, name in (("x", "a2"), ("ef", "a1"), ("y", "a2")):
+            newer.add(self.grow(text, name))
+        self.assertTrue(runs.absorb(newer))
+        first, last = self.read(runs)
+        self.assertEqual((first["stream"], first["data"]), ("a1", {"token": "abcdef"}))
+        self.assertEqual((last["data"], last["pos"]), ({"token": "xy"}, "pos5"))
+
+    def test_taken(self) -> None:
+        """
+        Texts of which frames were taken are not taken up.
+        """
+        newer = Runs.of(self.grow("x" * 3 * PIECE, "a2"))
+        self.read(newer, 1)
+        self.assertFalse(Runs.of(self.grow("ab")).absorb(newer))
+
     def test_portions(self) -> None:
         """
         A long text comes in several frames, as many as are wanted at a time.  Once the first is

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
+from aerostack.recovery import replay
 from tests.streams.test_checkpointing import RestartCase
-from tests.streams.watching import TOPIC
+from tests.streams.watching import TOPIC, StreamCase, Watcher
 
 
 class ComingBackTests(RestartCase):
@@ -136,3 +139,37 @@ class ComingBackTests(RestartCase):
         self.early.take()
         self.assertEqual(self.early.texts["a1", "0"], "abcdef")
         self.assertEqual(self.early.ends["a1"]["state"], "done")
+
+
+class FillingTests(StreamCase):
+    """
+    Tests for a watcher that comes back to a process which has yet to get the beginning of the log.
+    """
+
+    def test_once(self) -> None:
+        """
+        What comes while the process gets the log reaches the watcher once.
+        """
+        self.patch(replay, "AT_ONCE", 0)
+        self.start()
+        self.append("abc")
+        self.early.take()
+        position = self.early.position
+        self.early.client.die()
+        self.append("def")
+        self.wait(1)
+        filling: Deferred[None] = Deferred()
+        self.patch(self.world.hub.source, "fill", lambda topic: filling)
+        watcher = Watcher(self.world.connect(userId="early"))
+        watcher.subscribe(position)
+        self.append("ghi")
+        self.wait(1)
+        self.end()
+        self.assertEqual(watcher.take(), [])
+        filling.callback(None)
+        self.wait(1)
+        watcher.texts["a1", "0"] = "abc"
+        answer, *frames = watcher.take()
+        self.assertTrue(answer["recovered"])
+        self.assertEqual([frame["event"] for frame in frames], ["ai:token", "ai:done"])
+        self.assertEqual(watcher.texts["a1", "0"], "abcdefghi")
