@@ -83,6 +83,10 @@ class StreamTests(ExampleTests):
         for page in pages:
             await self.whole(page, question)
             await page.reads("#count", "3 users watching")
+            tokens = await page.run("return document.getElementById('tokens').textContent")
+            self.assertRegex(
+                tokens, r"^\d+ tokens, \d+ a second, [\d.]+ s, the first after \d+ ms, 3 watching$"
+            )
         await pages.pop().close()
         await pages[1].reads("#count", "2 users watching")
         await pages[1].run("document.getElementById('question').value = '<b>{0}</b>'")

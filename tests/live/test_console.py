@@ -355,6 +355,7 @@ class StreamsTests(ConsoleTests):
         await self.console.open(view="streams")
         rows = await self.console.rows("streams", 2, "ann", HOSTILE, "5")
         self.assertEqual(rows[0][:5], [started["stream"], "ai/a/p", "ann", "1", "5"])
+        self.assertRegex(rows[0][5], r"^[\d.]+$")
         await self.console.reads("streams-count", "2 streams.")
         await self.browser.screenshot("console-streams")
         await self.browser.run("document.querySelector('#streams tbody button').click()")

@@ -130,6 +130,16 @@ export interface RealtimeAnswer {
   readonly usage?: any;
   /** Whether the history has it. */
   readonly kept?: boolean;
+  /**
+   * What the daemon has measured, once it has ended: the milliseconds until its first text and until
+   * its end, how many texts and values came, and how many watched at the end.
+   */
+  readonly stats?: {
+    readonly first: number | null;
+    readonly ms: number;
+    readonly appends: number;
+    readonly watchers: number;
+  };
   /** Stop it. The promise resolves when no more of it comes. */
   cancel(): Promise<void>;
   readonly [field: string]: any;

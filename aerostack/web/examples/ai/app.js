@@ -40,11 +40,16 @@ const ENDS = {
 let shown = { id: "", begun: NaN };
 
 /** How fast an answer comes. The example's tokens are words; a model says how many it has used. */
-function speed({ text, usage }) {
+function speed({ text, usage, stats }) {
   const tokens = usage?.completion_tokens ?? text.split(/\s+/).filter(Boolean).length;
-  const seconds = (performance.now() - shown.begun) / 1000;
-  const rate = seconds > 0.5 ? `, ${Math.round(tokens / seconds)} a second` : "";
-  return `${tokens} tokens${rate}`;
+  // At the end the daemon says how long it took.
+  const seconds = (stats?.ms ?? performance.now() - shown.begun) / 1000;
+  const said = [`${tokens} tokens`];
+  if (seconds > 0.5) said.push(`${Math.round(tokens / seconds)} a second`);
+  if (seconds >= 0) said.push(`${seconds.toFixed(1)} s`);
+  if (stats?.first != null) said.push(`the first after ${stats.first} ms`);
+  if (stats) said.push(`${stats.watchers} watching`);
+  return said.join(", ");
 }
 
 function draw() {
