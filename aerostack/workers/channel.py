@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from msgspec import Raw, Struct
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -284,11 +284,21 @@ class Channel:
         if self._answering >= MAX_QUESTIONS:
             self.send(Refusal(number, "overloaded", "The daemon has too much work.", 1000))
             return
+        try:
+            answered = self._receiver.asked(question)
+            if not isinstance(answered, Deferred):
+                self.send(self._wrap(answered, number))
+                return
+        except Exception:
+            self.send(self._refuse(Failure(), number, question))
+            return
         self._answering += 1
-        answered = maybeDeferred(self._receiver.asked, question)
-        answered.addCallback(lambda answer: Answer(number, Raw(self._codec.encodeBody(answer))))
+        answered.addCallback(self._wrap, number)
         answered.addErrback(self._refuse, number, question)
         answered.addCallback(self._sendAnswer)
+
+    def _wrap(self, answer: Struct, number: int) -> Answer:
+        return Answer(number, Raw(self._codec.encodeBody(answer)))
 
     def _refuse(self, failure: Failure, number: int, question: Any) -> Refusal:
         error = failure.value
