@@ -157,13 +157,16 @@ class Backend(ABC):
         self.restored = RestoreNotice()
 
     @abstractmethod
-    def prepare(self, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
+    def prepare(
+        self, since: int, limit: int, remember: Callable[[Kept], None], isShared: bool = False
+    ) -> int:
         """
         Bring the daemon's tables up to date.
 
         @param since: Publishers do not send messages again that were kept before this time, ms.
         @param limit: How many such messages to read.
         @param remember: Receives each of them, oldest first.
+        @param isShared: Whether the daemon shares its topics with others.
         @return: The C{createdAt} of the newest message; 0 without messages.
         @raise Unusable: The tables cannot be brought up to date.
         """

@@ -33,10 +33,14 @@ class Dialect:
         again.
     @ivar after: Statements that drop the schema of the tables, if it is empty.
     @ivar finish: Statements that run at each start, when the tables exist.
+    @ivar sharing: Statements that run at each start of a daemon that shares its topics with others,
+        when the tables exist.
     @ivar passing: The errors after which trying again may help.
     @ivar refusing: The errors by which the database refuses one row and what is in it.
     @ivar insertMessages: Writes rows of the messages, with a cursor and the values of
         L{aerostack.databases.messagerows.COLUMNS} of each row; at most some thousand rows.
+    @ivar selectRepeated: Reads the rows of some topics, publishers' ids and users; see
+        L{aerostack.databases.sqlite.messagerows.selectRepeated}.
     @ivar forbidden: Characters that a text cannot hold.
     """
 
@@ -54,9 +58,11 @@ class Dialect:
     passing: tuple[type[Exception], ...]
     refusing: tuple[type[Exception], ...]
     insertMessages: Callable[[Any, Sequence[Sequence[Any]]], None]
+    selectRepeated: Callable[[Any, Sequence[tuple[Any, ...]], int, int], list[tuple[Any, ...]]]
     exclude: str = ""
     standing: str = ""
     finish: Sequence[str] = ()
+    sharing: Sequence[str] = ()
     forbidden: str = ""
 
     def execute(self, cursor: Any, sql: str, parameters: Sequence[Any] = ()) -> None:

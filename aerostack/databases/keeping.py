@@ -4,7 +4,7 @@ Writes the table of the kept messages, many messages in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +34,9 @@ class Refused:
     error: Exception
 
 
-Again = Callable[[Any, Message], Kept | None]
-"""Finds a message that another daemon has kept, with a cursor of the transaction."""
+Again = Callable[[Any, Sequence[Message]], Mapping[str, Kept]]
+"""Finds those of some messages that another daemon has kept, with a cursor of the transaction, and
+gives them by the messages' ids."""
 
 
 def keepMessages(
@@ -53,8 +54,8 @@ def keepMessages(
     client has already read.  If a message ends an answer, the answer's checkpoints are deleted.
 
     @param unkept: The ids of messages to delete, if they exist.
-    @param again: Finds a message that is there already, because its publisher has sent it to
-        another daemon before.  It is not kept twice.
+    @param again: Finds messages that are there already, because their publishers have sent them to
+        another daemon before.  They are not kept twice.
     @return: Each message as it is kept, in their order.
     @raise InDoubt: The database may or may not have kept them.
     """
@@ -103,13 +104,14 @@ def _insert(
         return result
     foreign = _foreignEnds(cursor, dialect, messages)
     newest = selectNewest(cursor, dialect, list({message.topic for message in messages}))
+    known = {} if again is None else again(cursor, messages)
     new: list[Kept] = []
     for message in messages:
         if message.stream is not None and message.id in foreign:
             error = RealtimeError("stream_fenced", "Another daemon has taken the stream over.")
             result.append(Refused(error))
             continue
-        kept = None if again is None else again(cursor, message)
+        kept = known.get(message.id)
         if kept is None:
             before = newest[message.topic]
             kept = Kept(message, max(message.timestamp, before + 1), before)

@@ -15,10 +15,11 @@ class SchemaTooNew(Exception):
     """
 
 
-def migrate(cursor: Any, dialect: Dialect) -> int:
+def migrate(cursor: Any, dialect: Dialect, isShared: bool = False) -> int:
     """
     Bring the daemon's tables to the present version.  If one of them was dropped, make it again.
 
+    @param isShared: Whether the daemon shares its topics with others.
     @return: The version that the database had; 0 for a database without the tables.
     @raise SchemaTooNew: The database has a later version; it was not changed.
     """
@@ -51,7 +52,7 @@ def migrate(cursor: Any, dialect: Dialect) -> int:
         for statement in statements:
             cursor.execute(statement)
         dialect.execute(cursor, f"INSERT INTO {versions} (version) VALUES (?)", (version,))
-    for statement in dialect.finish:
+    for statement in (*dialect.finish, *(dialect.sharing if isShared else ())):
         cursor.execute(statement)
     cursor.execute("COMMIT")
     return int(found)

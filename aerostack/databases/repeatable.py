@@ -17,6 +17,10 @@ PORTION = 400
 SAME = 8
 """How many messages with one id are read: some clients number theirs from one at every start."""
 
+ASKED = 32
+"""Of how many messages the same ids are read at once.  Memory may not hold those of a whole
+transaction."""
+
 PORTION_CHARACTERS = 4_194_304
 """How many characters of data these messages have at most, or a single larger one."""
 
@@ -56,26 +60,20 @@ def selectRepeatable(
     logUnread(unread)
 
 
-def findAgain(cursor: Any, dialect: Dialect, message: Message, since: int) -> list[Kept]:
+def findAgain(
+    cursor: Any, dialect: Dialect, messages: Sequence[Message], since: int
+) -> Iterator[Kept]:
     """
-    Read the messages that the same user has published on the same topic under the same id.
+    Read the messages that the same users have published on the same topics under the same ids as
+    some messages.
 
+    @param messages: All have an id of their publisher.
     @param since: Only messages kept since this time, ms.
-    @return: The newest at first, at most L{SAME}.
+    @return: For each message at most L{SAME}, the newest at first.
     """
-    user = "user_id IS NULL" if message.userId is None else "user_id = ?"
-    dialect.execute(
-        cursor,
-        f"SELECT {COLUMNS} FROM {dialect.messages} WHERE room_id = ? AND created_at >= ?"
-        f" AND publish_id = ? AND {user} ORDER BY created_at DESC LIMIT {SAME}",
-        (
-            message.topic,
-            since,
-            message.publishId,
-            *(() if message.userId is None else (message.userId,)),
-        ),
-    )
-    return readRows(cursor.fetchall())
+    for at in range(0, len(messages), ASKED):
+        asked = [(each.topic, each.publishId, each.userId) for each in messages[at : at + ASKED]]
+        yield from readRows(dialect.selectRepeated(cursor, asked, since, SAME))
 
 
 def _portions(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:

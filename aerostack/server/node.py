@@ -5,7 +5,7 @@ is present, and what projects use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from random import random
@@ -213,14 +213,16 @@ class Node(MultiService):
     def _now(self) -> int:
         return int(self._wall() * 1000)
 
-    def _findAgain(self, cursor: Any, message: Message) -> Kept | None:
-        """Find a message that its publisher has sent to another node before."""
-        key = keyOf(message)
-        if key is None:
-            return None
+    def _findAgain(self, cursor: Any, messages: Sequence[Message]) -> Mapping[str, Kept]:
+        """Find messages that their publishers have sent to another node before."""
+        keys = {message.id: keyOf(message) for message in messages}
+        asked = [message for message in messages if keys[message.id] is not None]
         since = int((self._wall() - self.config.replay.repeatWindow) * 1000)
-        found = findAgain(cursor, self._backend.dialect, message, since)
-        return next((kept for kept in found if keyOf(kept.message) == key), None)
+        there: dict[Hashable, Kept] = {}
+        for kept in findAgain(cursor, self._backend.dialect, asked, since):
+            there.setdefault(keyOf(kept.message), kept)
+        found = ((message.id, there.get(keys[message.id])) for message in asked)
+        return {messageId: kept for messageId, kept in found if kept is not None}
 
     def _makeTracker(self) -> ChangeTracker:
         tracker = self.config.tracker
@@ -327,6 +329,7 @@ class Node(MultiService):
                 int((self._wall() - config.replay.repeatWindow) * 1000),
                 MAX_REPEATS,
                 backbone.publisher.remember,
+                self.engine is not None,
             )
             self._database = self._backend.identify() if self._peers is not None else ""
         except Unusable as error:

@@ -22,6 +22,7 @@ from tests.databases.contracts.history import ROOM, HistoryContract
 from tests.databases.contracts.pages import PAGING, PageContract
 from tests.databases.contracts.past import PastContract
 from tests.databases.contracts.refusals import TRANSACTIONS, RefusedContract, Transaction
+from tests.databases.contracts.repeated import RepeatedContract
 from tests.databases.synchronous import SynchronousPostgres
 from tests.postgres import freshDatabase
 
@@ -79,6 +80,15 @@ class SQLiteRefusedTests(RefusedContract, SQLiteCase):
         Whatever messages are refused, and whatever answers are lost, the others are kept.
         """
         self.checkTransactions(transactions)
+
+
+class SQLiteRepeatedTests(RepeatedContract, SQLiteCase):
+    """
+    Messages that come again are found in SQLite.
+    """
+
+    explain = "EXPLAIN QUERY PLAN"
+    plain = "SELECT 1"
 
 
 class SQLitePageTests(PageContract, SQLiteCase):
@@ -212,6 +222,15 @@ class PostgresRefusedTests(RefusedContract, PostgresCase):
         Whatever messages are refused, and whatever answers are lost, the others are kept.
         """
         self.checkTransactions(transactions)
+
+
+class PostgresRepeatedTests(RepeatedContract, PostgresCase):
+    """
+    Messages that come again are found in PostgreSQL.
+    """
+
+    explain = "EXPLAIN"
+    plain = "SET enable_seqscan = off"
 
 
 class PostgresPageTests(PageContract, PostgresCase):

@@ -54,9 +54,11 @@ class PostgresBackend(Backend):
         self._lookout = Lookout()
         self._spares = SpareConnections(self._options, "snapshot")
 
-    def prepare(self, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
+    def prepare(
+        self, since: int, limit: int, remember: Callable[[Kept], None], isShared: bool = False
+    ) -> int:
         try:
-            return prepareDatabase(self._options, since, limit, remember)
+            return prepareDatabase(self._options, since, limit, remember, isShared)
         except _FAULTS as error:
             raise Unusable(sentence(error)) from None
 

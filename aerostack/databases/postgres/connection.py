@@ -223,7 +223,11 @@ def openConnection(
 
 
 def prepareDatabase(
-    options: Mapping[str, str], since: int, limit: int, remember: Callable[[Kept], None]
+    options: Mapping[str, str],
+    since: int,
+    limit: int,
+    remember: Callable[[Kept], None],
+    isShared: bool = False,
 ) -> int:
     """
     Bring the daemon's tables up to date.
@@ -231,6 +235,7 @@ def prepareDatabase(
     @param since: Publishers do not send messages again that were kept before this time, ms.
     @param limit: How many such messages to read.
     @param remember: Receives each of them, oldest first.
+    @param isShared: Whether the daemon shares its topics with others.
     @return: The C{createdAt} of the newest message; 0 without messages.
     @raise psycopg.Error: The server cannot be reached, refuses the login, or denies a right.
     @raise Unsuitable: The daemon cannot work with the server, or with a pooler before it.
@@ -248,7 +253,7 @@ def prepareDatabase(
         lookout = Lookout()
         try:
             with lookout.looking(lambda: openConnection(options, "start")):
-                migrate(cursor, POSTGRES)
+                migrate(cursor, POSTGRES, isShared)
                 return findMessages(cursor, POSTGRES, since, limit, remember)
         except InsufficientPrivilege as error:
             raise Unsuitable(

@@ -8,7 +8,12 @@ import psycopg
 from psycopg.errors import ProgramLimitExceeded, RaiseException, ReadOnlySqlTransaction
 
 from aerostack.databases.dialect import Dialect
-from aerostack.databases.postgres.messagerows import MESSAGES, insertMessages
+from aerostack.databases.postgres.messagerows import (
+    MAKE_REPEATED,
+    MESSAGES,
+    insertMessages,
+    selectRepeated,
+)
 from aerostack.databases.postgres.settings import READABLE, SCHEMA
 
 _REVOCATIONS = f"{SCHEMA}.revocations"
@@ -146,6 +151,7 @@ POSTGRES = Dialect(
         " ('messages', 'revocations', 'answers', 'answer_pieces', 'versions') ORDER BY 1"
     ),
     finish=(_MAKE_REVOCATIONS, _MAKE_ANSWERS, _MAKE_PIECES, READABLE),
+    sharing=(MAKE_REPEATED,),
     after=(
         f"""
         DO $$ BEGIN
@@ -163,6 +169,7 @@ POSTGRES = Dialect(
     # A trigger of another program may raise an exception, and a long topic not fit the index.
     refusing=(psycopg.IntegrityError, psycopg.DataError, RaiseException, ProgramLimitExceeded),
     insertMessages=insertMessages,
+    selectRepeated=selectRepeated,
     passing=(psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction),
     forbidden="\0",
 )

@@ -45,9 +45,11 @@ class SQLiteBackend(Backend):
         self.name = str(path)
         self._path = path
 
-    def prepare(self, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
+    def prepare(
+        self, since: int, limit: int, remember: Callable[[Kept], None], isShared: bool = False
+    ) -> int:
         try:
-            newest = prepareDatabase(self._path, since, limit, remember)
+            newest = prepareDatabase(self._path, since, limit, remember, isShared)
             with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
                 # The journal begins anew at the first subscription, which may come much later.
                 checkRestored(connection.cursor(), Note(self._path), self.restored)

@@ -18,7 +18,12 @@ from aerostack.databases.dialect import Dialect
 from aerostack.databases.migrations import migrate
 from aerostack.databases.pool import PooledDatabase
 from aerostack.databases.repeatable import findMessages
-from aerostack.databases.sqlite.messagerows import MESSAGES, insertMessages
+from aerostack.databases.sqlite.messagerows import (
+    MAKE_REPEATED,
+    MESSAGES,
+    insertMessages,
+    selectRepeated,
+)
 
 _REVOCATIONS = "realtime_revocations"
 _ANSWERS = "realtime_answers"
@@ -144,9 +149,11 @@ SQLITE = Dialect(
     ),
     after=(),
     finish=(_MAKE_REVOCATIONS, _MAKE_ANSWERS, _MAKE_PIECES),
+    sharing=(MAKE_REPEATED,),
     passing=(sqlite3.OperationalError,),
     refusing=(sqlite3.IntegrityError, sqlite3.DataError),
     insertMessages=insertMessages,
+    selectRepeated=selectRepeated,
 )
 
 T = TypeVar("T")
@@ -325,13 +332,20 @@ def openDatabase(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def prepareDatabase(path: Path, since: int, limit: int, remember: Callable[[Kept], None]) -> int:
+def prepareDatabase(
+    path: Path,
+    since: int,
+    limit: int,
+    remember: Callable[[Kept], None],
+    isShared: bool = False,
+) -> int:
     """
     Create the file if it does not exist, and bring the daemon's tables up to date.
 
     @param since: Publishers do not send messages again that were kept before this time, ms.
     @param limit: How many such messages to read.
     @param remember: Receives each of them, oldest first.
+    @param isShared: Whether the daemon shares its topics with others.
     @return: The C{createdAt} of the newest message; 0 without messages.
     @raise OSError: The folder cannot be created.
     @raise sqlite3.Error: The file cannot be opened, is no database, or is locked.
@@ -341,7 +355,7 @@ def prepareDatabase(path: Path, since: int, limit: int, remember: Callable[[Kept
     connection = openDatabase(path)
     try:
         cursor = connection.cursor()
-        migrate(cursor, SQLITE)
+        migrate(cursor, SQLITE, isShared)
         return findMessages(cursor, SQLITE, since, limit, remember)
     finally:
         connection.close()

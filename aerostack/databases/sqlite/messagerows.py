@@ -1,5 +1,5 @@
 """
-Writes rows of the kept messages to SQLite.
+Writes rows of the kept messages to SQLite, and finds those of messages that come again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,13 @@ from aerostack.databases.messagerows import COLUMNS
 
 MESSAGES = "realtime_messages"
 """The table of the kept messages."""
+
+MAKE_REPEATED = (
+    f"CREATE INDEX IF NOT EXISTS {MESSAGES}_repeated"
+    f" ON {MESSAGES} (room_id, publish_id, user_id, created_at) WHERE publish_id IS NOT NULL"
+)
+"""Makes the index by which L{selectRepeated} finds its rows.  Only daemons that share their topics
+look for such rows, and the index costs each message a few microseconds."""
 
 _ROW = f"({', '.join('?' * len(COLUMNS.split(', ')))})"
 
@@ -29,3 +36,24 @@ def insertMessages(cursor: Any, rows: Sequence[Sequence[Any]]) -> None:
     cursor.execute(
         f"INSERT INTO {MESSAGES} ({COLUMNS}) VALUES {values}", list(chain.from_iterable(rows))
     )
+
+
+def selectRepeated(
+    cursor: Any, asked: Sequence[tuple[Any, ...]], since: int, most: int
+) -> list[tuple[Any, ...]]:
+    """
+    Read the rows of some topics, publishers' ids and users.
+
+    @param asked: The topic, the publisher's id and the user or L{None}, of each.
+    @param since: Only rows since this time, ms.
+    @param most: How many rows of each, the newest at first.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for topic, publishId, userId in asked:
+        cursor.execute(
+            f"SELECT {COLUMNS} FROM {MESSAGES} WHERE room_id = ? AND publish_id = ?"
+            " AND user_id IS ? AND created_at >= ? ORDER BY created_at DESC LIMIT ?",
+            (topic, publishId, userId, since, most),
+        )
+        rows += cursor.fetchall()
+    return rows

@@ -47,7 +47,7 @@ class HistoryContract:
     def setUp(self) -> None:
         self.database = self.open()
         self.addCleanup(self.database.close)
-        self.successResultOf(self.database.run(migrate, self.dialect))
+        self.successResultOf(self.database.run(migrate, self.dialect, True))
         self.slow = SlowDatabase(self.database)
         self.history = self.makeHistory()
         self.ids = count(1)
