@@ -5,6 +5,7 @@ What every line between nodes promises.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -135,11 +136,13 @@ class LineContract:
             return succeed(0)
 
         self.receive = receive  # type: ignore[method-assign]
-        found: list[Any] = []
-        for _ in range(20):
-            lines[first].ask(DISCONNECT, 60.0).addCallback(found.append)
+        found: dict[int, Any] = {}
+        for asked in range(20):
+            lines[first].ask(DISCONNECT, 60.0).addCallback(partial(found.__setitem__, asked))
         await self.until(lambda: len(late) == 20)
         for number in reversed(range(20)):
             late[number].callback(number)
         await self.until(lambda: len(found) == 20)
-        self.assertEqual([each[last] for each in found], list(range(20))[::-1])
+        self.assertEqual(
+            {asked: each[last] for asked, each in found.items()}, {each: each for each in range(20)}
+        )

@@ -14,6 +14,9 @@ from tests.live.program import ProgramTests
 from tests.live.wire import Wire
 from tests.net import Child
 
+MODULE = "aerostack.workers"
+"""What a worker's command runs."""
+
 
 def childrenOf(pid: int) -> list[int]:
     """
@@ -33,6 +36,15 @@ def isAlive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def programOf(pid: int) -> list[str]:
+    """
+    The program of a process with its arguments; empty if the process has ended.
+    """
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return []
 
 
 class WorkersTests(ProgramTests):
@@ -61,7 +73,9 @@ class WorkersTests(ProgramTests):
         """
         The processes of the workers.  The test fails if they do not end with it.
         """
-        found = childrenOf(self.hubOf(daemon))
+        # The hub stands still until a new process has begun its own program, so a test must not
+        # stop that process before.
+        found = [each for each in childrenOf(self.hubOf(daemon)) if MODULE in programOf(each)]
         self._found.update(found)
         return found
 
