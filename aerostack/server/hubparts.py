@@ -107,7 +107,9 @@ class HubParts:
             **self._answers.handlers,
             **self.streams.handlers,
         }
-        node.audience.local = self.streams.watchers
+        attached = self._relay.attached
+        # Workers say how many once a second.
+        node.audience.local = lambda topic: self.streams.watchers(topic) or int(topic in attached)
         node.join(self._relay, self._tables)
         self._projects = node.config.projects.keys()
         self._leaving = LeavingProjects(backbone.sequencer)

@@ -58,6 +58,11 @@ class Run:
         """
         self.due = now + self.answer.terms.lease
 
+    @property
+    def endsUnwatched(self) -> bool:
+        """Whether it goes on only as long as somebody watches."""
+        return self.answer.end is None and self.answer.terms.unwatched is not None
+
     def isEndedBy(self, epoch: int, state: str) -> bool:
         """
         Whether a producer has ended it so.

@@ -396,7 +396,9 @@ class Streams:
         End the streams whose producers are gone, and those that are too old; one in each step.
         """
         now = self._clock.seconds()
-        for run in tuple(self._runs.values()):
+        runs = tuple(self._runs.values())
+        self.audience.wanted = {run.answer.topic for run in runs if run.endsUnwatched}
+        for run in runs:
             answer = run.answer
             if answer.isReleased:
                 del self._runs[answer]

@@ -144,6 +144,24 @@ class AudienceTests(SynchronousTestCase):
         self.assertEqual(list(self.own.audience._elsewhere), topics[:1])
         self.assertEqual(self.third.audience._elsewhere, {})
 
+    def test_asked(self) -> None:
+        """
+        A node that knows no stream of a topic says how many subscribers it has if another node
+        asks, for as long as that goes on asking.
+        """
+        self.own.run(CANONICAL)
+        self.second.subscribers[CANONICAL] = 2
+        self.second.sweep()
+        self.assertEqual(self.count(), 0)
+        self.own.audience.wanted = {CANONICAL}
+        self.own.sweep()
+        self.second.sweep()
+        self.assertEqual(self.count(), 2)
+        self.clock.advance(FRESH + 1)
+        before = len(self.second.nodes.told)
+        self.second.sweep()
+        self.assertEqual((self.count(), len(self.second.nodes.told)), (0, before))
+
 
 class UnwatchedTests(StreamCase):
     """
