@@ -335,14 +335,14 @@ class Streams:
             run.answer.first = int(run.first * 1000)
             self.counts.first.observe(run.first)
 
-    def _publish(self, answer: Answer) -> None:
+    def _publish(self, answer: Answer, mayWait: bool) -> None:
         """Publish what a stream has grown by."""
         run = self._runs.get(answer)
         if run is None or answer.end is not None:
             return
-        if run.given or not self.isSure():
-            # The engine has not taken the text before, or this node must look whether it still has
-            # the stream.
+        if (run.given and mayWait) or not self.isSure():
+            # The engine has not taken the text before, and what comes meanwhile goes out as one.
+            # Or this node must look whether it still has the stream.
             self.ticker.grown(answer)
             return
         arrived, run.arrived = run.arrived, None
@@ -352,22 +352,23 @@ class Streams:
                 mark = StreamMark(answer.id, part.name, part.kind, at, part.takeFresh())
                 self.counts.frames += 1
                 sent = self._placing.send(answer, EVENTS[part.kind], b"", mark, arrived)
-                self._given(run, sent)
+                self._given(run, part, at, sent)
 
-    def _given(self, run: Run, placed: Deferred[Any]) -> None:
+    def _given(self, run: Run, part: Part, at: int, placed: Deferred[Any]) -> None:
         run.given += 1
-        placed.addCallbacks(lambda _: self._placed(run), lambda failure: self._refuse(run, failure))
+        placed.addCallbacks(
+            lambda _: self._placed(run), lambda failure: self._refuse(run, part, at, failure)
+        )
 
     def _placed(self, run: Run) -> None:
         run.given -= 1
 
-    def _refuse(self, run: Run, failure: Failure) -> None:
+    def _refuse(self, run: Run, part: Part, at: int, failure: Failure) -> None:
         """Publish text again that the engine did not take."""
         failure.trap(RealtimeError)
         run.given -= 1
         if run.answer.end is None:
-            for part in run.answer.parts.values():
-                part.giveBack()
+            part.giveBack(at)
             self.ticker.grown(run.answer)
 
     # Signs of the producer

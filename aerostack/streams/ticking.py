@@ -28,12 +28,13 @@ class Ticker:
     def __init__(
         self,
         clock: IReactorTime,
-        publish: Callable[[Answer], None],
+        publish: Callable[[Answer, bool], None],
         isReady: Callable[[str], bool],
         whenSent: Callable[[Iterable[str], Callable[[], object]], bool],
     ) -> None:
         """
-        @param publish: Publishes what a stream has grown by.
+        @param publish: Publishes what a stream has grown by.  Its second argument says whether it
+            may wait for a later tick.
         @param isReady: Whether text can be sent on a topic now.
         @param whenSent: See L{aerostack.interfaces.publishing.IReceiver}.
         """
@@ -75,11 +76,15 @@ class Ticker:
 
     def flush(self, topic: str) -> None:
         """
-        Publish at once what the streams of a topic have grown by.
+        Publish at once what the streams of a topic have grown by, because something else follows
+        that must not overtake it.
         """
+        self._send(topic, mayWait=False)
+
+    def _send(self, topic: str, mayWait: bool) -> None:
         for answer in self._grown.pop(topic, ()):
             try:
-                self._publish(answer)
+                self._publish(answer, mayWait)
             except Exception:
                 # The other streams must still go on.
                 self.log.failure("a stream could not be published", Failure())
@@ -99,7 +104,7 @@ class Ticker:
         began = self._clock.seconds()
         topics = [topic for topic in self._grown if self._isReady(topic)]
         for topic in topics:
-            self.flush(topic)
+            self._send(topic, mayWait=True)
         if not topics or not self._whenSent(topics, lambda: self._sent(began)):
             self._sent(began)
 

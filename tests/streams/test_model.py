@@ -69,7 +69,10 @@ class ModelTests(StreamCase):
         self.open(None)
         for _ in range(random.randrange(10, 60)):
             random.choice(
-                (self.grow, self.grow, self.grow, self.say, self.turn, self.turn, self.come)
+                (
+                    *(self.grow, self.grow, self.grow, self.grow, self.say, self.say),
+                    *(self.turn, self.turn, self.turn, self.come, self.hold, self.release),
+                )
             )()
             if self.readers and random.random() < 0.5:
                 random.choice((self.slow, self.fast, self.cut, self.read))(
@@ -79,6 +82,7 @@ class ModelTests(StreamCase):
                 self.finish(random.choice(tuple(self.whole)))
         for stream in tuple(self.whole):
             self.finish(stream)
+        self.release()
         self.world.advance(1)
         self.check()
 
@@ -128,7 +132,22 @@ class ModelTests(StreamCase):
         lengths = {
             stream: units(text) for stream, text in self.whole.items() if stream not in self.ended
         }
-        self.producer.send(type="publish", topic=TOPIC, event="hi", data=lengths)
+        persist = self.random.random() < 0.3
+        self.producer.send(type="publish", topic=TOPIC, event="hi", data=lengths, persist=persist)
+
+    def hold(self) -> None:
+        """
+        Let the database be slow.
+        """
+        if self.world.history.held is None:
+            self.world.history.held = []
+
+    def release(self) -> None:
+        """
+        Let the database commit what it was given.
+        """
+        if self.world.history.held is not None:
+            self.world.history.release()
 
     def turn(self) -> None:
         """

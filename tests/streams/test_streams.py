@@ -295,6 +295,25 @@ class AppendTests(StreamCase):
         self.assertEqual(self.early.events, ["ai:start", "ai:token", "hi", "ai:token"])
         self.assertEqual(self.early.texts["a1", "0"], "abcd")
 
+    def test_waitsInOrder(self) -> None:
+        """
+        Nothing overtakes text that waits for the database: no event, and not the end.
+        """
+        self.world.history.held = []
+        self.early.client.send(type="publish", topic=TOPIC, event="kept", data=1, persist=True)
+        self.append("a")
+        self.append("b")
+        self.early.client.send(type="publish", topic=TOPIC, event="hi", data=1)
+        self.append("c")
+        self.producer.send(type="stream_end", stream="a1", epoch=1)
+        self.world.history.release()
+        self.early.take()
+        token = "ai:token"
+        self.assertEqual(
+            self.early.events, ["ai:start", "kept", token, token, "hi", token, "ai:done"]
+        )
+        self.assertEqual(self.early.texts["a1", "0"], "abc")
+
     def test_tooLarge(self) -> None:
         """
         A stream that becomes too large ends as aborted, and the history keeps what it has.

@@ -135,12 +135,14 @@ class Part:
         self.published = self.length
         return text
 
-    def giveBack(self) -> None:
+    def giveBack(self, at: int) -> None:
         """
-        Note that the engine did not take what it was given behind the text that has its place.
+        Note that the engine did not take text that it was given.
+
+        @param at: Where the text begins, UTF-16 units.
         """
-        self.published = self.shown
-        self._fresh = [self.read(self.shown, self.length)]
+        self.published = min(self.published, at)
+        self._fresh = [self.read(self.published, self.length)]
 
     def cut(self) -> None:
         """

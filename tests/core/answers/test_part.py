@@ -85,7 +85,8 @@ class PartTests(SynchronousTestCase):
         part.shown = 2
         part.append("d")
         self.assertEqual(part.takeFresh(), "d")
-        part.giveBack()
+        part.giveBack(3)
+        part.giveBack(2)
         self.assertEqual((part.published, part.takeFresh(), part.published), (2, "cd", 4))
 
     def test_value(self) -> None:
