@@ -59,20 +59,23 @@ class BlockingStream:
         self._thread = Thread(target=self._run, name=f"aerostack stream {self.id}", daemon=True)
         self._thread.start()
 
-    def write(self, text: str, part: str = "0", kind: str = TEXT) -> None:
+    def write(self, text: str, part: str = "0", kind: str = TEXT, reset: int | None = None) -> None:
         """
         Add text.  It waits only where more than a million characters wait for the daemon.
 
         @param part: The id of the part that grows.
         @param kind: C{text}, C{reasoning} or C{tool}: for a tool the text is a piece of its
             arguments.
+        @param reset: Take back first what was written of the part behind this place, UTF-16 units;
+            L{None} to take back nothing.
         @raise StreamEnded: The stream takes nothing more.
         @raise ClientError: The daemon could not be reached for as long as a call may take.
-        @raise ValueError: The text has half a character in it.
+        @raise ValueError: The text has half a character in it, or C{reset} is no place between two
+            characters of the part.
         """
         with self._changed:
             self._check()
-            self._draft.write(part, kind, text)
+            self._draft.write(part, kind, text, reset)
             self._changed.notify_all()
             while self._draft.waiting > _MOST:
                 self._changed.wait()
@@ -203,12 +206,12 @@ class BlockingStream:
         try:
             self._calls.append(self.id, self._epoch, operations)
         except ClientError as error:
-            lengths = readGap(error)
-            if lengths is None:
+            held = readGap(error)
+            if held is None:
                 raise
             with self._changed:
                 # The daemon was restarted, and has lost the newest text.
-                self._draft.rewind(lengths)
+                self._draft.rewind(held)
             return
         with self._changed:
             self._draft.taken()

@@ -5,7 +5,7 @@ What a publisher has written of a stream, and how much of it the daemon has.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aerostack.client.errors import ClientError
@@ -55,16 +55,23 @@ def readEnd(error: ClientError) -> StreamEnded | None:
     return None
 
 
-def readGap(error: object) -> Mapping[str, int] | None:
+Held = tuple[Mapping[str, int], Mapping[str, int]]
+"""What the daemon has of a stream: the length of each part, UTF-16 units; and how often text of the
+part was taken back, if it was."""
+
+
+def readGap(error: object) -> Held | None:
     """
     Read a refusal of text that begins behind what the daemon has.
 
-    @return: How much the daemon has of each part, UTF-16 units; L{None} for another error.
+    @return: What the daemon has; L{None} for another error.
     """
     if not isinstance(error, ClientError) or error.code != "stream_gap":
         return None
-    lengths = error.details.get("length")
-    return lengths if isinstance(lengths, dict) else None
+    lengths, editions = error.details.get("length"), error.details.get("edition")
+    if not isinstance(lengths, dict):
+        return None
+    return lengths, editions if isinstance(editions, dict) else {}
 
 
 @dataclass(slots=True)
@@ -73,6 +80,7 @@ class _Piece:
     What one operation brings: text, or a value.
 
     @ivar at: Where the text begins in its part, UTF-16 units.
+    @ivar edition: How often text of the part was taken back, with this piece.
     """
 
     part: str
@@ -80,6 +88,17 @@ class _Piece:
     at: int
     text: str | None
     value: Any = None
+    edition: int = 0
+
+    def isIn(self, held: Held) -> bool:
+        """Whether the daemon has it, for sure."""
+        if self.text is None:
+            # A value does no harm twice.
+            return False
+        length, edition = (each.get(self.part, 0) for each in held)
+        if self.edition != edition:
+            return self.edition < edition
+        return self.at + units(self.text) <= length
 
     @property
     def operation(self) -> dict[str, Any]:
@@ -87,7 +106,8 @@ class _Piece:
         named = {"part": self.part, "kind": self.kind}
         if self.text is None:
             return {**named, "value": self.value}
-        return {**named, "at": self.at, "text": self.text}
+        again = {"edition": self.edition} if self.edition else {}
+        return {**named, "at": self.at, "text": self.text, **again}
 
 
 class Draft:
@@ -101,6 +121,7 @@ class Draft:
     def __init__(self) -> None:
         self._pieces: list[_Piece] = []
         self._lengths: dict[str, int] = {}
+        self._editions: dict[str, int] = {}
         # How many pieces the daemon has; how many of the others are under way; and how many have
         # ever been.
         self._taken = 0
@@ -127,11 +148,14 @@ class Draft:
         """How many characters the daemon does not have."""
         return sum(len(each.text or "") for each in self._pieces[self._taken :])
 
-    def write(self, part: str, kind: str, text: str) -> None:
+    def write(self, part: str, kind: str, text: str, reset: int | None = None) -> None:
         """
         Add text to a part.
 
-        @raise ValueError: The text has half a character in it.
+        @param reset: Take back first what was written behind this place, UTF-16 units; L{None} to
+            take back nothing.
+        @raise ValueError: The text has half a character in it, or C{reset} is no place between two
+            characters of the part.
         """
         try:
             text.encode()
@@ -139,8 +163,29 @@ class Draft:
             raise ValueError(
                 "the text has half a character in it (an unpaired surrogate); cut it elsewhere"
             ) from None
-        for begin in range(0, len(text), LONGEST):
+        if reset is not None:
+            self._checkPlace(part, reset)
+            self._lengths[part] = reset
+            self._editions[part] = self._editions.get(part, 0) + 1
+        first = text[:LONGEST]
+        if first or reset is not None:
+            self._add(part, kind, first)
+        for begin in range(LONGEST, len(text), LONGEST):
             self._add(part, kind, text[begin : begin + LONGEST])
+
+    def _checkPlace(self, part: str, place: int) -> None:
+        """Make sure that a place is between two characters of a part."""
+        length = self._lengths.get(part, 0)
+        if not 0 <= place <= length:
+            raise ValueError(f"reset is a place in the part {part}, which has {length} units")
+        for piece in reversed(self._pieces):
+            # The newest text of a place is what the part has there.
+            if piece.part == part and piece.text is not None and piece.at <= place:
+                inner = place - piece.at
+                if inner < units(piece.text) and after(piece.text, inner) is None:
+                    raise ValueError("reset is within a character; take it back as a whole")
+                if inner <= units(piece.text):
+                    return
 
     def put(self, part: str, kind: str, value: Any) -> None:
         """
@@ -151,19 +196,19 @@ class Draft:
         self._pieces.append(_Piece(part, kind, 0, None, value))
 
     def _add(self, part: str, kind: str, text: str) -> None:
-        at = self._lengths.get(part, 0)
+        at, edition = self._lengths.get(part, 0), self._editions.get(part, 0)
         self._lengths[part] = at + units(text)
         # A piece that went out stays as it is: if it goes out again, it must be the same.
         last = self._pieces[-1] if self._flown < len(self._pieces) else None
         if (
             last is not None
             and last.text is not None
-            and (last.part, last.kind) == (part, kind)
+            and (last.part, last.kind, last.edition) == (part, kind, edition)
             and len(last.text) + len(text) <= LONGEST
         ):
             last.text += text
         else:
-            self._pieces.append(_Piece(part, kind, at, text))
+            self._pieces.append(_Piece(part, kind, at, text, None, edition))
 
     # To the daemon
 
@@ -194,19 +239,17 @@ class Draft:
         """
         self._flying = 0
 
-    def rewind(self, lengths: Mapping[str, Any]) -> None:
+    def rewind(self, held: Held) -> None:
         """
         Begin again where the daemon's text ends.
-
-        @param lengths: How much the daemon has of each part, UTF-16 units.
         """
         self._flying = 0
+        lengths, editions = held
         for place, piece in enumerate(self._pieces):
-            held = lengths.get(piece.part, 0)
-            # A value may be lost too, and does no harm twice.
-            if piece.text is None or piece.at + units(piece.text) > held:
+            if not piece.isIn(held):
                 self._taken = place
-                self._cut(place, held)
+                if piece.edition == editions.get(piece.part, 0):
+                    self._cut(place, lengths.get(piece.part, 0))
                 return
         self._taken = len(self._pieces)
 
@@ -217,9 +260,10 @@ class Draft:
             return
         rest = after(piece.text, held - piece.at)
         if rest is not None:
-            head = _Piece(
-                piece.part, piece.kind, piece.at, piece.text[: len(piece.text) - len(rest)]
-            )
-            self._pieces[place : place + 1] = [head, _Piece(piece.part, piece.kind, held, rest)]
+            begin = piece.text[: len(piece.text) - len(rest)]
+            self._pieces[place : place + 1] = [
+                replace(piece, text=begin),
+                replace(piece, at=held, text=rest),
+            ]
             self._taken += 1
             self._flown += 1

@@ -58,18 +58,23 @@ class Stream:
 
     # From the application
 
-    def write(self, text: str, part: str = "0", kind: str = TEXT) -> Deferred[None]:
+    def write(
+        self, text: str, part: str = "0", kind: str = TEXT, reset: int | None = None
+    ) -> Deferred[None]:
         """
         Add text.
 
         @param part: The id of the part that grows.
         @param kind: C{text}, C{reasoning} or C{tool}: for a tool the text is a piece of its
             arguments.
+        @param reset: Take back first what was written of the part behind this place, UTF-16 units;
+            L{None} to take back nothing.
         @return: Fires when the daemon has it.  Fails with L{StreamEnded} when the stream takes
             nothing more, else with L{ClientError}; then the text goes out with the next call.
-        @raise ValueError: The text has half a character in it.
+        @raise ValueError: The text has half a character in it, or C{reset} is no place between two
+            characters of the part.
         """
-        self._draft.write(part, kind, text)
+        self._draft.write(part, kind, text, reset)
         return self._flush()
 
     def reason(self, text: str, part: str = "reasoning") -> Deferred[None]:
@@ -165,10 +170,10 @@ class Stream:
     def _failed(self, failure: Failure) -> None:
         self._isBusy = False
         self._draft.again()
-        lengths = readGap(failure.value)
-        if lengths is not None:
+        held = readGap(failure.value)
+        if held is not None:
             # The daemon was restarted, and has lost the newest text.
-            self._draft.rewind(lengths)
+            self._draft.rewind(held)
             self._send()
             return
         ended = _readEnd(failure)

@@ -61,6 +61,13 @@ def writeCheckpoint(cursor: Any, dialect: Dialect, checkpoint: Checkpoint) -> se
             f" WHERE {answers}.run = excluded.run",
             [(*_rowOf(record), record.id) for record in checkpoint.records],
         )
+    if checkpoint.taken:
+        dialect.executeMany(
+            cursor,
+            f"DELETE FROM {pieces} WHERE answer = ? AND part = ? AND base >= 0"
+            f" AND EXISTS (SELECT 1 FROM {answers} WHERE id = ? AND run = ?)",
+            [(answer, part, answer, run) for answer, part in checkpoint.taken],
+        )
     if checkpoint.pieces:
         dialect.executeMany(
             cursor,

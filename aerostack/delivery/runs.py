@@ -4,7 +4,7 @@ The text of token streams that one client lacks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from aerostack.core.answers.appended import Appended
 from aerostack.core.answers.part import Part
@@ -24,7 +24,8 @@ class Runs(Frame):
 
     grows = True
     isEntry = True
-    _runs: dict[Part, tuple[int, Appended]]
+    # The oldest and the newest text of each part.
+    _runs: dict[Part, tuple[Appended, Appended]]
     _frames: Iterator[Frame] | None = None
 
     @classmethod
@@ -35,7 +36,7 @@ class Runs(Frame):
         runs = cls()
         runs.topic = appended.answer.topic
         runs.appended = appended
-        runs._runs = {appended.part: (appended.at, appended)}
+        runs._runs = {appended.part: (appended, appended)}
         return runs
 
     def __len__(self) -> int:
@@ -48,8 +49,8 @@ class Runs(Frame):
         if isinstance(frame, Runs):
             if frame._frames is not None:
                 return False
-            for at, newest in frame._runs.values():
-                self._enter(at, newest)
+            for oldest, newest in frame._runs.values():
+                self._enter(oldest, newest)
         else:
             self.add(appended)
         return True
@@ -58,17 +59,17 @@ class Runs(Frame):
         """
         Take up a newer text.
         """
-        self._enter(appended.at, appended)
+        self._enter(appended, appended)
 
-    def _enter(self, at: int, appended: Appended) -> None:
+    def _enter(self, oldest: Appended, appended: Appended) -> None:
         """
         Take up a newer text.
 
-        @param at: Where it begins, unless text of the same part is here already.
+        @param oldest: The first of the texts that it stands for.
         """
         # The newest is the last, and has the position.
         begun = self._runs.pop(appended.part, None)
-        self._runs[appended.part] = (at if begun is None else begun[0], appended)
+        self._runs[appended.part] = (oldest if begun is None else begun[0], appended)
 
     def portion(self, size: int) -> Sequence[Frame]:
         taken: list[Frame] = []
@@ -88,23 +89,34 @@ class Runs(Frame):
         return self._frames
 
 
-def _framesOf(runs: Sequence[tuple[int, Appended]]) -> Iterator[Frame]:
+def _framesOf(runs: Sequence[tuple[Appended, Appended]]) -> Iterator[Frame]:
     """
     Make the frames of texts.  The last one has the position of the newest text.
     """
     position = runs[-1][1].position
     pieces = (
-        (appended, start, text) for at, appended in runs for start, text, _ in _pieces(appended, at)
+        (newest, start, text, isReset)
+        for oldest, newest in runs
+        for start, text, isReset in _pieces(oldest, newest)
     )
     ahead = next(pieces, None)
     while ahead is not None:
-        (appended, start, text), ahead = ahead, next(pieces, None)
+        (appended, start, text, isReset), ahead = ahead, next(pieces, None)
         # It may have been cancelled since.
         if not appended.answer.isCut:
-            yield appendFrame(appended, start, text, position if ahead is None else None)
+            place = position if ahead is None else None
+            yield appendFrame(appended, start, text, place, isReset)
 
 
-def _pieces(appended: Appended, at: int) -> Iterable[tuple[int, str, object]]:
-    if appended.answer.isCut:
-        return ()
-    return appended.part.pieces(at, appended.until)
+def _pieces(oldest: Appended, newest: Appended) -> Iterator[tuple[int, str, bool]]:
+    """The pieces of one part's text, and whether each takes the place of other text."""
+    part, isReset = newest.part, oldest.isReset
+    if newest.answer.isCut:
+        return
+    # More may have been taken back since.
+    at = min(oldest.at, part.length)
+    for start, text, _ in part.pieces(at, newest.until):
+        yield start, text, isReset
+        isReset = False
+    if isReset:
+        yield at, "", True

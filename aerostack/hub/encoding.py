@@ -73,6 +73,7 @@ def _streamFrame(publication: Publication, mark: StreamMark, position: Position 
         stream=mark.stream,
         part=mark.part or UNSET,
         at=UNSET if mark.at < 0 else mark.at,
+        reset=mark.isReset or UNSET,
         state=mark.state or UNSET,
         pos=UNSET if position is None else str(position),
     )

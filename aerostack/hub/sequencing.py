@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
+from msgspec import structs
 from twisted.internet.interfaces import IReactorTime
 
 from aerostack.core.answers.answer import Answer
@@ -102,6 +103,7 @@ class Sequencer:
         """
         topic, now = publication.topic, self._clock.seconds()
         answer = self.answers.take(publication, now)
+        publication = _withoutTakenBack(publication, answer)
         log = self.logs.get(topic)
         if log is None:
             # Without a log there is no subscriber, and no client that could come back.
@@ -164,7 +166,8 @@ class Sequencer:
         @param pack: Makes that form of the publication, and of whether the newest mark of the log
             is a kept message's then.
         """
-        self.answers.take(publication, self._clock.seconds())
+        answer = self.answers.take(publication, self._clock.seconds())
+        publication = _withoutTakenBack(publication, answer)
         log = self.logs.get(publication.topic)
         if log is None:
             return pack(publication, False)
@@ -347,11 +350,25 @@ class Sequencer:
         self.logs.leave(topic, self._clock.seconds())
 
 
+def _withoutTakenBack(publication: Publication, answer: Answer | None) -> Publication:
+    """
+    Leave out text that was taken back before it had its place: the text that takes its place begins
+    no later.
+    """
+    mark = publication.stream
+    part = None if answer is None or mark is None else answer.parts.get(mark.part)
+    if mark is None or part is None or mark.at < 0 or mark.edition >= part.edition:
+        return publication
+    empty = structs.replace(mark, at=0, text="", isReset=False)
+    return structs.replace(publication, stream=empty)
+
+
 def _appendedOf(
     answer: Answer, mark: StreamMark, publication: Publication, position: Position
 ) -> Appended | None:
     """Refer to the text that a publication brings; L{None} if it brings none that is here."""
     part, until = answer.parts.get(mark.part), mark.at + units(mark.text)
-    if mark.at < 0 or part is None or part.shown < until:
+    if mark.at < 0 or part is None or part.shown < until or part.edition != mark.edition:
         return None
-    return Appended(answer, part, mark.at, until, publication.timestamp, str(position))
+    timestamp = publication.timestamp
+    return Appended(answer, part, mark.at, until, timestamp, str(position), mark.isReset)

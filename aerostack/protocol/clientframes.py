@@ -215,6 +215,9 @@ class StreamAppend(ClientFrame, frozen=True, tag="stream_append"):
     @ivar text: string; added.  The text.
     @ivar kind: string or null; optional, added.  The kind of the part: C{text}, C{reasoning} or
         C{tool} (the arguments of a tool's call).  Without it: C{text}.
+    @ivar edition: integer or null; optional, added.  How often the producer has taken text of the
+        part back.  If that is once more than before, C{text} takes the place of what is behind
+        C{at}.  Without it: 0.
     @ivar id: string or integer; optional, added.  The C{id} of the answer.  Without it: no answer,
         if nothing is wrong.
     """
@@ -225,6 +228,7 @@ class StreamAppend(ClientFrame, frozen=True, tag="stream_append"):
     at: int
     text: str
     kind: str | None = None
+    edition: int | None = None
     id: MessageId | None = None
 
 

@@ -247,6 +247,13 @@ class CompletionWriter:
         """
         return reason or ("tool_calls" if self._calls else "stop")
 
+    def reset(self) -> None:
+        """
+        Forget what the parts have grown by, because L{whole} is to give what comes now instead.
+        """
+        self._calls.clear()
+        self._texts.clear()
+
     def whole(self, reason: str | None, usage: bytes | None) -> Any:
         """
         Give the whole completion, for a client that did not ask for a stream.

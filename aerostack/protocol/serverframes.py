@@ -213,6 +213,8 @@ class StreamAck(ServerFrame, frozen=True, tag="stream_ack"):
         the ids of the parts.  Missing behind C{stream_end} and C{stream_cancel}.
     @ivar lease: integer; optional, added.  For how many milliseconds the stream goes on without
         another frame of its producer.  Only behind C{stream_start} and C{stream_beat}.
+    @ivar edition: object; optional, added.  How often text of each part was taken back, by the ids
+        of the parts.  Only behind C{stream_start} and C{stream_beat}, and missing where none was.
     @ivar state: string; optional, added.  The state in which the stream has ended.  Only behind
         C{stream_end} and C{stream_cancel}.
     @ivar kept: boolean; optional, added.  Whether the history has kept the stream.  Only behind
@@ -225,6 +227,7 @@ class StreamAck(ServerFrame, frozen=True, tag="stream_ack"):
     epoch: int | UnsetType = UNSET
     length: dict[str, int] | UnsetType = UNSET
     lease: int | UnsetType = UNSET
+    edition: dict[str, int] | UnsetType = UNSET
     state: str | UnsetType = UNSET
     kept: bool | UnsetType = UNSET
 
@@ -334,6 +337,8 @@ class Error(ServerFrame, frozen=True, tag="error"):
         where it is about none.
     @ivar length: object; optional, added.  Up to where the daemon has the text of each part, in
         UTF-16 code units.  Only with C{stream_gap}.
+    @ivar edition: object; optional, added.  How often text of each part was taken back.  Only with
+        C{stream_gap}, and missing where none was.
     @ivar state: string; optional, added.  The state in which the token stream has ended.  Only
         with C{stream_ended}.
     @ivar by: string; optional, added.  The user who has cancelled it.  Only with
@@ -348,5 +353,6 @@ class Error(ServerFrame, frozen=True, tag="error"):
     request: str | UnsetType = UNSET
     stream: str | UnsetType = UNSET
     length: dict[str, int] | UnsetType = UNSET
+    edition: dict[str, int] | UnsetType = UNSET
     state: str | UnsetType = UNSET
     by: str | UnsetType = UNSET

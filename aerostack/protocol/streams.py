@@ -202,6 +202,8 @@ def textFields(answer: Answer) -> dict[str, Any]:
 
 def _partData(part: Part) -> dict[str, Any]:
     fields: dict[str, Any] = {"part": part.name, "kind": part.kind}
+    if part.edition:
+        fields["edition"] = part.edition
     if part.length:
         fields["args" if part.kind == TOOL else "text"] = part.read(0, part.length)
     return {**fields, **(readFields(part.value or b"{}") or {})}
@@ -225,7 +227,9 @@ _tokens = msgspec.json.Decoder(_Token)
 _fields = msgspec.json.Decoder(dict[str, Raw])
 
 
-def appendFrame(appended: Appended, at: int, text: str, position: str | None) -> Frame:
+def appendFrame(
+    appended: Appended, at: int, text: str, position: str | None, isReset: bool = False
+) -> Frame:
     """
     Make the frame of a text that a client lacks.
 
@@ -233,6 +237,7 @@ def appendFrame(appended: Appended, at: int, text: str, position: str | None) ->
     @param at: Where the text begins, UTF-16 units.
     @param position: The place in the topic's log that the frame leads to; L{None} if another frame
         of the same place follows.
+    @param isReset: Whether the text takes the place of other text that the client may have.
     """
     answer, part = appended.answer, appended.part
     event = Event(
@@ -243,6 +248,7 @@ def appendFrame(appended: Appended, at: int, text: str, position: str | None) ->
         stream=answer.id,
         part=part.name,
         at=at,
+        reset=isReset or UNSET,
         pos=UNSET if position is None else position,
     )
     return wireFrame(event, answer.topic)

@@ -160,6 +160,7 @@ class _Answer:
         self._following: Following | None = None
         self._writer: ChunkWriter | None = None
         self._sequence = 0
+        self._restarts = 0
         self._isSending = False
 
     def start(self, following: Following) -> None:
@@ -213,6 +214,9 @@ class _Answer:
                 session.tell("error", self.requestId, errorText=error.message)
                 session.forget(self.requestId)
                 return
+            if following.restarts != self._restarts:
+                self._restarts = following.restarts
+                self._chunks(self._writer.reset())
             if not growths:
                 break
             for growth in growths:

@@ -20,6 +20,7 @@ from aerostack.core.answers.requests import (
     Operation,
     Started,
     Stop,
+    checkEpoch,
     checkError,
     checkSize,
     makeAppend,
@@ -137,6 +138,7 @@ class Producing:
                 epoch=started.epoch,
                 length=dict(started.length),
                 lease=started.lease,
+                edition=dict(started.edition) or UNSET,
             )
         )
 
@@ -158,7 +160,7 @@ class Producing:
         """
         Let a part of a stream grow.
         """
-        self._grow(frame, makeAppend(frame.part, frame.kind, frame.at, frame.text))
+        self._grow(frame, makeAppend(frame.part, frame.kind, frame.at, frame.text, frame.edition))
 
     def put(self, frame: StreamPut) -> None:
         """
@@ -199,7 +201,7 @@ class Producing:
                 "This connection does not produce the stream; send stream_start first.",
                 details={"stream": frame.stream[:64]},
             )
-        return call(self._project, frame.stream, frame.epoch, *args)
+        return call(self._project, frame.stream, checkEpoch(frame.epoch), *args)
 
     def end(self, frame: StreamEnd) -> None:
         """
@@ -234,6 +236,7 @@ class Producing:
                     epoch=started.epoch,
                     length=dict(started.length),
                     lease=started.lease,
+                    edition=dict(started.edition) or UNSET,
                 )
             )
 

@@ -18,6 +18,7 @@ from aerostack.core.answers.requests import (
     Ended,
     Operation,
     Started,
+    checkEpoch,
     checkError,
     checkSize,
     makeAppend,
@@ -60,6 +61,7 @@ class _Operation(msgspec.Struct, forbid_unknown_fields=True):
     at: int | None = None
     text: str | None = None
     value: dict[str, Raw] | None = None
+    edition: int | None = None
 
 
 class _EndOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -119,10 +121,7 @@ class StreamMethods:
         Let parts of a stream grow, or give them values.
         """
         checkCount("ai.append", args, 3, "[stream, epoch, [operation, ...]]")
-        stream, epoch = (
-            readArgument("ai.append", args[0], str),
-            readArgument("ai.append", args[1], int),
-        )
+        stream, epoch = _readProducer("ai.append", args)
         read = readArgument("ai.append", args[2], list[_Operation])
         if len(read) > MAX_OPERATIONS:
             raise RealtimeError("too_large", f"ai.append takes {MAX_OPERATIONS} operations.")
@@ -137,7 +136,7 @@ class StreamMethods:
         End a stream.
         """
         checkCount("ai.end", args, 2, "[stream, epoch, options]", 3)
-        stream, epoch = readArgument("ai.end", args[0], str), readArgument("ai.end", args[1], int)
+        stream, epoch = _readProducer("ai.end", args)
         options = readArgument("ai.end", args[2], _EndOptions) if len(args) > 2 else _EndOptions()
         if options.state not in (DONE, FAILED):
             raise _invalid(f"The state of ai.end is {DONE} or {FAILED}.")
@@ -150,7 +149,7 @@ class StreamMethods:
         Note that the producer of a stream is there.
         """
         checkCount("ai.beat", args, 2, "[stream, epoch]")
-        stream, epoch = readArgument("ai.beat", args[0], str), readArgument("ai.beat", args[1], int)
+        stream, epoch = _readProducer("ai.beat", args)
         return self._streams.beat(identity.project, stream, epoch).addCallback(startedFields)
 
     def cancel(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
@@ -191,14 +190,19 @@ def startOf(options: StartOptions) -> Any:
     )
 
 
+def _readProducer(name: str, args: list[Raw]) -> tuple[str, int]:
+    """Decode the stream and the number of its producer, with which a call begins."""
+    return readArgument(name, args[0], str), checkEpoch(readArgument(name, args[1], int))
+
+
 def _operationOf(read: _Operation) -> Operation:
     if read.value is not None:
-        if read.kind is None or read.text is not None or read.at is not None:
+        if read.kind is None or not (read.text is read.at is read.edition is None):
             raise _invalid("An operation with a value has part, kind and value.")
         return makePut(read.part, read.kind, {n: bytes(v) for n, v in read.value.items()})
     if read.at is None or read.text is None:
         raise _invalid("An operation has part, at and text; or part, kind and value.")
-    return makeAppend(read.part, read.kind, read.at, read.text)
+    return makeAppend(read.part, read.kind, read.at, read.text, read.edition)
 
 
 def startedFields(started: Started) -> dict[str, Any]:
@@ -211,6 +215,7 @@ def startedFields(started: Started) -> dict[str, Any]:
         "epoch": started.epoch,
         "length": started.length,
         "lease": started.lease,
+        **({"edition": started.edition} if started.edition else {}),
     }
 
 

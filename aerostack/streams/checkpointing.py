@@ -4,7 +4,7 @@ Has what is new of running token streams kept, so that a restart of the daemon l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from aerostack.core.answers.checkpoints import (
     Checkpoint,
     Piece,
     StoredAnswer,
+    StoredPart,
 )
 from aerostack.core.answers.part import Part
 from aerostack.core.answers.recovering import recover
@@ -42,6 +43,7 @@ class _About(msgspec.Struct):
     cancel: str = OWNER
     lease: float = 30.0
     meta: msgspec.Raw = msgspec.Raw(b"{}")
+    editions: dict[str, int] = {}
 
 
 @dataclass(slots=True)
@@ -51,17 +53,20 @@ class _Written:
 
     @ivar record: Its record.
     @ivar lengths: How much of the text of each part, UTF-16 units.
+    @ivar editions: How often text of each part was taken back.
     @ivar values: The value of each part.
     """
 
     record: AnswerRecord | None = None
     lengths: dict[str, int] = field(default_factory=dict)
+    editions: Mapping[str, int] = field(default_factory=dict)
     values: dict[str, bytes] = field(default_factory=dict)
 
 
 class Checkpointer:
     """
-    Writes what is new of streams, each character once.
+    Writes what is new of streams, each character once.  A part of which text was taken back is
+    written again.
 
     @ivar run: The run of this daemon, as L{AnswerRecord} has it.
     @ivar lost: Called with each stream that another daemon turns out to have.
@@ -109,6 +114,7 @@ class Checkpointer:
         """
         records: list[AnswerRecord] = []
         pieces: list[Piece] = []
+        taken: list[tuple[str, str]] = []
         after: dict[Answer, _Written] = {}
         left = MOST
         for answer in tuple(self._changed):
@@ -119,7 +125,12 @@ class Checkpointer:
             record = self._recordOf(answer)
             if record != before.record:
                 records.append(record)
-            after[answer] = _Written(record, dict(before.lengths), dict(before.values))
+            lengths, editions = dict(before.lengths), dict(answer.editions)
+            after[answer] = _Written(record, lengths, editions, dict(before.values))
+            for name, edition in editions.items():
+                if edition != before.editions.get(name):
+                    taken.append((answer.record, name))
+                    lengths.pop(name, None)
             for place, part in enumerate(tuple(answer.parts.values())):
                 new = list(_piecesOf(answer, place, part, after[answer]))
                 pieces += new
@@ -140,7 +151,7 @@ class Checkpointer:
                     self._changed[answer] = None
 
         writing: Deferred[Any] = self._store.write(
-            Checkpoint(tuple(records), tuple(pieces), self.run)
+            Checkpoint(tuple(records), tuple(pieces), self.run, tuple(taken))
         )
         self._writing = writing.addCallbacks(done, failed)
         return self._writing
@@ -182,21 +193,34 @@ class Checkpointer:
         answer.producer, answer.epoch = record.producer, record.epoch
         answer.head = headOf(answer)
         answer.isShown = True
-        written = self._written[answer] = _Written(record)
+        written = self._written[answer] = _Written(record, editions=about.editions)
         for each in stored.parts:
-            part = answer.part(each.name, each.kind)
-            # The log may have more than the last checkpoint, or less.
-            answer.append(each.name, each.kind, textAfter(each.text, part.length) or "")
+            self._join(answer, each, about.editions.get(each.name, 0))
             written.lengths[each.name] = units(each.text)
             if each.value is not None:
                 value = each.value.encode()
                 written.values[each.name] = value
-                if part.value is None:
+                if answer.parts[each.name].value is None:
                     answer.put(each.name, each.kind, value)
         if mirror is None:
             recover(answer, published)
         self.changed(answer)
         return answer
+
+    def _join(self, answer: Answer, stored: StoredPart, edition: int) -> None:
+        """
+        Let a part of a stream have what the database has of it.  The log may have more than the
+        last checkpoint, or less.
+
+        @param edition: How often text of it was taken back before that checkpoint.
+        """
+        part = answer.part(stored.name, stored.kind, edition)
+        if part.edition < edition:
+            # The log does not have it yet that text was taken back.
+            part = answer.takeBack(stored.name, 0, edition)
+        if part.edition == edition:
+            rest = textAfter(stored.text, part.length)
+            answer.append(stored.name, stored.kind, rest or "")
 
     def forget(self, answer: Answer) -> None:
         """
@@ -209,7 +233,8 @@ class Checkpointer:
 
     def _recordOf(self, answer: Answer) -> AnswerRecord:
         terms = answer.terms
-        about = _About(answer.began, terms.cancel, terms.lease, msgspec.Raw(terms.meta))
+        meta = msgspec.Raw(terms.meta)
+        about = _About(answer.began, terms.cancel, terms.lease, meta, dict(answer.editions))
         return AnswerRecord(
             answer.record,
             answer.id,

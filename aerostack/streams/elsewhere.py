@@ -48,12 +48,13 @@ class _Operation(msgspec.Struct, frozen=True, array_like=True):
     at: int = 0
     text: str = ""
     value: dict[str, bytes] | None = None
+    edition: int = 0
 
     @property
     def operation(self) -> Operation:
         """The same."""
         if self.value is None:
-            return Append(self.part, self.kind, self.at, self.text)
+            return Append(self.part, self.kind, self.at, self.text, self.edition)
         return Put(self.part, self.kind, self.value)
 
 
@@ -204,7 +205,7 @@ class NodeStreams:
         See L{IStreams.append}.
         """
         written = [
-            _Operation(each.part, each.kind, each.at, each.text)
+            _Operation(each.part, each.kind, each.at, each.text, None, each.edition)
             if isinstance(each, Append)
             else _Operation(each.part, each.kind, value=dict(each.value))
             for each in operations

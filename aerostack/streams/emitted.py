@@ -43,7 +43,7 @@ class Judge(Protocol):
     def enter(self, answer: Answer) -> Run:
         """Let a stream run."""
 
-    def grow(self, run: Run, name: str, kind: str, text: str) -> Part:
+    def grow(self, run: Run, name: str, kind: str, text: str, edition: int = 0) -> Part:
         """Let the text of a part grow; raise L{RealtimeError} if it is too large."""
 
     def finish(self, run: Run, end: End, data: bytes | None = None, persist: bool = False) -> None:

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from aerostack.core.access.permissions import Action, Identity
 from aerostack.core.answers.answer import STREAMING, Answer
-from aerostack.core.answers.cursor import Cursor, growthOf
+from aerostack.core.answers.cursor import Cursor, growthOf, placeOf
 from aerostack.core.answers.growth import Growth
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.errors import RealtimeError
@@ -61,10 +61,12 @@ class Watch:
 
     @ivar stream: The stream's id.
     @ivar head: The data of the event with which it began, as far as it is known.
+    @ivar isNew: Whether the watcher has nothing of it, as far as is known.
     """
 
     stream: str
     head: Mapping[str, Any]
+    isNew = True
 
     @property
     def end(self) -> WatchedEnd | None:
@@ -75,6 +77,11 @@ class Watch:
     def place(self) -> str:
         """See L{Cursor.place}."""
         return ""
+
+    @property
+    def restarts(self) -> int:
+        """See L{Cursor.restarts}: if it has changed, what is taken is from the beginning."""
+        return 0
 
     def take(self, most: int) -> list[Growth]:
         """
@@ -106,8 +113,10 @@ class Past(Watch):
     def __init__(self, stream: str, found: Mapping[str, Any], place: str) -> None:
         self.stream = stream
         self.head = {"id": stream, "meta": found.get("meta") or {}}
-        self._left = growthOf(found.get("parts") or [], place)
-        self._place = place
+        self._parts = found.get("parts") or []
+        self._left, isPlace = growthOf(self._parts, place)
+        self.isNew = not isPlace
+        self._place = place if isPlace else ""
         data = {"id": stream, **{name: found[name] for name in _END if name in found}}
         self._end = WatchedEnd(str(found.get("state")), found.get("reason"), data)
 
@@ -121,6 +130,7 @@ class Past(Watch):
 
     def take(self, most: int) -> list[Growth]:
         taken, self._left = self._left, []
+        self._place = placeOf(self._parts)
         return taken
 
 
@@ -148,6 +158,7 @@ class Following(Watch):
         self._hub = hub
         self._topic = topic
         self._place = place
+        self.isNew = not place
         self._changed = changed
         self._permit = permit
         self._answer: Answer | None = None
@@ -181,6 +192,7 @@ class Following(Watch):
             if answer is not None and not answer.isReleased and not answer.isOver:
                 self._answer = answer
                 self._cursor = Cursor(answer, self._place)
+                self.isNew = not self._cursor.place
                 self.head = _objects.decode(answer.head) if answer.head else {"id": answer.id}
 
     @property
@@ -197,6 +209,10 @@ class Following(Watch):
     @property
     def place(self) -> str:
         return self._place if self._cursor is None else self._cursor.place
+
+    @property
+    def restarts(self) -> int:
+        return 0 if self._cursor is None else self._cursor.restarts
 
     def take(self, most: int) -> list[Growth]:
         if self._answer is None or self._cursor is None:

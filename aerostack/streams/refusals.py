@@ -39,14 +39,18 @@ def refused(answer: Answer, name: str, at: int, verdict: Verdict) -> RealtimeErr
     @param at: Where the text begins, UTF-16 units.
     """
     part = answer.parts.get(name)
-    length = 0 if part is None else part.length
+    length, edition = (0, 0) if part is None else (part.length, part.edition)
     if verdict is Verdict.GAP:
-        return RealtimeError(
-            "stream_gap",
+        message = (
             f"The part {name} has {length} UTF-16 units, and this text begins at {at}; go on from"
-            f" {length}.",
-            details={"stream": answer.id, "length": dict(answer.lengths)},
+            f" {length}."
         )
+        if at <= length:
+            message = f"The part {name} has the edition {edition}; go on from {length} in that."
+        details: dict[str, object] = {"stream": answer.id, "length": dict(answer.lengths)}
+        if answer.editions:
+            details["edition"] = dict(answer.editions)
+        return RealtimeError("stream_gap", message, details=details)
     message = f"The part {name} has other text at {at} already."
     if part is not None and verdict is Verdict.KIND:
         message = f"The part {name} is of the kind {part.kind}."

@@ -89,7 +89,9 @@ class Run:
         """What its producer is told."""
         answer = self.answer
         lease = int(answer.terms.lease * 1000)
-        return Started(answer.id, answer.topic, answer.epoch, answer.lengths, lease)
+        return Started(
+            answer.id, answer.topic, answer.epoch, answer.lengths, lease, answer.editions
+        )
 
     def tell(self, state: str, by: str | None = None, reason: str | None = None) -> None:
         """

@@ -261,30 +261,34 @@ class Streams:
 
     def _append(self, run: Run, operation: Append) -> None:
         answer = run.answer
-        verdict, text = answer.judge(operation.part, operation.kind, operation.at, operation.text)
+        name, kind, at, edition = operation.part, operation.kind, operation.at, operation.edition
+        verdict, text = answer.judge(name, kind, at, operation.text, edition)
         if verdict is Verdict.KNOWN:
             return
-        if verdict is not Verdict.TAKEN:
-            raise refused(answer, operation.part, operation.at, verdict)
-        self._checkPart(answer, operation.part)
-        self.grow(run, operation.part, operation.kind, text)
+        if verdict not in (Verdict.TAKEN, Verdict.RESET):
+            raise refused(answer, name, at, verdict)
+        self._checkPart(answer, name)
+        if verdict is Verdict.RESET:
+            answer.takeBack(name, at, edition)
+        self.grow(run, name, kind, text, edition)
         if run.appends == 1:
             self.ticker.grown(answer)
             self.ticker.flush(answer.topic)
         else:
             self.ticker.grown(answer)
 
-    def grow(self, run: Run, name: str, kind: str, text: str) -> Part:
+    def grow(self, run: Run, name: str, kind: str, text: str, edition: int = 0) -> Part:
         """
         Let the text of a part grow.
 
+        @param edition: That of the part, if it is a new one.
         @raise RealtimeError: C{stream_ended}: the stream is too large, and has ended.
         """
         answer = run.answer
         if answer.size + len(text) > self.answers.budget.text:
             self.finish(run, End(ABORTED, LIMIT))
             raise ended(answer)
-        part = answer.append(name, kind, text)
+        part = answer.append(name, kind, text, edition)
         self.answers.count(answer)
         self._counted(run)
         self.counts.characters += len(text)
@@ -347,9 +351,11 @@ class Streams:
             return
         arrived, run.arrived = run.arrived, None
         for part in answer.parts.values():
-            if part.length > part.published:
-                at = part.published
-                mark = StreamMark(answer.id, part.name, part.kind, at, part.takeFresh())
+            if part.length > part.published or part.isReset:
+                at, text = part.published, part.takeFresh()
+                mark = StreamMark(
+                    answer.id, part.name, part.kind, at, text, "", part.edition, part.isReset
+                )
                 self.counts.frames += 1
                 sent = self._placing.send(answer, EVENTS[part.kind], b"", mark, arrived)
                 self._given(run, part, at, sent)

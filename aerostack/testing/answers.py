@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from aerostack.core.answers.checkpoints import (
+    VALUE,
     AnswerRecord,
     Checkpoint,
     Claim,
@@ -113,6 +114,13 @@ class MemoryAnswers:
                 foreign.add(record.id)
             else:
                 self.records[record.id] = record
+        self.pieces = {
+            key: each
+            for key, each in self.pieces.items()
+            if key[:2] not in checkpoint.taken
+            or each.base == VALUE
+            or self.isForeign(run, each.answer)
+        }
         for piece in checkpoint.pieces:
             if self.isForeign(run, piece.answer):
                 foreign.add(piece.answer)

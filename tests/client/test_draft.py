@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.client.draft import LONGEST, Draft, readEnd
+from aerostack.client.draft import LONGEST, Draft, Held, readEnd
 from aerostack.client.errors import ClientError
+from aerostack.core.answers.answer import Answer, Terms, Verdict
 from aerostack.core.answers.units import units
 
 
@@ -95,11 +96,11 @@ class DraftTests(SynchronousTestCase):
         self.draft.taken()
         self.write("world")
         self.draft.take()
-        self.draft.rewind({"0": 3})
+        self.draft.rewind(({"0": 3}, {}))
         self.assertEqual(texts(self.draft), [("0", 3, "lo 😀"), ("0", 8, "world")])
-        self.draft.rewind({})
+        self.draft.rewind(({}, {}))
         self.assertEqual([at for _, at, _ in texts(self.draft)], [0, 3, 8])
-        self.draft.rewind({"0": 13})
+        self.draft.rewind(({"0": 13}, {}))
         self.assertTrue(self.draft.isTaken)
 
     def test_long(self) -> None:
@@ -118,6 +119,28 @@ class DraftTests(SynchronousTestCase):
         self.assertEqual(got, whole)
         self.assertGreater(batches, 2)
 
+    def test_takeBack(self) -> None:
+        """
+        Text can be written in place of what is behind a place of its part.
+        """
+        self.write("Hello")
+        self.draft.write("0", "text", "p", 3)
+        self.write("!")
+        self.draft.write("0", "text", "", 0)
+        self.assertEqual(
+            self.draft.take(),
+            [
+                {"part": "0", "kind": "text", "at": 0, "text": "Hello"},
+                {"part": "0", "kind": "text", "at": 3, "text": "p!", "edition": 1},
+                {"part": "0", "kind": "text", "at": 0, "text": "", "edition": 2},
+            ],
+        )
+        self.write("😀b")
+        for place in (-1, 1, 4):
+            self.assertRaises(ValueError, self.draft.write, "0", "text", "x", place)
+        self.assertRaises(ValueError, self.draft.write, "new", "text", "x", 1)
+        self.draft.write("0", "text", "x", 3)
+
     def test_half(self) -> None:
         """
         Half a character is refused where it is written.
@@ -130,46 +153,71 @@ class DraftTests(SynchronousTestCase):
         """
         A daemon that forgets and answers that get lost leave the whole text in the end.
         """
-        draft, held, whole = Draft(), "", ""
+        draft, answer, whole = Draft(), self.load("", 0), ""
+        stored = [("", 0)]
         for _ in range(data.draw(st.integers(1, 25))):
-            act = data.draw(st.sampled_from(["write", "send", "send", "lose", "forget"]))
-            if act == "write":
+            act = data.draw(st.sampled_from(["write", "back", "send", "send", "lose", "forget"]))
+            if act in ("write", "back"):
                 text = data.draw(st.text(st.sampled_from("ab😀漢"), max_size=5))
-                draft.write("0", "text", text)
+                if act == "back":
+                    whole = whole[: data.draw(st.integers(0, len(whole)))]
+                draft.write("0", "text", text, units(whole) if act == "back" else None)
                 whole += text
             elif act == "forget":
-                held = held[: data.draw(st.integers(0, len(held)))]
+                answer = self.load(*data.draw(st.sampled_from(stored)))
             elif draft.isPending:
-                held = self.fold(draft, held, answered=act == "send")
+                self.fold(draft, answer, answered=act == "send")
+                stored.append(self.store(answer))
         # The daemon may have forgotten something after the last operation.
-        draft.rewind({"0": units(held)})
+        draft.rewind(self.holds(answer))
         while draft.isPending:
-            held = self.fold(draft, held, answered=True)
-        self.assertEqual(held, whole)
+            self.fold(draft, answer, answered=True)
+        self.assertEqual(self.store(answer)[0], whole)
 
-    def fold(self, draft: Draft, held: str, answered: bool) -> str:
+    def load(self, text: str, edition: int) -> Answer:
+        """
+        What a daemon has after a restart.
+        """
+        answer = Answer("a1", "r1", "ai/x/p", Terms(), 1000)
+        if text or edition:
+            answer.append("0", "text", text, edition)
+        return answer
+
+    def store(self, answer: Answer) -> tuple[str, int]:
+        """
+        What a daemon keeps for a restart.
+        """
+        part = answer.parts.get("0")
+        return ("", 0) if part is None else (part.read(0, part.length), part.edition)
+
+    def holds(self, answer: Answer) -> Held:
+        """
+        What a daemon says that it has.
+        """
+        return answer.lengths, answer.editions
+
+    def fold(self, draft: Draft, answer: Answer, answered: bool) -> None:
         """
         Fold operations as a daemon does.
 
         @param answered: Whether the answer arrives.
         """
-        before = held
-        for operation in draft.take():
-            text, at = operation["text"], operation["at"]
-            if at > units(held):
-                draft.rewind({"0": units(before)})
-                return before
-            known = held.encode("utf-16-le")[2 * at :]
-            new = text.encode("utf-16-le")
-            self.assertTrue(new.startswith(known) or known.startswith(new))
-            held = (held.encode("utf-16-le")[: 2 * at] + max(known, new, key=len)).decode(
-                "utf-16-le"
-            )
+        for each in draft.take():
+            place = "0", "text", each["at"], each["text"], each.get("edition", 0)
+            verdict, rest = answer.judge(*place)
+            if verdict is Verdict.GAP:
+                draft.rewind(self.holds(answer))
+                return
+            if verdict is Verdict.RESET:
+                answer.takeBack("0", each["at"], each["edition"])
+            elif verdict is not Verdict.TAKEN:
+                self.assertIs(verdict, Verdict.KNOWN)
+            if rest:
+                answer.append("0", "text", rest, each.get("edition", 0))
         if answered:
             draft.taken()
         else:
             draft.again()
-        return held
 
 
 class EndTests(SynchronousTestCase):

@@ -209,6 +209,49 @@ class StreamFaceTests(StreamReaderTests):
         await late.done
         self.assertEqual((late.text, late.events[-1].event), (expected, "ai:done"))
 
+    async def test_takenBack(self) -> None:
+        """
+        When text is taken back, readers get the beginning again in their own form.  A completion
+        cannot say that, and breaks off; one who wanted it whole has the right text.
+        """
+        self.model.answers[:] = [ModelAnswer([chunk({"content": "Hello wrold"}), HOLD, DONE])] * 2
+        wire = await self.subscribed(TOPIC)
+        streamed = Reader(await self.ask())
+        collecting = Deferred.fromCoroutine(self.ask(stream=False))
+        streams: set[str] = set()
+        while len(streams) < 2:
+            frame = await wire.frame()
+            if frame["event"] == "ai:token":
+                streams.add(frame["stream"])
+        stream = streamed.response.headers.getRawHeaders("x-aerostack-stream")[0]
+        plain = await self.events(stream)
+        path = f"{STREAMS}/{stream}?as=ui"
+        chat = Reader(await self.open("GET", path, Accept="text/event-stream"))
+        await self.until(lambda: plain.text == "Hello wrold" and len(chat.values) == 4)
+        for each in streams:
+            await self.rpc("ai.start", TOPIC, {"stream": each, "takeover": True})
+            back = {"part": "0", "kind": "text", "at": 7, "text": "orld", "edition": 1}
+            status, body = await self.rpc("ai.append", each, 2, [back])
+            self.assertEqual((status, body["length"]), (200, {"0": 11}))
+        await self.until(lambda: len(plain.events) == 4 and len(chat.values) == 7)
+        self.assertEqual(
+            [event.event for event in plain.events],
+            ["ai:start", "ai:token", "ai:start", "ai:token"],
+        )
+        self.assertEqual(json.loads(plain.events[-1].data)["token"], "Hello world")
+        self.assertEqual(
+            [value["type"] for value in chat.values[4:]], ["reset-step", "text-start", "text-delta"]
+        )
+        self.assertEqual(chat.values[-1]["delta"], "Hello world")
+        await streamed.done
+        self.assertIn("taken back", streamed.values[-1]["error"]["message"])
+        for each in streams:
+            await self.rpc("ai.end", each, 2)
+        whole = json.loads(await (await collecting).content())
+        self.assertEqual(whole["choices"][0]["message"]["content"], "Hello world")
+        await plain.done
+        await chat.done
+
     async def test_read(self) -> None:
         """
         A stream is read as JSON while it runs, and after its end; C{as=ui} gives the AI SDK's

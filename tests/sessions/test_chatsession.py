@@ -19,7 +19,7 @@ from aerostack.sessions.chats import Chats
 from aerostack.sessions.chatsession import MOST, ChatSession
 from aerostack.streams.following import Watches
 from aerostack.streams.relaying import Relays
-from aerostack.testing import MemoryConnection, World
+from aerostack.testing import SECRET_KEY, MemoryConnection, World
 from tests.streams.models import Model
 
 CANONICAL = "ai-chat/c1/p"
@@ -189,6 +189,31 @@ class ChatSessionTests(SynchronousTestCase):
         self.assertEqual(self.client.take(), [])
         self.client.session.drained()
         self.assertEqual(brief(self.client.take()), [(4, "text-delta", "b" * 50)])
+
+    def test_takenBack(self) -> None:
+        """
+        If a server that has taken the answer over takes text back, the message begins again.
+        """
+        self.client.ask()
+        self.say("Hello wrold")
+        self.client.take()
+        (stream,) = (answer.id for answer in self.world.hub.sequencer.answers)
+        server = self.world.connect(key=SECRET_KEY)
+        server.send(type="stream_start", topic="ai-chat/c1", stream=stream, takeover=True)
+        server.send(
+            type="stream_append",
+            stream=stream,
+            epoch=2,
+            part="0",
+            at=7,
+            text="orld",
+            edition=1,
+        )
+        self.world.advance(1)
+        self.assertEqual(
+            [each[1:] for each in brief(self.client.take())],
+            [("reset-step", None), ("text-start", None), ("text-delta", "Hello world")],
+        )
 
     def test_busy(self) -> None:
         """

@@ -97,6 +97,9 @@ class NodeStreamsTests(StreamCase):
         self.assertEqual(result(streams.beat("p", "a1", 1)).length, {"0": 3})
         operations = [Append("0", "text", 3, "d"), Put("x", "data", {"name": b'"n"'})]
         self.assertEqual(result(streams.append("p", "a1", 1, operations)), {"0": 4, "x": 0})
+        back = [Append("0", "text", 2, "cd", 1)]
+        self.assertEqual(result(streams.append("p", "a1", 1, back)), {"0": 4, "x": 0})
+        self.assertEqual(result(streams.beat("p", "a1", 1)).edition, {"0": 1})
         self.assertEqual(result(streams.find("p", "a1")).owner, "ann")
         self.assertIn(b'"text":"abcd"', result(streams.get("p", "a1")).data)
         ended = result(streams.end("p", "a1", 1, End("failed", "so", None, b"{}")))

@@ -101,6 +101,35 @@ class FollowingTests(StreamCase):
         self.world.advance(1)
         self.assertEqual(self.text(self.open(place=place)), "lo")
 
+    def test_takenBack(self) -> None:
+        """
+        A watcher begins again if text was taken back that it has, also when it comes back with a
+        place from before.
+        """
+        self.start()
+        self.append("Hello wrold")
+        self.world.advance(1)
+        watch = self.open()
+        self.text(watch)
+        before = watch.place
+        self.takeBack(7, "orld", 1)
+        self.world.advance(1)
+        self.assertIsNone(watch.end)
+        self.assertEqual((self.text(watch), watch.restarts), ("Hello world", 1))
+        place = watch.place
+        self.assertEqual(place, "11~1")
+        self.append("!", edition=1)
+        self.world.advance(1)
+        self.assertEqual((self.text(watch), watch.restarts), ("!", 1))
+        for given, text, isNew in ((before, "Hello world!", True), (place, "!", False)):
+            again = self.open(place=given)
+            self.assertEqual((self.text(again), again.isNew), (text, isNew), given)
+        self.end()
+        self.world.advance(1)
+        for given, text, isNew in ((before, "Hello world!", True), (place, "!", False)):
+            past = self.open(place=given)
+            self.assertEqual((self.text(past), past.isNew, past.place), (text, isNew, "12~1"))
+
     def test_past(self) -> None:
         """
         A stream that has ended a while ago is whole at once.

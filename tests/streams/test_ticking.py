@@ -20,7 +20,10 @@ class TickerTests(SynchronousTestCase):
         self.clock = Clock()
         self.published: list[Answer] = []
         self.ticker = Ticker(
-            self.clock, self.published.append, lambda topic: True, lambda topics, call: False
+            self.clock,
+            lambda answer, mayWait: self.published.append(answer),
+            lambda topic: True,
+            lambda topics, call: False,
         )
         self.answer = Answer("a1", "r1", "ai-chat/7/p", Terms(), 0)
 

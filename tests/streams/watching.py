@@ -129,6 +129,13 @@ class StreamCase(SynchronousTestCase):
         fields.setdefault("epoch", 1)
         self.producer.send(type="stream_append", stream=stream, text=text, **fields)
 
+    def takeBack(self, at: int, text: str, edition: int, stream: str = "a1", **fields: Any) -> None:
+        """
+        Let a text take the place of what is behind C{at}.
+        """
+        self.sent[f"{stream} {fields.get('part', '0')}"] = at
+        self.append(text, stream, edition=edition, **fields)
+
     def refused(self, text: str, **fields: Any) -> dict[str, Any]:
         """
         Let a part grow, and give the error.

@@ -97,6 +97,8 @@ class Verdict(Enum):
     TAKEN = "taken"
     KNOWN = "known"
     """The same text came before."""
+    RESET = "reset"
+    """It takes the place of the text behind its beginning."""
     GAP = "gap"
     """It begins behind the text that the daemon has."""
     MISMATCH = "mismatch"
@@ -162,25 +164,44 @@ class Answer:
         return {part.name: part.length for part in self.parts.values()}
 
     @property
+    def editions(self) -> Mapping[str, int]:
+        """How often text of each part was taken back, if it ever was."""
+        return {part.name: part.edition for part in self.parts.values() if part.edition}
+
+    @property
     def length(self) -> int:
         """The length of all text together, UTF-16 units."""
         return sum(part.length for part in self.parts.values())
 
-    def part(self, name: str, kind: str) -> Part:
+    def part(self, name: str, kind: str, edition: int = 0) -> Part:
         """
         A part; a new one if there is none of that id.
+
+        @param edition: That of a new one.
         """
         part = self.parts.get(name)
         if part is None:
-            part = self.parts[name] = Part(name, kind)
+            part = self.parts[name] = Part(name, kind, edition)
             self.size += part.size
         return part
 
-    def append(self, name: str, kind: str, text: str) -> Part:
+    def takeBack(self, name: str, at: int, edition: int) -> Part:
+        """
+        Take back the text of a part behind a place; see L{Part.takeBack}.
+        """
+        part = self.parts[name]
+        before = part.whole
+        other = self.parts[name] = part.takeBack(at, edition)
+        self.size += other.whole - before
+        return other
+
+    def append(self, name: str, kind: str, text: str, edition: int = 0) -> Part:
         """
         Let the text of a part grow.
+
+        @param edition: That of the part, if it is a new one.
         """
-        part = self.part(name, kind)
+        part = self.part(name, kind, edition)
         before = part.size
         part.append(text)
         self.size += part.size - before
@@ -198,22 +219,34 @@ class Answer:
         self.size += part.size - before
         return part
 
-    def judge(self, name: str, kind: str, at: int, text: str) -> tuple[Verdict, str]:
+    def judge(
+        self, name: str, kind: str, at: int, text: str, edition: int = 0
+    ) -> tuple[Verdict, str]:
         """
         Decide what becomes of text that the present producer sends.  Nothing changes yet.
 
         @param name: The part's id.
         @param at: Where the text begins in the part, UTF-16 units.
+        @param edition: How often the producer has taken text of the part back: once more than
+            before, if it takes text back now.
         @return: The verdict, and the text to append: what is new of it.
         """
         part = self.parts.get(name)
-        if part is not None and part.kind != kind:
+        if part is None:
+            # The text of a new part is all that there is of it, whatever came before.
+            return (_takenIf(text), text) if at == 0 else (Verdict.GAP, "")
+        if part.kind != kind:
             return Verdict.KIND, ""
-        length = 0 if part is None else part.length
-        if at == length:
-            return Verdict.TAKEN, text
-        if at > length or part is None:
+        if edition < part.edition:
+            # It was taken back since.
+            return Verdict.KNOWN, ""
+        if at > part.length or edition > part.edition + 1:
             return Verdict.GAP, ""
+        if edition > part.edition:
+            return (Verdict.RESET, text) if part.isBoundary(at) else (Verdict.MISMATCH, "")
+        length = part.length
+        if at == length:
+            return _takenIf(text), text
         known = min(units(text), length - at)
         # A place within a character would be another text.
         if not part.isBoundary(at) or (rest := after(text, known)) is None:
@@ -222,14 +255,22 @@ class Answer:
             return Verdict.MISMATCH, ""
         return (Verdict.TAKEN, rest) if rest else (Verdict.KNOWN, "")
 
-    def show(self, name: str, kind: str, at: int, text: str) -> int | None:
+    def show(self, name: str, kind: str, at: int, text: str, edition: int = 0) -> int | None:
         """
         Note that text has its place in the topic's log.
 
+        @param edition: See L{judge}.
         @return: Up to where the part's text has its place now; L{None} if this process lacks the
-            text before.
+            text before, or if the text was taken back since.
         """
-        part = self.part(name, kind)
+        part = self.part(name, kind, edition)
+        if edition < part.edition:
+            return None
+        if edition > part.edition:
+            # Another process has taken text back.
+            if at > part.length or not part.isBoundary(at):
+                return None
+            part = self.takeBack(name, at, edition)
         end = at + units(text)
         if end > part.length:
             # Another process has judged it.  It may send again what it has lost in a restart.
@@ -239,6 +280,7 @@ class Answer:
             self.append(name, kind, new)
             part.takeFresh()
         part.shown = max(part.shown, end)
+        part.isReset = False
         return part.shown
 
     def cut(self) -> None:
@@ -259,3 +301,8 @@ class Answer:
         for part in self.parts.values():
             part.clear()
         self.parts = {}
+
+
+def _takenIf(text: str) -> Verdict:
+    """What becomes of text that follows what there is."""
+    return Verdict.TAKEN if text else Verdict.KNOWN

@@ -200,7 +200,7 @@ class Answers:
                 answer.end = End(mark.state)
             self.over(answer, now)
         elif mark.at >= 0:
-            answer.show(mark.part, mark.kind, mark.at, mark.text)
+            answer.show(mark.part, mark.kind, mark.at, mark.text, mark.edition)
         elif mark.part:
             answer.put(mark.part, mark.kind, publication.data)
         self.count(answer)

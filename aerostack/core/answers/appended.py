@@ -17,6 +17,7 @@ class Appended:
 
     @ivar at: Where it begins in the part, UTF-16 units.
     @ivar until: Where it ends.
+    @ivar isReset: Whether it takes the place of other text, behind where it begins.
     @ivar timestamp: When it was published, milliseconds since the epoch.
     @ivar position: Its place in the topic's log, as clients get it.
     """
@@ -27,3 +28,4 @@ class Appended:
     until: int
     timestamp: int
     position: str
+    isReset: bool = False

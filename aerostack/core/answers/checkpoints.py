@@ -94,11 +94,14 @@ class Checkpoint:
     @ivar records: The answers that have begun, or whose description has changed.
     @ivar pieces: What the parts have grown by.  The record of each piece's answer is in this
         checkpoint, or in an earlier one.
+    @ivar taken: The parts of which text was taken back, each as the C{id} of its answer's record
+        and its own id.  Nothing of the texts in earlier checkpoints holds.
     """
 
     records: tuple[AnswerRecord, ...] = ()
     pieces: tuple[Piece, ...] = ()
     run: str = ""
+    taken: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,23 +53,29 @@ class Block:
 
 class Part:
     """
-    A part.  Only its end grows: what was taken never changes.
+    A part.  Only its end grows: what was taken never changes.  Where a producer takes text back,
+    another part goes on in its place (see L{takeBack}).
 
     @ivar name: The part's id, unique in its answer.
     @ivar kind: L{TEXT}, L{REASONING}, L{TOOL} or L{DATA}.
     @ivar length: How much text was taken, UTF-16 units.
     @ivar published: How much of it was given to the engine.
     @ivar shown: How much of it has its place in the topic's log.
+    @ivar edition: How often text of it was taken back before.
+    @ivar isReset: Whether watchers are still to get that text was taken back.
     @ivar value: The newest value as JSON; L{None} without one.
     @ivar size: About how many bytes of memory it takes.
     """
 
     __slots__ = (
         "_blocks",
+        "_former",
         "_fresh",
         "_open",
         "_openLength",
         "_starts",
+        "edition",
+        "isReset",
         "kind",
         "length",
         "name",
@@ -79,9 +85,11 @@ class Part:
         "value",
     )
 
-    def __init__(self, name: str, kind: str) -> None:
+    def __init__(self, name: str, kind: str, edition: int = 0) -> None:
         self.name = name
         self.kind = kind
+        self.edition = edition
+        self.isReset = False
         self.length = 0
         self.published = 0
         self.shown = 0
@@ -94,6 +102,8 @@ class Part:
         self._openLength = 0
         # What was taken since the newest text was given to the engine.
         self._fresh: list[str] = []
+        # The parts in whose place this one goes on.
+        self._former: list[Part] = []
 
     def append(self, text: str) -> None:
         """
@@ -161,6 +171,66 @@ class Part:
         """
         self._blocks, self._starts, self._open, self._fresh = [], [], [], []
         self.value = None
+        for former in self._former:
+            former.clear()
+
+    def takeBack(self, at: int, edition: int) -> Part:
+        """
+        Take back the text behind a place.
+
+        The topic's log still refers to this part, and so do frames that wait for slow readers.  It
+        ends at that place from now on, so that none of them gets what was taken back.
+
+        @param at: The place, UTF-16 units.  It is not within a character.
+        @param edition: How often text was taken back with this time.
+        @return: The part that goes on in place of this one.
+        """
+        other = Part(self.name, self.kind, edition)
+        kept, rest = self._headOf(at)
+        other._blocks, other._starts, other._open = self._blocks[:kept], self._starts[:kept], [rest]
+        other._openLength = units(rest)
+        other.length = at
+        # Watchers may have less of the text.
+        other.published = other.shown = min(at, self.shown)
+        other._fresh = [other.read(other.shown, at)]
+        other.isReset = True
+        other.value = self.value
+        other.size = OVERHEAD + len(self.value or b"") + _bytesOf(rest)
+        other.size += sum(_bytesOf(block.text) for block in other._blocks)
+        # As long as watchers did not get it, the log does not refer to this part.
+        other._former = self._former if self.isReset else [*self._former, self]
+        for former in (*other._former, self):
+            former._endAt(at)
+        return other
+
+    @property
+    def whole(self) -> int:
+        """About how many bytes it takes with the parts in whose place it goes on."""
+        return self.size + sum(former.size for former in self._former)
+
+    def _headOf(self, at: int) -> tuple[int, str]:
+        """How many whole blocks are before a place, and the text between these and the place."""
+        kept = bisect_right(self._starts, at)
+        if kept and self._blocks[kept - 1].start + self._blocks[kept - 1].length > at:
+            kept -= 1
+        begin = self._blocks[kept - 1].start + self._blocks[kept - 1].length if kept else 0
+        return kept, self.read(begin, at)
+
+    def _endAt(self, at: int) -> None:
+        """End at a place, and grow no more."""
+        if at < self.length:
+            kept, rest = self._headOf(at)
+            self._blocks, self._starts, self._open = (
+                self._blocks[:kept],
+                self._starts[:kept],
+                [rest],
+            )
+            self._openLength = units(rest)
+            self.length = at
+            self.shown, self.published = min(self.shown, at), min(self.published, at)
+        self._fresh = []
+        # The whole blocks are those of the part that goes on.
+        self.size = OVERHEAD + _bytesOf("".join(self._open))
 
     def replace(self, value: bytes) -> None:
         """
@@ -201,6 +271,8 @@ class Part:
         @return: Where each piece begins, its text, and the block that it is, if it is a whole one.
         """
         for block in self._blocks[max(0, bisect_right(self._starts, start) - 1) :]:
+            # Text may be taken back between two pieces.
+            until = min(until, self.length)
             if block.start >= until:
                 return
             end = block.start + block.length
@@ -211,6 +283,7 @@ class Part:
                 text = between(block.text, start - block.start, until - block.start)
                 yield start, text, None
                 start = end
+        until = min(until, self.length)
         if start < until:
             self._open = ["".join(self._open)]
             begin = self.length - self._openLength

@@ -20,7 +20,7 @@ def recover(answer: Answer, published: Iterable[Publication]) -> None:
         of it, unless the log has the beginning of the answer.
     @param published: The entries of the log, oldest first, also of other answers.
     """
-    isWhole, seen = False, dict[str, int]()
+    isWhole, seen = False, dict[str, tuple[int, int]]()
     for publication in published:
         mark = publication.stream
         if mark is None or mark.stream != answer.id or mark.state:
@@ -30,10 +30,18 @@ def recover(answer: Answer, published: Iterable[Publication]) -> None:
         elif mark.at < 0:
             answer.put(mark.part, mark.kind, publication.data)
         else:
-            part, end = answer.part(mark.part, mark.kind), mark.at + units(mark.text)
-            if mark.at <= part.length < end:
+            part = answer.part(mark.part, mark.kind, mark.edition)
+            if mark.edition > part.edition and mark.at <= part.length and part.isBoundary(mark.at):
+                part = answer.takeBack(mark.part, mark.at, mark.edition)
+            end = mark.at + units(mark.text)
+            if mark.edition == part.edition and mark.at <= part.length < end:
                 answer.append(mark.part, mark.kind, after(mark.text, part.length - mark.at) or "")
-            seen[mark.part] = max(seen.get(mark.part, 0), min(end, part.length))
+            before = seen.get(mark.part, (0, 0))
+            seen[mark.part] = max(before, (mark.edition, min(end, part.length)))
     for part in answer.parts.values():
-        part.shown = seen.get(part.name, 0 if isWhole else part.length)
-        part.giveBack()
+        edition, end = seen.get(part.name, (0, 0) if isWhole else (part.edition, part.length))
+        # Watchers that have text which was taken back get all of the part again.
+        part.isReset = edition < part.edition
+        part.shown = 0 if part.isReset else min(end, part.length)
+        part.takeFresh()
+        part.giveBack(part.shown)

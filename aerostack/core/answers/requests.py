@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aerostack.core.answers.answer import CANCELLERS, OWNER, RELAY, Terms
 from aerostack.core.answers.part import GROWING, TEXT, VALUED
@@ -27,6 +27,9 @@ MOST_LEASE = 600_000
 
 MAX_META = 16_384
 """How many bytes of JSON a producer may say of a stream, or of what it has used."""
+
+HIGHEST = 2**53 - 1
+"""The highest number that every client can write exactly."""
 
 _VALUES = {"tool": {"name", "input", "output", "error"}, "data": {"name", "value"}}
 """The fields of the value of each kind of part."""
@@ -57,6 +60,7 @@ class Started:
 
     @ivar length: The length of each part's text, UTF-16 units, by the parts' ids.
     @ivar lease: For how many milliseconds the stream goes on without a frame of its producer.
+    @ivar edition: How often text of each part was taken back, if it ever was.
     """
 
     stream: str
@@ -64,6 +68,7 @@ class Started:
     epoch: int
     length: Mapping[str, int]
     lease: int
+    edition: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,15 @@ class Append:
     A text that a part grows by.
 
     @ivar at: Where it begins in the part, UTF-16 units.
+    @ivar edition: How often the producer has taken text of the part back.  If that is once more
+        than before, the text takes the place of what is behind C{at}.
     """
 
     part: str
     kind: str
     at: int
     text: str
+    edition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +240,20 @@ def checkError(error: str | None) -> str | None:
     return error
 
 
-def makeAppend(part: str, kind: str | None, at: int, text: str) -> Append:
+def checkEpoch(epoch: int) -> int:
+    """
+    Check the number of a producer.
+
+    @raise RealtimeError: C{invalid_arguments}.
+    """
+    if not 0 <= epoch <= HIGHEST:
+        raise _invalid("epoch is the number of the producer, as the start of the stream gave it.")
+    return epoch
+
+
+def makeAppend(
+    part: str, kind: str | None, at: int, text: str, edition: int | None = None
+) -> Append:
     """
     Check a text that a part grows by.
 
@@ -241,9 +262,17 @@ def makeAppend(part: str, kind: str | None, at: int, text: str) -> Append:
     checkName(part, "part")
     if kind is not None and kind not in GROWING:
         raise _invalid(f"The kind of a part with text is one of {', '.join(GROWING)}.")
-    if at < 0:
-        raise _invalid("at is the length of what was sent of the part; it is not negative.")
-    return Append(part, kind or TEXT, at, text)
+    if not 0 <= at <= HIGHEST:
+        raise _invalid(
+            "at is the length of what was sent of the part; it is not negative, and at most"
+            f" {HIGHEST}."
+        )
+    if edition is not None and not 0 <= edition <= HIGHEST:
+        raise _invalid(
+            "edition is how often text of the part was taken back; it is not negative, and at most"
+            f" {HIGHEST}."
+        )
+    return Append(part, kind or TEXT, at, text, edition or 0)
 
 
 def makePut(part: str, kind: str, value: Mapping[str, bytes]) -> Put:

@@ -14,12 +14,7 @@ PRESENCE = "presence"
 """A client gets it as an event, but it is state: it is no part of the topic's log."""
 
 
-StreamFields = tuple[str, str, str, int, str, str]
-"""The fields of a L{StreamMark}, in their order."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamMark:
+class StreamMark(Struct, frozen=True, array_like=True, gc=False):
     """
     The place of a publication in a streamed answer (see L{aerostack.core.answers}).
 
@@ -29,6 +24,8 @@ class StreamMark:
     @ivar at: Where the text begins in the part, UTF-16 units; -1 if the publication has a value.
     @ivar text: The text.
     @ivar state: The state in which the answer has ended; empty before its end.
+    @ivar edition: How often text of the part was taken back before.
+    @ivar isReset: Whether text is taken back here: the part ends at C{at}, and the text follows.
     """
 
     stream: str
@@ -37,11 +34,8 @@ class StreamMark:
     at: int = -1
     text: str = ""
     state: str = ""
-
-    @property
-    def fields(self) -> StreamFields:
-        """All of it, for other processes."""
-        return self.stream, self.part, self.kind, self.at, self.text, self.state
+    edition: int = 0
+    isReset: bool = False
 
 
 class Publication(Struct, frozen=True, gc=False):
@@ -66,20 +60,6 @@ class Publication(Struct, frozen=True, gc=False):
     timestamp: int
     mark: int | None = None
     stream: StreamMark | None = None
-
-
-def markOf(fields: StreamFields | None) -> StreamMark | None:
-    """
-    The mark that has these fields.
-    """
-    return None if fields is None else StreamMark(*fields)
-
-
-def fieldsOf(publication: Publication) -> StreamFields | None:
-    """
-    The fields of a publication's mark.
-    """
-    return None if publication.stream is None else publication.stream.fields
 
 
 @dataclass(frozen=True, slots=True)

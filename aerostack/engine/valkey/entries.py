@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from aerostack.core.replay.positions import Position
-from aerostack.core.replay.publications import Publication, StreamFields, fieldsOf, markOf
+from aerostack.core.replay.publications import Publication, StreamMark
 from aerostack.core.replay.shared import SharedEntry
 
 _encoder = msgspec.msgpack.Encoder()
@@ -28,7 +28,7 @@ class _Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
     timestamp: int
     mark: int | None
     # Nodes that know no token streams do not write it.
-    stream: StreamFields | None = None
+    stream: StreamMark | None = None
 
 
 _decoder = msgspec.msgpack.Decoder(_Body)
@@ -52,7 +52,7 @@ def encodePublication(publication: Publication) -> bytes:
             publication.userId,
             publication.timestamp,
             publication.mark,
-            fieldsOf(publication),
+            publication.stream,
         )
     )
 
@@ -83,7 +83,7 @@ def decodeEntry(topic: str, entry: bytes) -> SharedEntry | Position:
         read.userId,
         read.timestamp,
         read.mark,
-        markOf(read.stream),
+        read.stream,
     )
     return SharedEntry(place, "" if before == "-" else before, publication)
 

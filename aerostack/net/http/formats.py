@@ -42,6 +42,14 @@ class Format(Protocol):
         @param place: Up to where the client has the stream with these events.
         """
 
+    def restart(self, watch: Watch) -> bytes:
+        """
+        The events before a stream from its beginning, for a client that has text which was taken
+        back.
+
+        @raise RealtimeError: Clients cannot begin again.
+        """
+
     def end(self, end: WatchedEnd) -> bytes:
         """The events after everything else."""
 
@@ -73,6 +81,9 @@ class PlainFormat:
             sse.writeEvent(encodeValue(_data(each)), EVENTS[each.kind], place if n == last else "")
             for n, each in enumerate(growths)
         )
+
+    def restart(self, watch: Watch) -> bytes:
+        return self.begin(watch, True)
 
     def end(self, end: WatchedEnd) -> bytes:
         return sse.writeEvent(encodeValue(end.data), "ai:done")
@@ -106,6 +117,9 @@ class ChatFormat:
     def write(self, growths: Sequence[Growth], place: str) -> bytes:
         return _events([chunk for growth in growths for chunk in self._writer.write(growth)])
 
+    def restart(self, watch: Watch) -> bytes:
+        return _events(self._writer.reset())
+
     def end(self, end: WatchedEnd) -> bytes:
         return _events(self._writer.end(end.state, end.reason)) + _LAST
 
@@ -129,6 +143,11 @@ class CompletionFormat:
 
     def write(self, growths: Sequence[Growth], place: str) -> bytes:
         return _events([chunk for growth in growths for chunk in self._writer.write(growth)])
+
+    def restart(self, watch: Watch) -> bytes:
+        raise RealtimeError(
+            "model_failed", "Text of the answer was taken back, which a completion cannot say."
+        )
 
     def end(self, end: WatchedEnd) -> bytes:
         if end.state != DONE:

@@ -44,7 +44,8 @@ class Pump:
         self._format = format
         self._refused: RealtimeError | None = None
         self._watch: Watch | None = None
-        self._isWriting = self._hasBegun = self._isNew = False
+        self._isWriting = self._hasBegun = False
+        self._restarts = 0
         self._stream = EventStream(
             requests.clock, request, _nothing, self._leave, _nothing, self.changed
         )
@@ -69,7 +70,6 @@ class Pump:
         if self._refused is not None and not self._stream.hasBegun:
             self.abandon()
             raise self._refused
-        self._isNew = not watch.place
         if self._stream.isOver:
             self._leave()
             return NOT_DONE_YET
@@ -105,12 +105,10 @@ class Pump:
         while not stream.isFull and not stream.isOver:
             try:
                 growths = watch.take(PIECE)
+                self._begin(watch, bool(growths))
             except RealtimeError as error:
                 self._fail(error)
                 return
-            if not self._hasBegun and (growths or watch.head):
-                self._hasBegun = True
-                stream.write(self._format.begin(watch, self._isNew))
             if not growths:
                 break
             stream.write(self._format.write(growths, watch.place))
@@ -128,6 +126,15 @@ class Pump:
     def _fail(self, error: RealtimeError) -> None:
         self._stream.write(self._format.fail(error))
         self._finish()
+
+    def _begin(self, watch: Watch, hasGrown: bool) -> None:
+        """Write what comes before a stream, if it begins here, or begins again."""
+        isAgain, self._restarts = watch.restarts != self._restarts, watch.restarts
+        if self._hasBegun and isAgain:
+            self._stream.write(self._format.restart(watch))
+        elif not self._hasBegun and (hasGrown or watch.head):
+            self._hasBegun = True
+            self._stream.write(self._format.begin(watch, watch.isNew or isAgain))
 
     def _finish(self) -> None:
         self._stream.finish()
@@ -162,6 +169,7 @@ class Collector:
         self._isGone = False
         self._refused: RealtimeError | None = None
         self._admitted = requests.enter(identity, self._refuse)
+        self._restarts = 0
         request.notifyFinish().addErrback(lambda _: self._lost())
 
     def start(self, watch: Watch, **headers: str) -> Deferred[tuple[int, Any]]:
@@ -199,6 +207,9 @@ class Collector:
             return
         try:
             while growths := watch.take(PIECE):
+                if watch.restarts != self._restarts:
+                    self._restarts = watch.restarts
+                    self._writer.reset()
                 for growth in growths:
                     self._writer.write(growth)
         except RealtimeError as error:

@@ -85,7 +85,11 @@ class WorkerStreams:
             link.send(RunningStream(topic, answer.id, answer.began, answer.head))
             for part in answer.parts.values():
                 for start, text, _ in part.pieces(0, part.shown):
-                    link.send(RunningText(topic, answer.id, part.name, part.kind, start, text))
+                    link.send(
+                        RunningText(
+                            topic, answer.id, part.name, part.kind, start, text, part.edition
+                        )
+                    )
                 if part.value is not None:
                     link.send(RunningValue(topic, answer.id, part.name, part.kind, part.value))
 

@@ -7,12 +7,7 @@ from __future__ import annotations
 from msgspec import Struct, msgpack
 
 from aerostack.core.replay.positions import Position
-from aerostack.core.replay.publications import (
-    Publication,
-    StreamFields,
-    fieldsOf,
-    markOf,
-)
+from aerostack.core.replay.publications import Publication, StreamMark
 from aerostack.workers.frames import HEADER
 
 
@@ -21,7 +16,7 @@ class Published(Struct, frozen=True, array_like=True, gc=False, tag=16):
     The hub brings a publication of an attached topic; the fields are those of L{Publication}.
 
     @ivar seen: Whether the newest mark of the topic's log is a kept message's then.
-    @ivar stream: The fields of its place in a token stream.
+    @ivar stream: Its place in a token stream.
     """
 
     topic: str
@@ -32,7 +27,7 @@ class Published(Struct, frozen=True, array_like=True, gc=False, tag=16):
     timestamp: int
     mark: int | None
     seen: bool
-    stream: StreamFields | None = None
+    stream: StreamMark | None = None
 
     @property
     def publication(self) -> Publication:
@@ -45,7 +40,7 @@ class Published(Struct, frozen=True, array_like=True, gc=False, tag=16):
             self.userId,
             self.timestamp,
             self.mark,
-            markOf(self.stream),
+            self.stream,
         )
 
 
@@ -62,7 +57,7 @@ def published(publication: Publication, seen: bool) -> Published:
         publication.timestamp,
         publication.mark,
         seen,
-        fieldsOf(publication),
+        publication.stream,
     )
 
 

@@ -7,12 +7,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from aerostack.core.replay.positions import Position
-from aerostack.core.replay.publications import (
-    Publication,
-    StreamFields,
-    fieldsOf,
-    markOf,
-)
+from aerostack.core.replay.publications import Publication, StreamMark
 from aerostack.core.replay.shared import SharedEntry
 
 
@@ -47,7 +42,7 @@ class Entered(Struct, frozen=True, array_like=True, gc=False, tag=136):
     @ivar place: As C{position} of L{SharedEntry}.
     @ivar before: As of L{SharedEntry}.
     @ivar topic: With the other fields, its L{Publication}.
-    @ivar stream: The fields of its place in a token stream.
+    @ivar stream: Its place in a token stream.
     """
 
     place: Place
@@ -59,7 +54,7 @@ class Entered(Struct, frozen=True, array_like=True, gc=False, tag=136):
     userId: str | None
     timestamp: int
     mark: int | None
-    stream: StreamFields | None = None
+    stream: StreamMark | None = None
 
     @property
     def entry(self) -> SharedEntry:
@@ -72,7 +67,7 @@ class Entered(Struct, frozen=True, array_like=True, gc=False, tag=136):
             self.userId,
             self.timestamp,
             self.mark,
-            markOf(self.stream),
+            self.stream,
         )
         return SharedEntry(self.place.position, self.before, publication)
 
@@ -92,7 +87,7 @@ def entered(entry: SharedEntry) -> Entered:
         publication.userId,
         publication.timestamp,
         publication.mark,
-        fieldsOf(publication),
+        publication.stream,
     )
 
 

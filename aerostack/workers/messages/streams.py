@@ -90,11 +90,12 @@ class StreamStarted(Struct, frozen=True, array_like=True, tag=151):
     epoch: int
     length: dict[str, int]
     lease: int
+    edition: dict[str, int] = {}
 
     @property
     def started(self) -> Started:
         """What the producer gets to know."""
-        return Started(self.stream, self.topic, self.epoch, self.length, self.lease)
+        return Started(self.stream, self.topic, self.epoch, self.length, self.lease, self.edition)
 
 
 def streamStarted(started: Started) -> StreamStarted:
@@ -102,7 +103,12 @@ def streamStarted(started: Started) -> StreamStarted:
     The message that answers a beginning or a beat.
     """
     return StreamStarted(
-        started.stream, started.topic, started.epoch, dict(started.length), started.lease
+        started.stream,
+        started.topic,
+        started.epoch,
+        dict(started.length),
+        started.lease,
+        dict(started.edition),
     )
 
 
@@ -118,12 +124,13 @@ class StreamOperation(Struct, frozen=True, array_like=True):
     at: int
     text: str
     value: dict[str, bytes] | None
+    edition: int = 0
 
     @property
     def operation(self) -> Operation:
         """The operation."""
         if self.value is None:
-            return Append(self.part, self.kind, self.at, self.text)
+            return Append(self.part, self.kind, self.at, self.text, self.edition)
         return Put(self.part, self.kind, self.value)
 
 
@@ -149,7 +156,7 @@ def appendStream(
         stream,
         epoch,
         [
-            StreamOperation(each.part, each.kind, each.at, each.text, None)
+            StreamOperation(each.part, each.kind, each.at, each.text, None, each.edition)
             if isinstance(each, Append)
             else StreamOperation(each.part, each.kind, 0, "", dict(each.value))
             for each in operations
@@ -328,6 +335,7 @@ class RunningText(Struct, frozen=True, array_like=True, tag=165):
     A piece of a part's text of such a stream.
 
     @ivar at: Where it begins, UTF-16 units.
+    @ivar edition: How often text of the part was taken back.
     """
 
     topic: str
@@ -336,6 +344,7 @@ class RunningText(Struct, frozen=True, array_like=True, tag=165):
     kind: str
     at: int
     text: str
+    edition: int = 0
 
 
 class RunningValue(Struct, frozen=True, array_like=True, tag=166):

@@ -223,7 +223,7 @@ class RemoteStreams:
     def _grow(self, message: RunningText) -> None:
         answer = self._answers.get(projectOf(message.topic), message.stream)
         if answer is not None:
-            answer.show(message.part, message.kind, message.at, message.text)
+            answer.show(message.part, message.kind, message.at, message.text, message.edition)
             self._answers.count(answer)
 
     def _put(self, message: RunningValue) -> None:

@@ -45,8 +45,7 @@ class JudgeTests(SynchronousTestCase):
             self.assertIs(verdict, Verdict.GAP)
         elif at in ends and sent.startswith(overlap):
             self.assertEqual(rest.encode("utf-16-le"), sent[len(overlap) :])
-            isNew = 2 * at == len(known) or rest
-            self.assertIs(verdict, Verdict.TAKEN if isNew else Verdict.KNOWN)
+            self.assertIs(verdict, Verdict.TAKEN if rest else Verdict.KNOWN)
         else:
             self.assertIs(verdict, Verdict.MISMATCH)
 
@@ -63,6 +62,82 @@ class JudgeTests(SynchronousTestCase):
         The text of a new part begins at 0.
         """
         self.assertIs(makeAnswer().judge("0", TEXT, 1, "b")[0], Verdict.GAP)
+        self.assertEqual(makeAnswer().judge("0", TEXT, 0, "b", 3), (Verdict.TAKEN, "b"))
+
+    def test_nothing(self) -> None:
+        """
+        No text is nothing new.
+        """
+        answer = makeAnswer()
+        self.assertIs(answer.judge("0", TEXT, 0, "")[0], Verdict.KNOWN)
+        answer.append("0", TEXT, "a")
+        self.assertIs(answer.judge("0", TEXT, 1, "")[0], Verdict.KNOWN)
+
+    def test_takenBack(self) -> None:
+        """
+        Text of the next edition takes the place of what is there.  It is known when it comes again,
+        and so is what was taken back.  An edition that leaves one out is a gap.
+        """
+        answer = makeAnswer()
+        answer.append("0", TEXT, "ab😀")
+        for at, edition, verdict in (
+            (5, 1, Verdict.GAP),
+            (1, 2, Verdict.GAP),
+            (3, 1, Verdict.MISMATCH),
+            (4, 1, Verdict.RESET),
+            (0, 1, Verdict.RESET),
+        ):
+            self.assertIs(answer.judge("0", TEXT, at, "x", edition)[0], verdict, (at, edition))
+        self.assertEqual(answer.judge("0", TEXT, 1, "", 1), (Verdict.RESET, ""))
+        answer.takeBack("0", 1, 1)
+        answer.append("0", TEXT, "xyz")
+        self.assertEqual((answer.parts["0"].read(0, 4), answer.editions), ("axyz", {"0": 1}))
+        for at, text, edition, verdict in (
+            (1, "xy", 1, Verdict.KNOWN),
+            (1, "b😀", 0, Verdict.KNOWN),
+            (9, "?", 0, Verdict.KNOWN),
+            (1, "b", 1, Verdict.MISMATCH),
+            (4, "!", 1, Verdict.TAKEN),
+            (5, "!", 1, Verdict.GAP),
+        ):
+            self.assertIs(answer.judge("0", TEXT, at, text, edition)[0], verdict, (at, text))
+
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from(["grow", "grow", "back", "show"]), st.integers(0, 40), texts),
+            max_size=30,
+        )
+    )
+    def test_followed(self, steps: list[tuple[str, int, str]]) -> None:
+        """
+        However text grows and is taken back, whatever comes twice, and whenever it is published:
+        a process that gets what is published has the same text.
+        """
+        judge, other, whole, edition = makeAnswer(), makeAnswer(), "", 0
+        sent: list[tuple[int, str, int]] = []
+        for what, place, text in [*steps, ("show", 0, "")]:
+            if what == "show":
+                for part in tuple(judge.parts.values()):
+                    if part.length > part.published or part.isReset:
+                        at, fresh = part.published, part.takeFresh()
+                        other.show("0", TEXT, at, fresh, part.edition)
+                        judge.show("0", TEXT, at, fresh, part.edition)
+                continue
+            if what == "back" and "0" in judge.parts:
+                edition += 1
+                whole = whole[:place]
+            sent.append((units(whole), text, edition))
+            whole += text
+            for at, each, number in sent[-2:] + sent[-1:]:
+                verdict, rest = judge.judge("0", TEXT, at, each, number)
+                if verdict is Verdict.RESET:
+                    judge.takeBack("0", at, number)
+                elif verdict is not Verdict.TAKEN:
+                    self.assertIs(verdict, Verdict.KNOWN)
+                judge.append("0", TEXT, rest, number) if rest else None
+        for answer in (judge, other):
+            found = answer.parts["0"].read(0, 10_000) if "0" in answer.parts else ""
+            self.assertEqual(found, whole)
 
 
 class AnswerTests(SynchronousTestCase):
@@ -111,6 +186,9 @@ class AnswerTests(SynchronousTestCase):
         answer.append("0", TEXT, "😀")
         answer.put("1", "data", b"{}")
         self.assertEqual(answer.size - empty, sum(part.size for part in answer.parts.values()))
+        answer.takeBack("0", 1, 1)
+        answer.takeBack("0", 0, 2)
+        self.assertEqual(answer.size - empty, sum(part.whole for part in answer.parts.values()))
 
     def test_cut(self) -> None:
         """

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.answers.answer import CANCELLED, Answer, End, Terms
-from aerostack.core.answers.cursor import Cursor, growthOf
+from aerostack.core.answers.cursor import Cursor, growthOf, placeOf
 from aerostack.core.answers.growth import Grown, Growth, Valued
+from aerostack.core.answers.units import units
 
 KINDS = {"0": "text", "1": "text", "r0": "reasoning", "c1": "tool", "s1": "data"}
 
@@ -109,7 +110,7 @@ class CursorTests(SynchronousTestCase):
     @given(
         st.lists(
             st.tuples(
-                st.sampled_from(["0", "1", "r0", "take", "return"]),
+                st.sampled_from(["0", "0", "1", "r0", "back", "take", "return"]),
                 st.text(st.sampled_from("aé😀"), max_size=5),
                 st.integers(1, 6),
             ),
@@ -119,23 +120,41 @@ class CursorTests(SynchronousTestCase):
     def test_model(self, steps: list[tuple[str, str, int]]) -> None:
         """
         However the answer grows, and however often the watcher goes and comes back with its place,
-        it gets each text once.
+        it gets each text once; or it is told to begin again, because text was taken back.
         """
         answer, expected, found = makeAnswer(), dict[str, str](), dict[str, str]()
         cursor = Cursor(answer)
+        restarts = edition = 0
+
+        def take(most: int) -> None:
+            nonlocal restarts
+            growths = cursor.take(most)
+            if cursor.restarts != restarts:
+                restarts = cursor.restarts
+                found.clear()
+            for name, new in texts(growths).items():
+                found[name] = found.get(name, "") + new
+
         for what, text, most in steps:
             if what == "return":
-                cursor = Cursor(answer, cursor.place)
+                restarts, cursor = 0, Cursor(answer, cursor.place)
+                if not cursor.place:
+                    found.clear()
             elif what == "take":
-                for name, new in texts(cursor.take(most)).items():
-                    found[name] = found.get(name, "") + new
-            elif text:
+                take(most)
+            elif what == "back" and "0" in expected:
+                edition += 1
+                kept = expected["0"][:most]
+                answer.takeBack("0", units(kept), edition)
+                expected["0"] = kept + text
+                show(answer, "0", text)
+                answer.parts["0"].isReset = False
+            elif text and what != "back":
                 show(answer, what, text)
                 expected[what] = expected.get(what, "") + text
         while not cursor.isAtEnd:
-            for name, new in texts(cursor.take(3)).items():
-                found[name] = found.get(name, "") + new
-        self.assertEqual(found, expected)
+            take(3)
+        self.assertEqual(found, {name: text for name, text in expected.items() if text})
 
 
 class GrowthTests(SynchronousTestCase):
@@ -154,7 +173,7 @@ class GrowthTests(SynchronousTestCase):
             '{"part":"r0","kind":"reasoning"}]'
         )
         self.assertEqual(
-            growthOf(parts),
+            growthOf(parts)[0],
             [
                 Grown("0", "text", "Hi"),
                 Grown("c1", "tool", "{}"),
@@ -180,4 +199,7 @@ class GrowthTests(SynchronousTestCase):
             ("9", {"0": "a😀b", "1": "cd"}),
             ("x", {"0": "a😀b", "1": "cd"}),
         ):
-            self.assertEqual(texts(growthOf(parts, place)), rest, place)
+            growths, isPlace = growthOf(parts, place)
+            self.assertEqual(texts(growths), rest, place)
+            self.assertEqual(isPlace, place[0] in "34", place)
+        self.assertEqual(placeOf(parts), "4.2")

@@ -51,6 +51,56 @@ class PartTests(SynchronousTestCase):
             at += units(text)
         self.assertEqual(at, until)
 
+    @given(st.lists(texts, min_size=1, max_size=10), st.integers(1, 4000), st.data())
+    def test_takeBack(self, appended: list[str], repeated: int, data: st.DataObject) -> None:
+        """
+        Where text is taken back, another part goes on behind the rest.  The parts before give
+        nothing any more of what was taken back, and no more is counted than there is.
+        """
+        part, whole = Part("0", TEXT), ""
+        former: list[tuple[Part, str]] = []
+        for edition, text in enumerate(appended, 1):
+            text *= repeated
+            part.append(text)
+            whole += text
+            part.takeFresh()
+            part.shown = part.length
+            part.isReset = False
+            kept = whole[: data.draw(st.integers(0, len(whole)))]
+            former.append((part, whole))
+            part, whole = part.takeBack(units(kept), edition), kept
+            self.assertEqual((part.edition, part.isReset), (edition, True))
+            self.assertEqual((part.length, part.shown), (units(kept), units(kept)))
+            former = [(each, cut(had, 0, units(kept))) for each, had in former]
+        part.append("ab")
+        self.assertEqual(part.read(0, part.length), whole + "ab")
+        self.assertEqual(part.takeFresh(), "ab")
+        for each, had in former:
+            self.assertEqual("".join(text for _, text, _ in each.pieces(0, 1_000_000)), had)
+        self.assertLess(part.whole, 500 * (len(former) + 1) + 4 * units(whole + "ab") + 70_000)
+
+    def test_takeBackMidway(self) -> None:
+        """
+        One who reads the pieces one by one gets nothing of what is taken back meanwhile.
+        """
+        part = Part("0", TEXT)
+        part.append("a" * 3 * PIECE)
+        pieces = part.pieces(0, part.length)
+        self.assertEqual(next(pieces)[:2], (0, "a" * PIECE))
+        part.takeBack(PIECE + 5, 1)
+        self.assertEqual([text for _, text, _ in pieces], ["a" * 5])
+
+    def test_takeBackUnseen(self) -> None:
+        """
+        Text that watchers do not have yet is not taken back from them: they get what is left of it.
+        """
+        part = Part("0", TEXT)
+        part.append("abcdef")
+        part.takeFresh()
+        part.shown = 2
+        other = part.takeBack(4, 1)
+        self.assertEqual((other.published, other.takeFresh(), other.isReset), (2, "cd", True))
+
     @given(st.lists(texts, max_size=10), st.integers(0, 500))
     def test_boundary(self, appended: list[str], place: int) -> None:
         """

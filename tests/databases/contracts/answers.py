@@ -150,6 +150,23 @@ class AnswerContract:
         )
         self.assertEqual(self.load(), [StoredAnswer(RECORD, parts)])
 
+    def test_takenBack(self) -> None:
+        """
+        A part of which text was taken back begins anew; its value and other parts stay.
+        """
+        self.write(
+            piece(0, "Hello"),
+            piece(VALUE, "[1]"),
+            piece(5, " wrold"),
+            piece(0, "why", part="r0", place=1, kind="reasoning"),
+            records=(RECORD,),
+        )
+        taken = Checkpoint((), (piece(0, "Hey"),), RECORD.run, ((RECORD.id, "0"),))
+        for run in (RECORD.run, RECORD.run, "other"):
+            self.successResultOf(self.store.write(replace(taken, run=run)))
+        parts = (StoredPart("0", "text", "Hey", "[1]"), StoredPart("r0", "reasoning", "why", None))
+        self.assertEqual(self.load(), [StoredAnswer(RECORD, parts)])
+
     def test_repeated(self) -> None:
         """
         A checkpoint that is written again, also with other cuts, changes nothing.

@@ -31,12 +31,21 @@ from tests.streams import (
     test_ending,
     test_model,
     test_streams,
+    test_takingback,
     test_watching,
     watching,
 )
 from tests.workers.joined import End, WireChannel, WireClock
 
-MODULES = (test_checkpointing, test_emitted, test_ending, test_model, test_streams, test_watching)
+MODULES = (
+    test_checkpointing,
+    test_emitted,
+    test_ending,
+    test_model,
+    test_streams,
+    test_takingback,
+    test_watching,
+)
 
 # What is forgotten is forgotten by the hub.
 ELSEWHERE = {"test_released"}
