@@ -87,3 +87,26 @@ class RecoverTests(SynchronousTestCase):
             ],
         )
         self.assertEqual((answer.parts["d"].value, answer.length), (b"2", 3))
+
+    def test_takenBack(self) -> None:
+        """
+        If the log has it that text was taken back, watchers get what is new behind that; if only
+        the checkpoint has it, they get all of the part again.
+        """
+        first = published(StreamMark("a1", "0", TEXT, 0, "Hello wrold"))
+        back = published(StreamMark("a1", "0", TEXT, 7, "orld", "", 1, True))
+        more = published(StreamMark("a1", "0", TEXT, 11, "!", "", 1))
+        for texts, edition, log, found in (
+            ("Hello", 0, (first, back), (1, False, "Hello world", 11)),
+            ("Hello wrold", 0, (back, more), (1, False, "Hello world!", 12)),
+            ("Hello world!", 1, (first, back), (1, False, "Hello world!", 11)),
+            ("Hello world", 1, (first,), (1, True, "Hello world", 0)),
+            ("Hello world", 1, (), (1, False, "Hello world", 11)),
+        ):
+            answer = Answer("a1", "r1", "ai/x/p", Terms(), 1000)
+            answer.append("0", TEXT, texts, edition)
+            recover(answer, log)
+            part = answer.parts["0"]
+            text = part.read(0, part.length)
+            self.assertEqual((part.edition, part.isReset, text, part.shown), found, log)
+            self.assertEqual(part.published, part.shown)
