@@ -70,7 +70,13 @@ class Strangers:
         if mark is None:
             return False
         key = projectOf(topic), mark.stream
-        if self._sequencer.answers.get(*key) is not None or key in self._unfound:
+        answer = self._sequencer.answers.get(*key)
+        if answer is not None and answer.isUnseen:
+            answer.isUnseen = False
+            held = self._held[topic] = [(entry, frame)]
+            self._go(topic, held)
+            return True
+        if answer is not None or key in self._unfound:
             return False
         held = self._held[topic] = [(entry, frame)]
         filling = self._fill(topic)

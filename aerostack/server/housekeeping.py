@@ -265,6 +265,23 @@ class SharedMaintenance(_Repeating):
             self.log.failure("the logs cannot be compared with the history", failure)
 
 
+class StreamMaintenance(_Repeating):
+    """
+    Looks after the token streams of nodes that are gone.
+
+    @cvar interval: Seconds between two looks.
+    """
+
+    interval = 2.0
+
+    def __init__(self, clock: IReactorTime, look: Callable[[], Deferred[Any]]) -> None:
+        """
+        @param look: See L{aerostack.streams.adopting.Adopter.look}.
+        """
+        super().__init__(clock)
+        self._repeat(look, self.interval, now=False)
+
+
 class HistoryMaintenance(_Repeating):
     """
     Has the history forget old messages, and checks whether messages can be kept.

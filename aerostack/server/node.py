@@ -47,7 +47,12 @@ from aerostack.interfaces.tracking import IChangeListener
 from aerostack.net.http.metrics import DATABASE_CALLS, Measured, Timings
 from aerostack.server.engines import openEngine
 from aerostack.server.health import ENGINE
-from aerostack.server.housekeeping import HistoryMaintenance, SharedMaintenance, Sweeper
+from aerostack.server.housekeeping import (
+    HistoryMaintenance,
+    SharedMaintenance,
+    StreamMaintenance,
+    Sweeper,
+)
 from aerostack.server.listening import StartError
 from aerostack.server.names import nameOf
 from aerostack.server.peers import Peers
@@ -59,6 +64,7 @@ from aerostack.server.streams import makeStreams, streamTimings, streamValues
 from aerostack.sessions.services import NodeServices
 from aerostack.sessions.shares import Shares
 from aerostack.settings.settings import Config
+from aerostack.streams.adopting import Adopter
 from aerostack.streams.audience import Audience
 from aerostack.streams.elsewhere import NodeStreams
 from aerostack.tracker.faults import describe
@@ -82,6 +88,7 @@ class Node(MultiService):
     @ivar backbone: Puts publications in order, and decides who is present.
     @ivar streams: The token streams.
     @ivar audience: How many subscribers their topics have.
+    @ivar adopter: Looks after the streams of nodes that are gone; L{None} if this one is alone.
     @ivar shares: What clients and projects use.
     @ivar quotas: Keeps the limits of projects over all nodes; L{None} if this one is alone.
     """
@@ -165,6 +172,7 @@ class Node(MultiService):
         )
         # One for all parts that serve clients: it answers the other nodes.
         self._streams = NodeStreams(self.streams, self.others, self.streams.keeper.read)
+        self.adopter: Adopter | None = None
         self.heads: SharedHeads | None = None
         self._shared: SharedLogs | None = None
         self._topics: ILogSource = LocalLogs()
@@ -182,6 +190,22 @@ class Node(MultiService):
             SharedMaintenance(reactor, followed, self.history.newest, log.bring).setServiceParent(
                 self
             )
+            nodes = self.engine.nodes
+            adopter = self.adopter = Adopter(
+                reactor,
+                nameOf(config),
+                self.streams,
+                self._answers,
+                nodes,
+                nodes,
+                log.read,
+                followed.__contains__,
+                self._streams.tell,
+            )
+            nodes.lapsed = adopter.lapsed
+            self.streams.lost = self._streams.lost
+            self._streams.isComing = adopter.isComing
+            StreamMaintenance(reactor, adopter.look).setServiceParent(self)
         self.tracker = self._makeTracker()
         limits = config.limits
         self.shares = Shares(reactor, config.projects, limits, Admission(limits, random))

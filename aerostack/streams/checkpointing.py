@@ -91,6 +91,12 @@ class Checkpointer:
         if answer.terms.persist:
             self._changed[answer] = None
 
+    def isWritten(self, answer: Answer) -> bool:
+        """
+        Whether the database has something of a stream, as far as this daemon knows.
+        """
+        return answer in self._written
+
     def ended(self, answer: Answer) -> None:
         """
         Write no more of a stream: it has ended.

@@ -4,15 +4,16 @@ Token streams of other nodes: what is asked of a stream that does not run here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from aerostack.core.answers.answer import End
+from aerostack.core.answers.answer import STREAMING, Answer, End
 from aerostack.core.answers.requests import (
     Append,
     Ended,
@@ -22,8 +23,9 @@ from aerostack.core.answers.requests import (
     Put,
     Started,
     StartRequest,
+    Stop,
 )
-from aerostack.core.topics.topics import Topic, topicOf
+from aerostack.core.topics.topics import Topic, projectOf, topicOf
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.nodes import INodes
 from aerostack.interfaces.streams import IStreams
@@ -59,10 +61,15 @@ class _Operation(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Start(msgspec.Struct, frozen=True, array_like=True, tag=0):
-    """L{IStreams.start}, for a stream that has begun."""
+    """
+    L{IStreams.start}, for a stream that has begun.
+
+    @ivar isTold: Whether the producer can be told to stop.
+    """
 
     topic: str
     request: StartRequest
+    isTold: bool = False
 
 
 class _Append(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -121,7 +128,23 @@ class _Get(msgspec.Struct, frozen=True, array_like=True, tag=7):
     stream: str
 
 
-_Call = _Start | _Append | _End | _Beat | _Leave | _Find | _Cancel | _Get
+class _Stop(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    """A producer at the node is to send no more; the fields are those of L{Stop}."""
+
+    stream: str
+    topic: str
+    epoch: int
+    state: str
+    by: str | None
+    reason: str | None
+
+    @property
+    def stop(self) -> Stop:
+        """The same."""
+        return Stop(self.stream, self.topic, self.epoch, self.state, self.by, self.reason)
+
+
+_Call = _Stop | _Start | _Append | _End | _Beat | _Leave | _Find | _Cancel | _Get
 
 
 class _Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -154,7 +177,7 @@ class NodeStreams:
     """
     Asks the other nodes for the streams that do not run on this one.
 
-    A producer of another node's stream is not told when it is to stop; its next call says so.
+    @ivar isComing: Tells whether a stream that no node has is about to be taken over by one.
     """
 
     def __init__(
@@ -167,9 +190,16 @@ class NodeStreams:
         @param streams: Those of this node.
         @param past: Reads a stream of a project from the history.
         """
+        self.isComing: Callable[[str, str], Deferred[bool]] = lambda project, stream: succeed(False)
         self._streams: Any = streams
         self._nodes = nodes
         self._past = past
+        # What tells producers of this node to stop, by their streams' projects, ids and epochs.
+        self._stopped: dict[tuple[str, str, int], Stopped] = {}
+        # By project and id, the streams that are being started at other nodes, each with how many
+        # wait for that, and with the stop that has come meanwhile.
+        self._starting: Counter[tuple[str, str]] = Counter()
+        self._early: dict[tuple[str, str], Stop] = {}
         nodes.serve(KIND, self._serve)
 
     # IStreams
@@ -185,18 +215,50 @@ class NodeStreams:
             started: Deferred[Started] = self._streams.start(topic, request, stopped)
             return started
 
-        if request.stream is None or not self._nodes.count:
+        if request.stream is None or self._nodes.isAlone:
             return begin(None)
         local: Deferred[Any] = self._streams.find(topic.project, request.stream)
         known = local.addCallbacks(
-            begin,
-            lambda failure: self._elsewhere(failure, _Start(topic.canonical, request), Started),
+            begin, self._startElsewhere, errbackArgs=(topic, request, request.stream, stopped)
         )
 
         def unknown(failure: Failure) -> Any:
             return begin(None) if _isUnknown(failure) else failure
 
         return known.addErrback(unknown)
+
+    def _startElsewhere(
+        self,
+        failure: Failure,
+        topic: Topic,
+        request: StartRequest,
+        stream: str,
+        stopped: Stopped | None,
+    ) -> Any:
+        """Go on with a stream that runs at another node, and note whom to tell when it ends."""
+        call = _Start(topic.canonical, request, stopped is not None)
+        if stopped is None:
+            return self._elsewhere(failure, call, Started)
+        project, key = topic.project, (topic.project, stream)
+        self._starting[key] += 1
+
+        def started(started: Started) -> Started:
+            epoch = started.epoch
+            self._stopped[project, stream, epoch] = stopped
+            early = self._early.get(key)
+            if early is not None and early.epoch == epoch:
+                self._stop(early)
+            return started
+
+        def done(result: Any) -> Any:
+            self._starting[key] -= 1
+            if not self._starting[key]:
+                del self._starting[key]
+                self._early.pop(key, None)
+            return result
+
+        asked: Deferred[Any] = maybeDeferred(self._elsewhere, failure, call, Started)
+        return asked.addCallback(started).addBoth(done)
 
     def append(
         self, project: str, stream: str, epoch: int, operations: Sequence[Operation]
@@ -219,6 +281,7 @@ class NodeStreams:
         """
         See L{IStreams.end}.
         """
+        self._stopped.pop((project, stream, epoch), None)
         ended: Deferred[Any] = self._streams.end(project, stream, epoch, end)
         return ended.addErrback(self._elsewhere, _End(project, stream, epoch, end), Ended)
 
@@ -233,6 +296,7 @@ class NodeStreams:
         """
         See L{IStreams.leave}.
         """
+        self._stopped.pop((project, stream, epoch), None)
         found: Deferred[Any] = self._streams.find(project, stream)
 
         def known(_: Facts) -> None:
@@ -271,6 +335,41 @@ class NodeStreams:
         read.addErrback(self._elsewhere, _Get(project, stream), Found)
         return read.addErrback(ended)
 
+    # Producers
+
+    def tell(self, stop: Stop) -> None:
+        """
+        Tell a producer to stop that may be at any other node.
+        """
+        call = _Stop(stop.stream, stop.topic, stop.epoch, stop.state, stop.by, stop.reason)
+        self._nodes.tell(KIND, _encode(call))
+
+    def lost(self, answer: Answer, stopped: Stopped | None) -> None:
+        """
+        Note what tells the producer of a stream to stop that another node has taken over.
+        """
+        if stopped is None:
+            return
+        project, epoch = projectOf(answer.topic), answer.epoch
+        self._stopped[project, answer.id, epoch] = stopped
+
+        def learn(failure: Failure) -> None:
+            """Tell the producer that it came too late."""
+            error: Any = failure.value
+            if isinstance(error, RealtimeError) and error.code in ("stream_ended", "stream_fenced"):
+                state, by = error.details.get("state", STREAMING), error.details.get("by")
+                self._stop(Stop(answer.id, answer.topic, epoch, state, by))
+
+        self.beat(project, answer.id, epoch).addErrback(learn)
+
+    def _stop(self, stop: Stop) -> None:
+        project = projectOf(stop.topic)
+        stopped = self._stopped.pop((project, stop.stream, stop.epoch), None)
+        if stopped is not None:
+            stopped(stop)
+        elif (project, stop.stream) in self._starting:
+            self._early[project, stop.stream] = stop
+
     # The other nodes
 
     def _elsewhere(self, failure: Failure, call: _Call, kind: Any) -> Any:
@@ -279,12 +378,14 @@ class NodeStreams:
 
         @param kind: The type of the result.
         """
-        if not _isUnknown(failure) or not self._nodes.count:
+        if not _isUnknown(failure) or self._nodes.isAlone:
             return failure
         asked: Deferred[Any] = self._nodes.ask(KIND, _encode(call), PATIENCE)
-        return asked.addCallback(self._choose, failure, kind)
+        return asked.addCallback(self._choose, failure, call, kind)
 
-    def _choose(self, answers: Mapping[str, bytes | None], failure: Failure, kind: Any) -> Any:
+    def _choose(
+        self, answers: Mapping[str, bytes | None], failure: Failure, call: Any, kind: Any
+    ) -> Any:
         """Take the answer of the node that knows the stream."""
         for data in answers.values():
             answer = None if data is None else _decodeAnswer(data)
@@ -297,7 +398,21 @@ class NodeStreams:
             raise RealtimeError(
                 "engine_unavailable", "A daemon that may have the stream did not answer.", 1000
             )
-        return failure
+        if isinstance(call, _Start):
+            coming = self.isComing(topicOf(call.topic).project, call.request.stream or "")
+        else:
+            coming = self.isComing(call.project, call.stream)
+
+        def decide(isComing: bool) -> Failure:
+            if isComing:
+                raise RealtimeError(
+                    "engine_unavailable",
+                    "The daemon that had the stream is gone, and another one takes it over.",
+                    1000,
+                )
+            return failure
+
+        return coming.addCallback(decide)
 
     def _serve(self, data: bytes, timeout: float) -> Deferred[bytes]:
         """Answer another node."""
@@ -306,11 +421,14 @@ class NodeStreams:
 
     def _do(self, call: Any) -> Any:
         streams = self._streams
+        if isinstance(call, _Stop):
+            return self._stop(call.stop)
         if isinstance(call, _Start):
             topic = topicOf(call.topic)
+            stopped = self.tell if call.isTold else None
             # It is not begun here only because another node has asked.
             known: Deferred[Any] = streams.find(topic.project, call.request.stream)
-            return known.addCallback(lambda _: streams.start(topic, call.request))
+            return known.addCallback(lambda _: streams.start(topic, call.request, stopped))
         if isinstance(call, _Append):
             operations = [each.operation for each in call.operations]
             return streams.append(call.project, call.stream, call.epoch, operations)

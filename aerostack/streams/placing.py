@@ -108,6 +108,14 @@ class Placing:
             lambda failure: self._unclosed(run, unkept, failure),
         )
 
+    def abandon(self, run: Run) -> None:
+        """
+        Publish the end of a stream that ran at another node.
+        """
+        placed = self._place(self._endOf(run, None, False), _keyOf(run.answer))
+        # If the engine does not answer, this node looks again later.
+        placed.addErrback(lambda failure: failure.trap(RealtimeError))
+
     def keep(self, answer: Answer, data: bytes | None = None) -> Deferred[Kept | None]:
         """
         Have the end of a stream kept; see L{EndKeeper.keep}.

@@ -31,6 +31,7 @@ class Run:
     @ivar given: How many texts the engine was given that have no place in the log yet.
     @ivar watched: When it was watched last, or began, seconds of the clock.
     @ivar isOrphan: Whether its producer went with the last run of the daemon.
+    @ivar isFinished: Whether it was ended here.
     @ivar outcome: The result of its end, for every caller that wants to know.
     """
 
@@ -45,6 +46,7 @@ class Run:
     given: int = 0
     watched: float = field(init=False)
     isOrphan: bool = False
+    isFinished: bool = False
     outcome: Outcome = field(default_factory=Outcome)
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ Lets token streams begin, grow and end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -128,6 +129,11 @@ class Streams:
         Publish at once what the streams of a topic have grown by.
         """
         self.ticker.flush(topic)
+
+    @property
+    def running(self) -> list[Answer]:
+        """The streams that run here, and have not been ended here."""
+        return [answer for answer, run in self._runs.items() if not run.isFinished]
 
     def runOf(self, answer: Answer) -> Run | None:
         """
@@ -409,6 +415,9 @@ class Streams:
             answer = run.answer
             if answer.isReleased:
                 del self._runs[answer]
+            elif answer.isOver and not run.isFinished:
+                # Another node has ended it, which has taken this one for dead.
+                self.letGo(answer)
             elif answer.end is None and (reason := self._overdue(run, now)) is not None:
                 self.finish(run, End(ABORTED, reason))
                 yield
@@ -498,6 +507,7 @@ class Streams:
             self.flush(answer.topic)
         self.ticker.forget(answer)
         answer.end = end
+        run.isFinished = True
         self.counts.ended[end.state] += 1
         self._emitted.over(answer)
         run.tell(end.state, end.by, end.reason)
@@ -521,15 +531,24 @@ class Streams:
         self.ticker.forget(answer)
         self._emitted.over(answer)
         self.checkpoints.ended(answer)
-        self.lost(answer, run.stopped)
         if answer.isOver:
+            run.tell(answer.state)
             return
+        self.lost(answer, run.stopped)
         if self._publisher.isNeeded(answer.topic):
             # What comes of it from the other node goes on from what subscribers have.
             answer.cut()
             self.answers.count(answer)
         else:
             self.answers.forget(answer)
+
+    def abandon(self, answer: Answer) -> None:
+        """
+        End a stream that ran at another node, because no node has it any more.  Several nodes may
+        do so: subscribers get one end.
+        """
+        now = self._clock.seconds()
+        self._placing.abandon(Run(replace(answer, end=End(ABORTED, RESTART)), now, now, now))
 
     def dropMirrors(self, topic: str) -> None:
         """
@@ -576,6 +595,7 @@ class Streams:
             self._keepOnly(answer, end)
             return
         if mirror is None:
+            answer.isUnseen = self._publisher.isNeeded(answer.topic)
             self.answers.enter(answer)
         else:
             self.answers.count(answer)

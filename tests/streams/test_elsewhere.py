@@ -4,59 +4,19 @@ Tests for L{aerostack.streams.elsewhere}.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 
 from aerostack.core.answers.answer import End, Terms
-from aerostack.core.answers.requests import Append, Put, StartRequest
+from aerostack.core.answers.requests import Append, Put, StartRequest, Stop
 from aerostack.core.topics.topics import topicOf
 from aerostack.errors import RealtimeError
 from aerostack.streams.elsewhere import NodeStreams
+from tests.streams.nodes import FakeNodes
 from tests.streams.watching import CANONICAL, StreamCase
 
 TOPIC = topicOf(CANONICAL)
-
-
-class FakeNodes:
-    """
-    The other nodes, as one of them sees them.
-
-    @ivar answers: What serves each of the others, by its name; L{None} for one that is silent.
-    @ivar told: The questions that need no answer.
-    """
-
-    name = "here"
-    isAlone = False
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Callable[[bytes, float], Deferred[bytes]] | None] = {}
-        self.served: Any = None
-        self.told: list[bytes] = []
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self.answers)
-
-    def serve(self, kind: str, answer: Any) -> None:
-        """See L{aerostack.interfaces.nodes.INodes}."""
-        self.served = answer
-
-    def tell(self, kind: str, data: bytes) -> None:
-        """See L{aerostack.interfaces.nodes.INodes}."""
-        self.told.append(data)
-
-    def ask(self, kind: str, data: bytes, timeout: float) -> Deferred[dict[str, bytes | None]]:
-        """See L{aerostack.interfaces.nodes.INodes}."""
-        found: dict[str, bytes | None] = {}
-        for name, answer in self.answers.items():
-            if answer is None:
-                found[name] = None
-            else:
-                answer(data, timeout).addCallback(lambda data, n=name: found.update({n: data}))
-        return succeed(found)
 
 
 class NodeStreamsTests(StreamCase):
@@ -66,9 +26,9 @@ class NodeStreamsTests(StreamCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.nodes, there = FakeNodes(), FakeNodes()
-        NodeStreams(self.world.streams, there, self.world.streams.keeper.read)
-        self.there = there.served
+        self.nodes, self.others = FakeNodes(), FakeNodes()
+        NodeStreams(self.world.streams, self.others, self.world.streams.keeper.read)
+        self.there = self.others.served
         # A world of its own, in which no stream runs.
         here = type(self.world)()
         self.local = here.streams
@@ -146,6 +106,88 @@ class NodeStreamsTests(StreamCase):
         self.nodes.answers = {}
         self.assertEqual(self.code(self.streams.get("p", "b1")).code, "stream_unknown")
 
+    def test_stop(self) -> None:
+        """
+        A producer at another node is told when its stream is cancelled, once, and not when it has
+        ended the stream itself or has left.
+        """
+        stops: list[Stop] = []
+        request = StartRequest(Terms(), "a1", "run")
+        self.successResultOf(self.streams.start(TOPIC, request, stops.append))
+        self.successResultOf(self.world.streams.cancel("p", "a1", "ann"))
+        self.deliver()
+        self.deliver()
+        self.assertEqual(len(stops), 1)
+        for stream, call in (("a2", "end"), ("a3", "leave")):
+            self.start(stream, producer="run")
+            self.successResultOf(
+                self.streams.start(TOPIC, StartRequest(Terms(), stream, "run"), stops.append)
+            )
+            more = (End("done"),) if call == "end" else ()
+            self.successResultOf(getattr(self.streams, call)("p", stream, 1, *more))
+        self.successResultOf(self.world.streams.cancel("p", "a3", None))
+        self.deliver()
+        self.assertEqual(len(stops), 1)
+
+    def test_earlyStop(self) -> None:
+        """
+        A stop that comes before the answer to the start is told all the same.
+        """
+        stops: list[Stop] = []
+        asked = self.nodes.ask
+
+        def ask(kind: str, data: bytes, timeout: float) -> Deferred[dict[str, bytes | None]]:
+            answered = asked(kind, data, timeout)
+            self.world.streams.cancel("p", "a1", None)
+            self.deliver()
+            return answered
+
+        self.nodes.ask = ask  # type: ignore[method-assign]
+        request = StartRequest(Terms(), "a1", "run")
+        self.successResultOf(self.streams.start(TOPIC, request, stops.append))
+        self.assertEqual([stop.state for stop in stops], ["cancelled"])
+
+    def test_lost(self) -> None:
+        """
+        The producer of a stream that another node has taken over is told when it ends there; at
+        once, if it has ended there before.
+        """
+        stops: list[Stop] = []
+        answer = self.world.streams.answers.get("p", "a1")
+        assert answer is not None
+        self.streams.lost(answer, None)
+        self.streams.lost(answer, stops.append)
+        self.streams.tell(Stop("a1", CANONICAL, 1, "done"))
+        self.assertEqual(len(self.nodes.told), 1)
+        self.nodes.told.clear()
+        self.assertEqual(stops, [])
+        self.successResultOf(self.nodes.served(_stopped("a1"), 1.0))
+        self.assertEqual([stop.state for stop in stops], ["aborted"])
+        self.successResultOf(self.world.streams.cancel("p", "a1", "bob"))
+        self.streams.lost(answer, stops.append)
+        self.assertEqual([stop.by for stop in stops], [None, "bob"])
+
+    def test_coming(self) -> None:
+        """
+        A stream that is about to be taken over is neither unknown nor begun anew.
+        """
+        self.streams.isComing = lambda project, stream: succeed(stream == "b1")
+        for asked in (
+            self.streams.append("p", "b1", 1, []),
+            self.streams.start(TOPIC, StartRequest(Terms(), "b1")),
+        ):
+            error = self.code(asked)
+            self.assertEqual((error.code, error.retryAfter), ("engine_unavailable", 1000))
+        self.assertEqual(self.code(self.streams.get("p", "b2")).code, "stream_unknown")
+
+    def deliver(self) -> None:
+        """
+        Bring the other node's questions here that need no answer.
+        """
+        told, self.others.told = self.others.told, []
+        for data in told:
+            self.successResultOf(self.nodes.served(data, 1.0))
+
     def test_left(self) -> None:
         """
         The other nodes are told of a producer whose connection is gone.
@@ -156,3 +198,15 @@ class NodeStreamsTests(StreamCase):
         self.wait(12)
         self.early.take()
         self.assertEqual(self.early.ends["a1"]["reason"], "lease")
+
+
+def _stopped(stream: str) -> bytes:
+    """
+    What a node says when a stream ends whose producer may be at any other node.
+    """
+    nodes = FakeNodes()
+    NodeStreams(None, nodes, lambda project, stream: succeed(None)).tell(
+        Stop(stream, CANONICAL, 1, "aborted")
+    )
+    (told,) = nodes.told
+    return told

@@ -149,7 +149,8 @@ class StreamCase(SynchronousTestCase):
 
         @return: The answer.
         """
-        self.producer.send(type="stream_end", stream=stream, epoch=1, **fields)
+        fields.setdefault("epoch", 1)
+        self.producer.send(type="stream_end", stream=stream, **fields)
         return self.answer()
 
     def join(self) -> Watcher:

@@ -101,7 +101,7 @@ class Hub:
             self.heads,
             SharedTopics(clock, self.heads, NoMembers()),
             lambda link, topic: None,
-            OtherStreams(clock, Answers()),
+            OtherStreams(clock, Answers(), lambda topic: None),
         )
         self.heads.start(self.relay)
 

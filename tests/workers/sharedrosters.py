@@ -126,7 +126,7 @@ class WorkerRoster(RemoteRoster):
         source = SharedTopics(reactor, heads, roster)
         codec = Codec(KINDS)
         served = WorkerPresence(reactor, roster, roster.rosters)
-        streams = OtherStreams(reactor, Answers())
+        streams = OtherStreams(reactor, Answers(), lambda topic: None)
         relay = SharedRelay(reactor, codec, feed, heads, source, served.sendMembers, streams)
         heads.start(relay)
 

@@ -126,6 +126,7 @@ class Answer:
     @ivar isReleased: Whether its text was forgotten, because it has ended a while ago.
     @ivar head: A JSON object that clients get with its beginning; empty if its id says all.
     @ivar last: The offset in the topic's log of its newest entry.
+    @ivar isUnseen: Whether subscribers of this process lack its beginning.
     @ivar size: About how many bytes of memory it takes.
     @ivar first: How many milliseconds its first text took to come; L{None} before, and where
         another process judges it.
@@ -145,6 +146,7 @@ class Answer:
     head: bytes = b""
     last: int = 0
     isShown: bool = False
+    isUnseen: bool = False
     size: int = OVERHEAD
     first: int | None = None
 

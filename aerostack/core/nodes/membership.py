@@ -61,6 +61,10 @@ class Membership:
         self._name = name
         self._peers: dict[str, Peer] = {}
         self._names: dict[str, str] = {}
+        # Since when the engine has answered without a break, when it did last, and when each run
+        # was last not silent.
+        self._since = self._readAt = 0.0
+        self._alive: dict[str, float] = {}
 
     def read(self, rows: Iterable[tuple[str, float, Report]], now: float) -> None:
         """
@@ -74,7 +78,13 @@ class Membership:
             for run, age, report in rows
             if run != self._run
         }
-        self.isCurrent = True
+        if not self.isCurrent or now - self._readAt >= self._lease:
+            self._since = now
+        self.isCurrent, self._readAt = True, now
+        self._alive = {
+            **{run: at for run, at in self._alive.items() if now - at < REMEMBERED},
+            **{run: now for run, peer in self._peers.items() if not peer.isSilent},
+        }
         named = Counter([self._name, *(peer.report.name for peer in self._peers.values())])
         self._names = {
             run: name if named[name := peer.report.name] == 1 else f"{name}#{run[:6]}"
@@ -96,6 +106,27 @@ class Membership:
     def alive(self) -> list[Peer]:
         """The other nodes that are not silent, in the order of their names."""
         return [peer for peer in self.peers if not peer.isSilent]
+
+    @property
+    def silent(self) -> set[str]:
+        """The names of the other nodes that are silent."""
+        return {self.nameOf(peer.run) for peer in self._peers.values() if peer.isSilent}
+
+    def isGone(self, run: str, now: float) -> bool:
+        """
+        Whether a run of a node has stopped, or was silent for so long that it counts as dead.
+        Where the engine has lost its data, a node that runs is unknown for a moment; where it did
+        not answer, for longer; and a node that was frozen knows nothing until it has asked again.
+
+        @param now: Seconds of the clock.
+        """
+        return (
+            run != self._run
+            and self.isCurrent
+            and now - self._readAt < FRESH
+            and now - self._since >= self._lease
+            and self._readAt - self._alive.get(run, -FRESH) >= FRESH
+        )
 
     @property
     def isAmbiguous(self) -> bool:

@@ -4,7 +4,7 @@ The nodes on one server: each reports itself every second, and they ask each oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import count
 from typing import Any
 
@@ -79,6 +79,7 @@ class ValkeyNodes:
     @ivar name: The name of this node.
     @ivar membership: What is known of the others.
     @ivar descriptions: What must be the same at all nodes, by the digest that reports name.
+    @ivar lapsed: Called when this node is heard again after others have taken it for dead.
     @ivar changed: Called after each report, and when the engine does not answer any more.
     @ivar interval: Seconds between two reports.
     @ivar refusal: What the server said if it does not let this node ask others; L{None} if it does.
@@ -98,6 +99,7 @@ class ValkeyNodes:
         self.membership = Membership(run, name, lease)
         self.descriptions: dict[str, Description | None] = {}
         self.changed: Callable[[], None] = lambda: None
+        self.lapsed: Callable[[], None] = lambda: None
         self.interval = 1.0
         self.refusal: str | None = None
         self._clock = clock
@@ -115,6 +117,8 @@ class ValkeyNodes:
         self._listens = self._isReporting = False
         self._described: bytes | None = None
         self._lag = 0.0
+        # When the last report was sent that the server has taken.
+        self._heard: float | None = None
         self._reports = LoopingCall(self._beat)
         self._reports.clock = clock
 
@@ -217,8 +221,29 @@ class ValkeyNodes:
         reporting = Deferred.fromCoroutine(self._tell(arguments, described))
         reporting.addErrback(self._notReported, self._link.generation)
 
+    @property
+    def isCurrent(self) -> bool:
+        """Whether the engine answers, so that the list of nodes is how it is now."""
+        return self.membership.isCurrent
+
+    @property
+    def isHeard(self) -> bool:
+        """Whether the others have reason to think that this node runs."""
+        return self._heard is None or self._clock.seconds() - self._heard < self._lease
+
+    @property
+    def silent(self) -> Collection[str]:
+        """The names of the nodes that are not waited for."""
+        return self.membership.silent
+
+    def isGone(self, run: str) -> bool:
+        """
+        See L{Membership.isGone}.
+        """
+        return self.membership.isGone(run, self._clock.seconds())
+
     async def _tell(self, arguments: list[Any], described: bytes) -> None:
-        generation = self._link.generation
+        generation, sent = self._link.generation, self._clock.seconds()
         isDescribed, *found = await self._link.run(REPORT, [self._root], arguments)
         rows = []
         for run, age, data in zip(found[::3], found[1::3], found[2::3], strict=True):
@@ -231,6 +256,10 @@ class ValkeyNodes:
         self._described = described if isDescribed else None
         self._isReporting = False
         self.membership.read(rows, self._clock.seconds())
+        hasLapsed = self._heard is not None and sent - self._heard >= self._lease
+        self._heard = sent
+        if hasLapsed:
+            self.lapsed()
         self.changed()
 
     async def _learn(self, rows: list[tuple[str, float, Report]]) -> None:

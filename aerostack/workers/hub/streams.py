@@ -10,7 +10,6 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from aerostack.core.answers.answer import Answer
 from aerostack.core.answers.answers import Answers
 from aerostack.core.answers.requests import Ended, Facts, Stop
 from aerostack.core.replay.publications import Publication
@@ -197,42 +196,24 @@ class OtherStreams:
     They are kept for workers that attach the topic later.
     """
 
-    def __init__(self, clock: IReactorTime, answers: Answers) -> None:
+    def __init__(
+        self, clock: IReactorTime, answers: Answers, forget: Callable[[str], object]
+    ) -> None:
         """
         @param answers: The streams that run here.  Those of other nodes are entered there.
+        @param forget: Forgets the streams of other nodes that run on a topic.
         """
+        self.left = forget
         self._clock = clock
         self._answers = answers
-        # By topic, the streams of other nodes that run.
-        self._running: dict[str, set[Answer]] = {}
 
     def take(self, publication: Publication) -> None:
         """
         Take what may be a part of a stream.
         """
-        if publication.stream is None:
+        mark, topic = publication.stream, publication.topic
+        if mark is None:
             return
-        topic = publication.topic
-        known = self._answers.get(projectOf(topic), publication.stream.stream)
-        if known is not None and known.isOver:
-            return
-        answer = self._answers.take(publication, self._clock.seconds())
-        if answer is None:
-            return
-        if known is None:
-            self._running.setdefault(topic, set()).add(answer)
-        if answer.isOver:
-            self._end(topic, answer)
-
-    def _end(self, topic: str, answer: Answer) -> None:
-        running = self._running.get(topic, set())
-        running.discard(answer)
-        if not running:
-            self._running.pop(topic, None)
-
-    def left(self, topic: str) -> None:
-        """
-        Forget the streams of a topic that no worker has attached any more.
-        """
-        for answer in self._running.pop(topic, ()):
-            self._answers.forget(answer)
+        known = self._answers.get(projectOf(topic), mark.stream)
+        if known is None or not known.isOver:
+            self._answers.take(publication, self._clock.seconds())

@@ -50,6 +50,50 @@ class MembershipTests(SynchronousTestCase):
         self.assertEqual(len(self.membership.alive), 2)
         self.assertEqual(self.membership.usage(), {"p": (101, 202), "q": (1, 0)})
 
+    def test_gone(self) -> None:
+        """
+        A run is gone once it is silent or no longer listed, and has been so for a moment; but not
+        before this node has known the others for a lease.
+        """
+        fresh, silent = ("r1", 0.0, report("b")), ("r2", LEASE + 1, report("c"))
+        self.assertFalse(self.membership.isGone("r1", 0.0))
+        for second in range(20):
+            now = 100.0 + second
+            self.membership.read([fresh, silent], now)
+            self.assertFalse(self.membership.isGone("r1", now))
+            self.assertFalse(self.membership.isGone("me", now))
+            for run in ("r2", "r3"):
+                self.assertIs(self.membership.isGone(run, now), second >= LEASE)
+        self.membership.read([], 120.0)
+        self.assertFalse(self.membership.isGone("r1", 120.0))
+        self.membership.read([], 122.0)
+        self.assertTrue(self.membership.isGone("r1", 122.0))
+        self.membership.read([fresh], 123.0)
+        self.assertFalse(self.membership.isGone("r1", 123.0))
+        self.assertEqual(self.membership.silent, set())
+
+    def test_frozen(self) -> None:
+        """
+        A node that was frozen, or whose engine was away, takes no other for gone until it has known
+        them for a lease again.
+        """
+        rows = [("r1", 0.0, report("b"))]
+        for now in range(100, 120):
+            self.membership.read(rows, now)
+        self.assertTrue(self.membership.isGone("r2", 119.0))
+        self.assertFalse(self.membership.isGone("r1", 140.0))
+        self.assertFalse(self.membership.isGone("r2", 140.0))
+        self.membership.read([], 140.0)
+        self.assertFalse(self.membership.isGone("r2", 140.0))
+        self.membership.read([], 149.0)
+        self.membership.lost()
+        self.assertFalse(self.membership.isGone("r2", 151.0))
+        self.membership.read([], 151.0)
+        self.assertFalse(self.membership.isGone("r2", 151.0))
+        for now in range(152, 162):
+            self.membership.read([], now)
+        self.assertTrue(self.membership.isGone("r2", 161.0))
+
     def test_names(self) -> None:
         """Nodes of one name are told apart by their runs, and this node's name is reserved."""
         rows = [("run1xyz", 0.0, report("b")), ("run2xyz", 0.0, report("b"))]

@@ -150,7 +150,7 @@ class SharedRelayTests(SynchronousTestCase):
             self.heads,
             self.heads,
             lambda link, topic: self.greeted.append((link, topic)),
-            OtherStreams(self.clock, self.answers),
+            OtherStreams(self.clock, self.answers, self.answers.drop),
         )
         self.heads.start(self.relay)
         self.a, self.b = self.join(), self.join()

@@ -22,7 +22,7 @@ class OtherStreamsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.answers = Answers()
-        self.streams = OtherStreams(Clock(), self.answers)
+        self.streams = OtherStreams(Clock(), self.answers, self.answers.drop)
 
     def take(self, mark: StreamMark | None) -> None:
         """
@@ -57,15 +57,11 @@ class OtherStreamsTests(SynchronousTestCase):
 
     def test_left(self) -> None:
         """
-        When no worker has the topic any more, its streams are forgotten, but not those of this
-        node.
+        When no worker has the topic any more, its streams are forgotten.
         """
-        self.answers.enter(Answer("own", "own", TOPIC, Terms(), 1))
-        self.begin("own")
         self.begin("other")
-        self.assertEqual(self.running(), ["own", "other"])
         self.streams.left(TOPIC)
-        self.assertEqual(self.running(), ["own"])
+        self.assertEqual(self.running(), [])
 
     def test_late(self) -> None:
         """
