@@ -82,10 +82,10 @@ def joins(bench: Bench, system: System) -> Iterator[Measurement]:
 
 def stalled(bench: Bench, system: System) -> Iterator[Measurement]:
     """
-    One of a thousand watchers that stops reading.
+    One of a thousand watchers that stops reading, and then twenty more.
     """
     found = _drive(bench, system, TOP, "stalled", TOP.streams)
-    reading, stopped = found["reading"], {**found["stalled"], **found["reader"]}
+    reading, stopped = found["reading"], {**found["stalled"], **found["readers"]}
     stopped["ratio"] = stopped["p99"] / reading["p99"]
     yield "tokens/stalled/reading", reading
     yield "tokens/stalled/stalled", stopped

@@ -8,6 +8,7 @@
 
 #define APART 100000    /* between clients that come one by one */
 #define LONGEST 30000000
+#define MANY 20
 #define FILLING 3 /* seconds, until the socket of one that does not read takes no more */
 
 static struct stream *joined_; /* the stream that they want */
@@ -160,28 +161,45 @@ void sceneJoins(double rate, double seconds)
     printf("}\n");
 }
 
-/* One watcher of all stops reading */
+/*
+ * One watcher stops reading, and then MANY more do, by which the memory for one shows among all that a
+ * server takes and gives back.
+ */
+
+static long grow(const char *name, int count, double rate, double seconds)
+{
+    growStreams(count, rate, FILLING, seconds, NULL);
+    printRung(name, 0, options.subscribers - MANY - 1);
+    printf(", ");
+    return rung.most - rung.first;
+}
 
 void sceneStalled(int count, double rate, double seconds)
 {
-    struct conn *slow = &clients[0];
-    slow->narrow = true;
+    int wrong = 0;
+    bool closed = false;
+    if (options.subscribers <= MANY + 1)
+        die("more than %d watchers are needed", MANY + 1);
+    for (int i = 0; i <= MANY; i++)
+        clients[i].narrow = true;
     openAll();
     needAll();
     openProducers(count);
     printf("{");
     growStreams(count, rate, 0, 2, NULL); /* at first its memory grows in any case */
-    growStreams(count, rate, FILLING, seconds, NULL);
-    long before = rung.most - rung.first;
-    printRung("reading", 0, options.subscribers - 1);
-    printf(", ");
-    stallReading(slow);
-    growStreams(count, rate, FILLING, seconds, NULL);
-    long after = rung.most - rung.first;
-    printRung("stalled", 0, options.subscribers - 1);
-    bool closed = slow->fd < 0;
-    goOnReading(slow);
+    grow("reading", count, rate, seconds);
+    stallReading(&clients[0]);
+    long one = grow("stalled", count, rate, seconds);
+    for (int i = 1; i <= MANY; i++)
+        stallReading(&clients[i]);
+    long more = grow("more", count, rate, seconds);
+    for (int i = 0; i <= MANY; i++) {
+        closed = closed || clients[i].fd < 0;
+        goOnReading(&clients[i]);
+    }
     endStreams(count);
-    printf(", \"reader\": {\"growth\": %ld, \"other\": %ld, \"dropped\": %d, \"whole\": %d}}\n",
-           after, before, closed, hasAll(slow, 0, count));
+    for (int i = 0; i <= MANY; i++)
+        wrong += !hasAll(&clients[i], 0, count);
+    printf("\"readers\": {\"stalled\": %d, \"memory\": %.0f, \"dropped\": %d, \"whole\": %d}}\n",
+           MANY + 1, (double)(more - one) / MANY, closed, MANY + 1 - wrong);
 }
