@@ -178,7 +178,7 @@ def _stalled(results: Results) -> Iterator[Mark]:
         ratio <= 1.1,
     )
     yield _atMost(
-        "memory for one that stalls, by 20 of them",
+        "memory for one that stalls, by 200 of them",
         (results.median(OURS, name, "memory") or 0) / KIBIBYTE,
         64,
         "KiB",

@@ -82,7 +82,7 @@ def joins(bench: Bench, system: System) -> Iterator[Measurement]:
 
 def stalled(bench: Bench, system: System) -> Iterator[Measurement]:
     """
-    One of a thousand watchers that stops reading, and then twenty more.
+    One of a thousand watchers that stops reading, and then 200 more.
     """
     found = _drive(bench, system, TOP, "stalled", TOP.streams)
     reading, stopped = found["reading"], {**found["stalled"], **found["readers"]}

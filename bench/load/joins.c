@@ -8,8 +8,8 @@
 
 #define APART 100000    /* between clients that come one by one */
 #define LONGEST 30000000
-#define MANY 20
-#define FILLING 3 /* seconds, until the socket of one that does not read takes no more */
+#define MANY 200
+#define FILLING 6 /* seconds, until the socket of one that does not read takes no more */
 
 static struct stream *joined_; /* the stream that they want */
 
