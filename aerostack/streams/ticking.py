@@ -105,11 +105,20 @@ class Ticker:
         topics = [topic for topic in self._grown if self._isReady(topic)]
         for topic in topics:
             self._send(topic, mayWait=True)
-        if not topics or not self._whenSent(topics, lambda: self._sent(began)):
+        if not topics or not self._whenSent(topics, lambda: self._gathered(began)):
             self._sent(began)
+
+    def _gathered(self, began: float) -> None:
+        """
+        Wait until the frames are written: connections gather what a turn of the reactor has for
+        them, and most of a tick's work are the system calls at the end of the turn.
+        """
+        if not self._isStopped:
+            self._call = self._clock.callLater(0, self._sent, began)
 
     def _sent(self, began: float) -> None:
         """Decide when the next tick comes."""
+        self._call = None
         took = self._clock.seconds() - began
         self.took.observe(took)
         self._next = began + pause(took)

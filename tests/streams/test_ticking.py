@@ -4,10 +4,13 @@ Tests for L{aerostack.streams.ticking}.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.answers.answer import Answer, Terms
+from aerostack.core.answers.pace import LEAST, pause
 from aerostack.streams.ticking import Ticker
 
 
@@ -47,3 +50,65 @@ class TickerTests(SynchronousTestCase):
         self.ticker.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(self.published, [])
+
+
+class WrittenTests(SynchronousTestCase):
+    """
+    Tests for L{Ticker} where connections write at the end of the turn.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.published: list[Answer] = []
+        self.writing = 0.05
+        self.atEnd: Callable[[], object] = self.write
+        self.ticker = Ticker(self.clock, self.publish, lambda topic: True, self.whenSent)
+        self.answer = Answer("a1", "r1", "ai-chat/7/p", Terms(), 0)
+
+    def publish(self, answer: Answer, mayWait: bool) -> None:
+        """
+        Have something happen at the end of the turn.
+        """
+        self.published.append(answer)
+        self.clock.callLater(0, self.atEnd)
+
+    def write(self) -> None:
+        """
+        Let the time pass that system calls take.
+        """
+        self.clock.rightNow += self.writing
+
+    def whenSent(self, topics: Iterable[str], call: Callable[[], object]) -> bool:
+        """
+        Give frames to connections at once.
+        """
+        call()
+        return True
+
+    def test_written(self) -> None:
+        """
+        A tick takes until the connections have written, and the next one comes the later for it.
+        """
+        self.ticker.grown(self.answer)
+        self.clock.advance(0)
+        self.assertAlmostEqual(self.ticker.took.total, self.writing)
+        self.ticker.grown(self.answer)
+        self.clock.advance(LEAST)
+        self.assertEqual(len(self.published), 1)
+        self.clock.advance(pause(self.writing) - LEAST - self.writing)
+        self.assertEqual(len(self.published), 2)
+
+    def test_stop(self) -> None:
+        """
+        After a stop while connections are to write, the ticker waits for nothing.
+        """
+
+        def stop() -> None:
+            self.write()
+            self.ticker.stop()
+
+        self.atEnd = stop
+        self.ticker.grown(self.answer)
+        self.clock.advance(0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.ticker.took.total, 0)
