@@ -23,8 +23,9 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.protocol import Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
-from zope.interface import implementer
+from zope.interface import directlyProvides, implementer, providedBy
 
 from aerostack.net.inherited import InheritedEndpoint
 from aerostack.net.proxied import ProxiedFactory
@@ -137,7 +138,7 @@ def layered(
     @param tls: The certificate; L{None} without TLS.
     """
     if tls is not None:
-        factory = TLSServerFactory(tls, False, factory, reactor)
+        factory = TLSServerFactory(reactor, factory, tls)
     return ProxiedFactory(reactor, factory) if proxied else factory
 
 
@@ -183,15 +184,46 @@ def _inherited(reactor: Any, description: Description) -> IStreamServerEndpoint:
     return InheritedEndpoint(reactor, endpoint)
 
 
+class _TLSServer(TLSMemoryBIOProtocol):
+    """
+    The server side of TLS.  The client speaks first.
+    """
+
+    factory: TLSServerFactory
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        Begin.
+
+        Twisted's own method makes objects for each interface of the transport, one after the other,
+        and asks OpenSSL for bytes that only a client has to send.  That takes a tenth of the time
+        of an opening.
+        """
+        connection = self.factory.tls.serverConnectionForTLS(self)
+        connection.set_accept_state()
+        self._tlsConnection = connection
+        self._appSendBuffer: list[bytes] = []
+        directlyProvides(self, providedBy(transport))
+        Protocol.makeConnection(self, transport)
+        self.factory.registerProtocol(self)
+        self.wrappedProtocol.makeConnection(self)
+
+
 class TLSServerFactory(TLSMemoryBIOFactory):
     """
     Makes the server side of TLS, which encrypts bytes at once.
 
     Twisted's default gathers small writes, with a timer for each connection.  Here
     L{aerostack.net.websocket.writer} gathers them, with one timer for all connections.
+
+    @ivar tls: The certificate.
     """
 
-    protocol = TLSMemoryBIOProtocol
+    protocol = _TLSServer
+
+    def __init__(self, reactor: Any, wrapped: IProtocolFactory, tls: ReloadableTLS) -> None:
+        super().__init__(tls, False, wrapped, reactor)
+        self.tls = tls
 
 
 @implementer(IStreamServerEndpoint)

@@ -32,7 +32,7 @@ class TLSTests(SynchronousTestCase):
         directory.mkdir()
         Authority("Test CA").renew(directory)
         tls = ReloadableTLS(CertificateFiles(directory / "key.pem", directory / "cert.pem"))
-        self.factory = TLSServerFactory(tls, False, Factory.forProtocol(Protocol), Clock())
+        self.factory = TLSServerFactory(Clock(), Factory.forProtocol(Protocol), tls)
 
     def connected(self, world: World) -> tuple[TLSMemoryBIOProtocol, SSL.Connection]:
         """
