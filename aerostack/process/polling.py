@@ -24,6 +24,10 @@ class _Poller:
 
     def __init__(self, poller: select.epoll) -> None:
         self._poller = poller
+        # Each connection needs these several times.
+        self.register = poller.register
+        self.modify = poller.modify
+        self.unregister = poller.unregister
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._poller, name)

@@ -14,7 +14,8 @@ from typing import Any
 from twisted.internet.interfaces import IProtocolFactory
 
 from aerostack.net.endpoints import certificateFiles, layered
-from aerostack.net.http.server import BoundedSite, Lobby
+from aerostack.net.http.lobby import Lobby
+from aerostack.net.http.server import BoundedSite
 from aerostack.net.http.tree import Tree
 from aerostack.net.intake import Intake
 from aerostack.net.tls import PEM, ReloadableTLS
@@ -50,7 +51,7 @@ class Adopting:
         """
         self._reactor = reactor
         self._workers = workers
-        self.lobby = Lobby(self._share(limits))
+        self.lobby = Lobby(reactor, self._share(limits))
         self._sites: list[BoundedSite] = []
         self._factories: list[IProtocolFactory] = []
         self._certificates: list[ReloadableTLS | None] = []

@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from aerostack.net.endpoints import Listener, serverEndpoint
-from aerostack.net.http.server import BoundedSite, Lobby
+from aerostack.net.http.lobby import Lobby
+from aerostack.net.http.server import BoundedSite
 from aerostack.net.http.tree import Tree
 from aerostack.net.intake import Intake
 from aerostack.net.tls import TLSError
@@ -52,7 +53,7 @@ class Listening:
 
     def __init__(self, reactor: Any, root: Tree, limits: LimitsConfig) -> None:
         self.ports: list[IListeningPort] = []
-        self.lobby = Lobby(limits)
+        self.lobby = Lobby(reactor, limits)
         self._reactor = reactor
         self._root = root
         self._limits = limits

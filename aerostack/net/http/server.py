@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IProtocol, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
@@ -18,80 +18,11 @@ from twisted.web.server import Site
 from aerostack.errors import RealtimeError
 from aerostack.net.http.base import RefusalResource, refusalFor
 from aerostack.net.http.head import SINGLE, pathOf, readHead
+from aerostack.net.http.lobby import Lobby
 from aerostack.net.http.requests import BoundedRequest, readQuery
 from aerostack.net.http.tree import Tree
 from aerostack.net.intake import Intake
 from aerostack.settings.limits import LimitsConfig
-
-LEAST = 100
-"""How many connections may speak HTTP at the same time at the least, even if C{limits.connections}
-is small."""
-
-
-UNSENT = 67_108_864
-"""How many bytes of answers may wait on all connections together for clients to read them."""
-
-
-class Lobby:
-    """
-    The connections that speak HTTP.  Some of them become WebSockets.
-
-    If there are too many, the one that has been without a request for longest is dropped: a client
-    that needs the connection sends its request at once.
-
-    If too much of the answers waits unsent, the connection that has waited for its client for
-    longest is dropped: a client that needs the answer reads it at once.
-
-    @ivar unsent: How many bytes of answers wait, about.
-    """
-
-    def __init__(self, limits: LimitsConfig) -> None:
-        self._channels: dict[BoundedChannel, None] = {}
-        self.unsent = 0
-        # The bytes that wait on each connection, the one that has waited for longest first.
-        self._owed: dict[BoundedChannel, int] = {}
-        self.reload(limits)
-
-    def reload(self, limits: LimitsConfig) -> None:
-        """
-        Go by these limits from now on.
-        """
-        self.most = max(LEAST, limits.connections // 10)
-
-    def __len__(self) -> int:
-        return len(self._channels)
-
-    def enter(self, channel: BoundedChannel) -> None:
-        """
-        Add a connection, or let one that was answered wait for its next request.
-        """
-        self._channels.pop(channel, None)
-        self._channels[channel] = None
-        if len(self._channels) > self.most:
-            idle = (each for each in self._channels if not each.answering)
-            next(idle, channel).turnAway()
-
-    def leave(self, channel: BoundedChannel) -> None:
-        """
-        Forget a connection.
-        """
-        self._channels.pop(channel, None)
-        self.settle(channel)
-
-    def owe(self, channel: BoundedChannel, size: int) -> None:
-        """
-        Note that so many bytes more wait on a connection.
-        """
-        self._owed[channel] = self._owed.get(channel, 0) + size
-        self.unsent += size
-        while self.unsent > UNSENT and len(self._owed) > 1:
-            next(iter(self._owed)).turnAway()
-
-    def settle(self, channel: BoundedChannel) -> None:
-        """
-        Note that nothing waits on a connection any more.
-        """
-        self.unsent -= self._owed.pop(channel, 0)
 
 
 class BoundedChannel(HTTPChannel):
@@ -119,6 +50,9 @@ class BoundedChannel(HTTPChannel):
     lost = False
     refusal: RealtimeError | None = None
     _isNew = True
+    _isBegun = False
+    _networkProducer: Any
+    timeOut: Any
     _successor: IProtocol | None = None
 
     @property
@@ -127,8 +61,27 @@ class BoundedChannel(HTTPChannel):
         return self._handlingRequest
 
     def connectionMade(self) -> None:
+        self._networkProducer = self.transport
+        self.site.lobby.welcome(self, self.site.timeOut)
+
+    def expire(self) -> None:
+        """
+        Drop the connection: nothing has come on it in time.
+        """
+        self._isNew = False
+        self._begin(0.0)
+
+    def _begin(self, left: float) -> None:
+        """
+        Let twisted.web read the connection.
+
+        @param left: The seconds within which the request has to come.
+        """
+        self._isBegun = True
         super().connectionMade()
-        self.site.lobby.enter(self)
+        self.setTimeout(left)
+        # The next request has the whole time.
+        self.timeOut = self.site.timeOut
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost = True
@@ -159,8 +112,10 @@ class BoundedChannel(HTTPChannel):
             return
         if self._isNew:
             self._isNew = False
+            left = self.site.lobby.greet(self)
             if self._upgrade(data):
                 return
+            self._begin(left)
         if not self._waitingForTransport and not self._handlingRequest:
             self.paused = False
         LineReceiver.dataReceived(self, data)
@@ -177,8 +132,9 @@ class BoundedChannel(HTTPChannel):
         head = None if upgrader is None else readHead(data)
         if upgrader is None or head is None:
             return False
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
         # As Twisted does while a request is answered: what comes meanwhile waits in its buffer.
-        self._savedTimeOut = self.setTimeout(None)
         self._handlingRequest = True
         self.setRawMode()
         if len(data) > head.size:
@@ -198,6 +154,7 @@ class BoundedChannel(HTTPChannel):
         if self.lost:
             return
         self.refusal = refusalFor(failure, path)
+        self._begin(self.site.timeOut)
         self.line_mode = 1
         # Behind the answer, Twisted goes on with what is in its buffer.
         LineReceiver.dataReceived(self, head)
@@ -285,7 +242,8 @@ class BoundedChannel(HTTPChannel):
         transport: Any = self.transport
         self._successor, self.transport = successor, None
         self.site.lobby.leave(self)
-        transport.unregisterProducer()
+        if self._isBegun:
+            transport.unregisterProducer()
         # A request and its channel refer to each other, and would stay in memory until the next
         # garbage collection.
         self.requests.clear()
@@ -310,6 +268,7 @@ class BoundedSite(Site):
     """
 
     protocol = BoundedChannel  # type: ignore[assignment]
+    timeOut: float
     log_ = Logger(namespace="aerostack.net.http.base")
     displayTracebacks = False
     noisy = False

@@ -12,8 +12,8 @@ from twisted.internet.defer import succeed
 from twisted.web import http
 
 from aerostack.net import intake
-from aerostack.net.http import server
-from aerostack.net.http.server import LEAST
+from aerostack.net.http import lobby, server
+from aerostack.net.http.lobby import LEAST
 from aerostack.settings.settings import Config
 from aerostack.testing import SECRET_KEY
 from tests.live.campaign import SECONDS
@@ -210,9 +210,9 @@ class UnreadTests(Requests):
         longest; a client that reads gets its whole answer.
         """
         size = 16_000_000
-        self.patch(server, "UNSENT", 5 * size // 2)
+        self.patch(lobby, "UNSENT", 5 * size // 2)
         self.patch(self.daemon.front.rpc, "call", lambda *args: succeed("x" * size))
-        lobby = self.daemon.listening.lobby
+        guests = self.daemon.listening.lobby
         request = (
             "POST /internal/hooks/rpc HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
             f"Authorization: Bearer {SECRET_KEY}\r\n\r\n{{}}"
@@ -226,16 +226,16 @@ class UnreadTests(Requests):
                 transport.pauseProducing()
             wire.write(request)
             if number < 2:
-                await self.until(lambda: lobby.unsent >= len(wires) * size)
+                await self.until(lambda: guests.unsent >= len(wires) * size)
         await self.until(lambda: len(wires[3].received) > size)
-        self.assertLessEqual(lobby.unsent, server.UNSENT)
+        self.assertLessEqual(guests.unsent, lobby.UNSENT)
         for wire in wires[:3]:
             transport = wire.transport
             transport.resumeProducing()
         await wires[0].lost
         await self.until(lambda: len(wires[2].received) > size)
         self.assertLess(len(wires[0].received), size)
-        await self.until(lambda: lobby.unsent == 0)
+        await self.until(lambda: guests.unsent == 0)
 
 
 class CrowdTests(Requests):

@@ -9,13 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from aerostack.core.limits.draining import DrainPlan
 from aerostack.core.limits.lag import LagLimit
 from aerostack.net.http.base import JSONResource
-from aerostack.net.http.server import BoundedSite, Lobby
+from aerostack.net.http.lobby import Lobby
+from aerostack.net.http.server import BoundedSite
 from aerostack.net.http.tree import makeTree
 from aerostack.net.intake import Intake
 from aerostack.net.websocket.connections import Connections
@@ -62,18 +65,28 @@ class Plain(JSONResource):
         return 200, {"read": request.content.read().decode("latin-1")}
 
 
+@implementer(ITCPTransport)
 class Wire(StringTransport):
     """
     A client's connection, as the daemon's transport.
 
     @ivar protocol: What the bytes of the client go to.
+    @ivar isUndelayed: Whether small packets are sent at once.
     """
+
+    isUndelayed = False
 
     bufferSize = 65_536
     protocol: Any = None
 
     def _checkState(self) -> None:
         """A real transport may be paused while it closes."""
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """
+        See L{ITCPTransport}.
+        """
+        self.isUndelayed = enabled
 
     def getHandle(self) -> Any:
         """
@@ -130,7 +143,7 @@ class SiteUnderTest:
             Proxies(["127.0.0.1"]),
         )
         opener = Opener(gate, self.connections, world.authenticator, world.wall, False)
-        self.lobby = Lobby(world.limits)
+        self.lobby = Lobby(clock, world.limits)
         self.site = BoundedSite(
             makeTree({"api/realtime": RealtimeResource(opener), "plain": Plain()}),
             clock,

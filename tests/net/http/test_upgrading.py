@@ -256,6 +256,7 @@ class ShortWayTests(SynchronousTestCase):
             self.assertTrue(answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n"))
             self.assertIn(b"Sec-WebSocket-Protocol: aerostack-v1\r\n", answer)
             self.assertTrue(answer.endswith(PONG))
+            self.assertTrue(wire.isUndelayed)
             self.assertEqual(held, (1, 1, 0))
         self.assertEqual(self.read, [])
 
@@ -300,13 +301,47 @@ class ShortWayTests(SynchronousTestCase):
         """
         The time for a request does not run on once the request has come.
         """
-        for delayed in (False, True):
-            site = SiteUnderTest(delayed=delayed)
+        site = SiteUnderTest(delayed=True)
+        wire = site.connect()
+        outcome(site, wire, [request()], False)
+        site.world.clock.pump([1.0] * 100)
+        self.assertFalse(wire.disconnecting)
+        self.assertIn(b"HTTP/1.1 101", outcome(site, wire, [])[0])
+
+    def test_silent(self) -> None:
+        """
+        A connection on which nothing comes, or too little, is closed when the time is over; bytes
+        do not extend the time.
+        """
+        for parts in ([], [b"GET /"], [request()[:40]], [b"GET /plain HTTP/1.1\r\n"]):
+            site = SiteUnderTest(handshakeTimeout=10.0)
             wire = site.connect()
-            outcome(site, wire, [request()], False)
-            self.assertEqual(
-                [call for call in site.world.clock.calls if "timedOut" in str(call.func)], []
-            )
+            site.world.clock.advance(6)
+            outcome(site, wire, parts)
+            site.world.clock.advance(3.9)
+            self.assertFalse(wire.disconnecting, parts)
+            site.world.clock.advance(0.2)
+            self.assertTrue(wire.disconnecting, parts)
+            # These bytes were in flight.
+            wire.protocol.dataReceived(b"x")
+            site.turn()
+            site.lose(wire)
+            self.assertEqual(site.held(), (0, 0, 0))
+            self.assertNotIn("forceAbort", str(site.world.clock.getDelayedCalls()))
+
+    def test_again(self) -> None:
+        """
+        After an answer a client has the whole time for its next request.
+        """
+        for asked in (request(target="/plain"), request(target="/api/realtime?projectId=q")):
+            site = SiteUnderTest(handshakeTimeout=10.0)
+            wire = site.connect()
+            site.world.clock.advance(6)
+            outcome(site, wire, [asked])
+            site.world.clock.advance(9.9)
+            self.assertFalse(wire.disconnecting)
+            site.world.clock.advance(0.2)
+            self.assertTrue(wire.disconnecting)
 
     def test_refusedLater(self) -> None:
         """
