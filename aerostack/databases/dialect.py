@@ -5,6 +5,7 @@ The differences between databases in the SQL of the daemon's own tables.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,8 @@ class Dialect:
         L{aerostack.databases.messagerows.COLUMNS} of each row; at most some thousand rows.
     @ivar selectRepeated: Reads the rows of some topics, publishers' ids and users; see
         L{aerostack.databases.sqlite.messagerows.selectRepeated}.
+    @ivar together: Makes a context for a cursor, in which statements are sent together, up to the
+        first whose rows are read.  An error of one of them is raised there, too.
     @ivar forbidden: Characters that a text cannot hold.
     """
 
@@ -63,6 +66,7 @@ class Dialect:
     standing: str = ""
     finish: Sequence[str] = ()
     sharing: Sequence[str] = ()
+    together: Callable[[Any], AbstractContextManager[Any]] = nullcontext
     forbidden: str = ""
 
     def execute(self, cursor: Any, sql: str, parameters: Sequence[Any] = ()) -> None:

@@ -53,6 +53,7 @@ def keepMessages(
     millisecond after the topic's newest.  So new messages always come after the pages that a
     client has already read.  If a message ends an answer, the answer's checkpoints are deleted.
 
+    @param messages: At least one.
     @param unkept: The ids of messages to delete, if they exist.
     @param again: Finds messages that are there already, because their publishers have sent them to
         another daemon before.  They are not kept twice.
@@ -60,8 +61,10 @@ def keepMessages(
     @raise InDoubt: The database may or may not have kept them.
     """
     try:
-        _begin(cursor, dialect, unkept)
-        result = _insert(cursor, dialect, messages, again)
+        with dialect.together(cursor):
+            _begin(cursor, dialect, unkept)
+            newest = _newest(cursor, dialect, messages)
+        result = _insert(cursor, dialect, messages, again, newest)
     except dialect.refusing:
         # The database refuses the statement, and does not say which of the messages is to blame.
         cursor.execute("ROLLBACK")
@@ -87,7 +90,8 @@ def _insertOne(
     """Write one message, so that the transaction goes on if the database refuses it."""
     cursor.execute("SAVEPOINT message")
     try:
-        (result,) = _insert(cursor, dialect, [message], again)
+        newest = _newest(cursor, dialect, [message])
+        (result,) = _insert(cursor, dialect, [message], again, newest)
     except dialect.refusing as error:
         cursor.execute("ROLLBACK TO message")
         result = Refused(error)
@@ -95,15 +99,25 @@ def _insertOne(
     return result
 
 
+def _newest(cursor: Any, dialect: Dialect, messages: Sequence[Message]) -> dict[str, int]:
+    """Read the newest times of the topics of some messages."""
+    return selectNewest(cursor, dialect, list({message.topic for message in messages}))
+
+
 def _insert(
-    cursor: Any, dialect: Dialect, messages: Sequence[Message], again: Again | None
+    cursor: Any,
+    dialect: Dialect,
+    messages: Sequence[Message],
+    again: Again | None,
+    newest: dict[str, int],
 ) -> list[Kept | Refused]:
-    """Write messages with one statement."""
+    """
+    Write messages with one statement.
+
+    @param newest: See L{_newest}.
+    """
     result: list[Kept | Refused] = []
-    if not messages:
-        return result
     foreign = _foreignEnds(cursor, dialect, messages)
-    newest = selectNewest(cursor, dialect, list({message.topic for message in messages}))
     known = {} if again is None else again(cursor, messages)
     new: list[Kept] = []
     for message in messages:

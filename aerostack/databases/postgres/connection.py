@@ -4,6 +4,7 @@ Connections to PostgreSQL, and the daemon's tables in it.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -25,6 +26,9 @@ from aerostack.databases.postgres.locks import PATIENCE, Lookout
 from aerostack.databases.postgres.settings import settingsSQL
 from aerostack.databases.repeatable import findMessages
 from aerostack.settings.conninfo import Conninfo, parseConninfo
+
+# The driver warns of what goes wrong after an error.  The daemon logs the error.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 OLDEST = 14
 """The oldest version of PostgreSQL that the daemon works with."""

@@ -171,5 +171,7 @@ POSTGRES = Dialect(
     insertMessages=insertMessages,
     selectRepeated=selectRepeated,
     passing=(psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction),
+    # The server may be far away.
+    together=lambda cursor: cursor.connection.pipeline(),
     forbidden="\0",
 )
