@@ -44,7 +44,7 @@ ELSEWHERE = {
     "answers that clients do not read": (
         "tests.live.campaign.test_requests.UnreadTests.test_longest"
     ),
-    "names of topics": "tests.core.topics.test_topics.RememberedTests.test_bounded",
+    "names that the daemon remembers": "tests.core.topics.test_topics.RememberedTests.test_bounded",
     "token streams": "tests.streams.test_streams.AppendTests.test_tooLarge",
     "ends of streams that are not kept yet": (
         "tests.streams.test_keeping.EndKeeperTests.test_bounded"

@@ -216,6 +216,12 @@ class RememberedTests(SynchronousTestCase):
         """
         So many names are remembered, the newest ones, and no long ones.
         """
+        for number in range(2000):
+            checkEvent(f"e{number}", 1000)
+        events = topics._checkEventOften.cache_info()
+        checkEvent("e" * (topics.SHORT + 1), 1000)
+        self.assertEqual(topics._checkEventOften.cache_info(), events)
+        self.assertEqual((events.currsize, events.maxsize), (1024, 1024))
         for number in range(5000):
             parse(f"chat/{number}")
         known = topics._named.cache_info()
