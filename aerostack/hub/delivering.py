@@ -20,7 +20,7 @@ from aerostack.delivery.fanout import Fanout
 from aerostack.delivery.turnend import TurnEnd
 from aerostack.hub.encoding import publicationFrame
 from aerostack.hub.sequencing import ChangeEncoding, Sequencer
-from aerostack.hub.strangers import Strangers
+from aerostack.hub.strangers import Copying, Strangers
 from aerostack.interfaces.messaging import ISubscriber
 from aerostack.interfaces.publishing import IReceiver
 from aerostack.protocol.framing import Frame
@@ -45,6 +45,7 @@ class Delivery:
         registry: Registry[ISubscriber],
         sequencer: Sequencer,
         fill: Callable[[str], Deferred[None] | None],
+        copy: Copying,
     ) -> None:
         """
         @param clock: Lets the fanout go on in later turns.
@@ -52,6 +53,7 @@ class Delivery:
         @param registry: Which subscriber is subscribed to which topics.
         @param sequencer: Gives publications and changes their places.
         @param fill: See L{aerostack.interfaces.logs.ILogSource.fill}.
+        @param copy: See L{aerostack.interfaces.streams.IStreams.copy}.
         """
         self.turnEnd = TurnEnd(clock)
         self.fanout = Fanout(self.turnEnd)
@@ -60,7 +62,7 @@ class Delivery:
         self._now = now
         self._registry = registry
         self._sequencer = sequencer
-        self._strangers = Strangers(sequencer, fill, self.sendToAll)
+        self._strangers = Strangers(sequencer, fill, copy, self.sendToAll)
 
     # What is delivered
 

@@ -23,6 +23,7 @@ from aerostack.hub.delivering import Delivery
 from aerostack.hub.outage import EngineOutage
 from aerostack.hub.presence import PresenceService
 from aerostack.hub.sequencing import Sequencer
+from aerostack.hub.strangers import Copying
 from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.messaging import ISubscriber
 from aerostack.interfaces.publishing import IPublisher
@@ -52,17 +53,19 @@ class Hub:
         source: ILogSource,
         roster: IRoster,
         members: IMembers,
+        copy: Copying,
     ) -> None:
         """
         @param clock: Measures intervals; it is never set.
         @param wall: The time of day, seconds since the epoch; an operator may set it at any
             moment.
+        @param copy: See L{aerostack.interfaces.streams.IStreams.copy}.
         """
         self._clock = clock
         self._wall = wall
         self.registry: Registry[ISubscriber] = Registry()
         self.sequencer = sequencer
-        self.delivery = Delivery(clock, self.now, self.registry, sequencer, source.fill)
+        self.delivery = Delivery(clock, self.now, self.registry, sequencer, source.fill, copy)
         self.publisher = publisher
         self.source = source
         self.attachments = Attachments(source)

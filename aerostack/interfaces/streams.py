@@ -80,6 +80,14 @@ class IStreams(Interface):
             subscribers.
         """
 
+    def copy(project, stream, place):
+        """
+        Read a page of what of a stream has its place in the topic's log.
+
+        @param place: A L{aerostack.core.answers.copying.Place}.
+        @return: A L{aerostack.core.answers.copying.Page}.  Fails with C{stream_unknown}.
+        """
+
     def get(project, stream):
         """
         Read a stream that runs, or has ended; the history has those that have ended long ago.

@@ -115,7 +115,14 @@ class ClientServices:
         @param sessions: Gives all sessions, in order of opening.
         """
         self.hub = Hub(
-            clock, wall, node.sequencer, node.publisher, node.source, node.roster, node.members
+            clock,
+            wall,
+            node.sequencer,
+            node.publisher,
+            node.source,
+            node.roster,
+            node.members,
+            node.streams.copy,
         )
         self.feeds = TableFeed(
             clock,

@@ -198,7 +198,7 @@ class Checkpointer:
         answer.record, answer.terms, answer.began = record.id, terms, about.began
         answer.producer, answer.epoch = record.producer, record.epoch
         answer.head = headOf(answer)
-        answer.isShown = True
+        answer.isShown, answer.isMirror = True, False
         written = self._written[answer] = _Written(record, editions=about.editions)
         for each in stored.parts:
             self._join(answer, each, about.editions.get(each.name, 0))

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.answers.answer import STREAMING, Answer, End
+from aerostack.core.answers.copying import Page, Place
 from aerostack.core.answers.requests import (
     Append,
     Ended,
@@ -36,6 +37,9 @@ KIND = "st"
 
 PATIENCE = 10.0
 """For how many seconds a call waits for the other nodes.  An end waits for the database."""
+
+COPYING = 3.0
+"""For how many seconds a topic's subscribers wait for the beginning of a stream."""
 
 _UNKNOWN = "stream_unknown"
 
@@ -144,7 +148,15 @@ class _Stop(msgspec.Struct, frozen=True, array_like=True, tag=8):
         return Stop(self.stream, self.topic, self.epoch, self.state, self.by, self.reason)
 
 
-_Call = _Stop | _Start | _Append | _End | _Beat | _Leave | _Find | _Cancel | _Get
+class _Copy(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """L{IStreams.copy}."""
+
+    project: str
+    stream: str
+    place: Place
+
+
+_Call = _Copy | _Stop | _Start | _Append | _End | _Beat | _Leave | _Find | _Cancel | _Get
 
 
 class _Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -321,6 +333,13 @@ class NodeStreams:
         cancelled: Deferred[Any] = self._streams.cancel(project, stream, by)
         return cancelled.addErrback(self._elsewhere, _Cancel(project, stream, by), Ended)
 
+    def copy(self, project: str, stream: str, place: Place) -> Deferred[Page]:
+        """
+        See L{IStreams.copy}.
+        """
+        copied: Deferred[Any] = self._streams.copy(project, stream, place)
+        return copied.addErrback(self._elsewhere, _Copy(project, stream, place), Page)
+
     def get(self, project: str, stream: str) -> Deferred[Found]:
         """
         See L{IStreams.get}.
@@ -380,7 +399,8 @@ class NodeStreams:
         """
         if not _isUnknown(failure) or self._nodes.isAlone:
             return failure
-        asked: Deferred[Any] = self._nodes.ask(KIND, _encode(call), PATIENCE)
+        patience = COPYING if isinstance(call, _Copy) else PATIENCE
+        asked: Deferred[Any] = self._nodes.ask(KIND, _encode(call), patience)
         return asked.addCallback(self._choose, failure, call, kind)
 
     def _choose(
@@ -442,6 +462,8 @@ class NodeStreams:
             return streams.find(call.project, call.stream)
         if isinstance(call, _Cancel):
             return streams.cancel(call.project, call.stream, call.by)
+        if isinstance(call, _Copy):
+            return streams.copy(call.project, call.stream, call.place)
         return streams.get(call.project, call.stream)
 
 

@@ -29,6 +29,7 @@ from aerostack.core.answers.answer import (
 )
 from aerostack.core.answers.answers import Answers
 from aerostack.core.answers.checkpoints import StoredAnswer
+from aerostack.core.answers.copying import Page, Place, pageOf
 from aerostack.core.answers.part import Part
 from aerostack.core.answers.requests import (
     Append,
@@ -483,6 +484,13 @@ class Streams:
         elif answer.state != CANCELLED:
             return fail(ended(answer))
         return self._outcomeOf(run)
+
+    def copy(self, project: str, stream: str, place: Place) -> Deferred[Page]:
+        """
+        See L{IStreams.copy}.
+        """
+        run = self._find(project, stream)
+        return fail(unknown(stream)) if run is None else succeed(pageOf(run.answer, place))
 
     def get(self, project: str, stream: str) -> Deferred[Found]:
         """

@@ -75,7 +75,7 @@ class Front:
         self.source = source
         none: Any = None
         self.hub = Hub(
-            machine.clock, machine.clock.seconds, sequencer, publisher, source, none, none
+            machine.clock, machine.clock.seconds, sequencer, publisher, source, none, none, none
         )
         self.listeners: dict[str, Listener] = {}
 

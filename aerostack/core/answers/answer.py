@@ -126,6 +126,7 @@ class Answer:
     @ivar isReleased: Whether its text was forgotten, because it has ended a while ago.
     @ivar head: A JSON object that clients get with its beginning; empty if its id says all.
     @ivar last: The offset in the topic's log of its newest entry.
+    @ivar isMirror: Whether another process judges it.
     @ivar isUnseen: Whether subscribers of this process lack its beginning.
     @ivar size: About how many bytes of memory it takes.
     @ivar first: How many milliseconds its first text took to come; L{None} before, and where
@@ -146,6 +147,7 @@ class Answer:
     head: bytes = b""
     last: int = 0
     isShown: bool = False
+    isMirror: bool = False
     isUnseen: bool = False
     size: int = OVERHEAD
     first: int | None = None
@@ -290,6 +292,7 @@ class Answer:
         Go back to what has its place in the topic's log: another process judges it from now on.
         """
         self.end = None
+        self.isMirror = True
         for part in self.parts.values():
             part.cut()
         self.size = OVERHEAD + sum(part.size for part in self.parts.values())

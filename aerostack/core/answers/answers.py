@@ -193,6 +193,7 @@ class Answers:
             # Another process has begun it.
             answer = Answer(mark.stream, mark.stream, topic, Terms(), publication.timestamp)
             answer.head = b"" if mark.part else publication.data
+            answer.isMirror = True
             self.enter(answer)
         answer.isShown = True
         if mark.state:

@@ -21,6 +21,7 @@ from aerostack.workers.messages.streams import (
     BeatStream,
     CancelStream,
     ClearStreams,
+    CopyStream,
     EndStream,
     FindStream,
     GetStream,
@@ -30,6 +31,7 @@ from aerostack.workers.messages.streams import (
     RunningValue,
     StartStream,
     StopStream,
+    StreamCopied,
     StreamEnded,
     StreamFacts,
     StreamGrown,
@@ -67,6 +69,7 @@ class WorkerStreams:
             FindStream: self._find,
             CancelStream: self._cancel,
             GetStream: self._get,
+            CopyStream: self._copy,
         }
 
     def greet(self, link: Link, topic: str) -> None:
@@ -180,6 +183,10 @@ class WorkerStreams:
     def _cancel(self, link: Link, message: CancelStream) -> Deferred[StreamEnded]:
         asked: Deferred[Any] = self._streams.cancel(message.project, message.stream, message.by)
         return asked.addCallback(_ended)
+
+    def _copy(self, link: Link, message: CopyStream) -> Deferred[StreamCopied]:
+        asked: Deferred[Any] = self._streams.copy(message.project, message.stream, message.place)
+        return asked.addCallback(StreamCopied)
 
     def _get(self, link: Link, message: GetStream) -> Deferred[StreamRead]:
         asked: Deferred[Any] = self._streams.get(message.project, message.stream)

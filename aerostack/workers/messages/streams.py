@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from aerostack.core.answers.answer import End, Terms
+from aerostack.core.answers.copying import Page, Place
 from aerostack.core.answers.requests import (
     Append,
     Ended,
@@ -286,6 +287,25 @@ class StreamRead(Struct, frozen=True, array_like=True, tag=162):
         return Found(self.topic, self.data)
 
 
+class CopyStream(Struct, frozen=True, array_like=True, tag=168):
+    """
+    Read a page of a stream; see L{IStreams.copy<aerostack.interfaces.streams.IStreams>}.  The
+    answer is a L{StreamCopied}.
+    """
+
+    project: str
+    stream: str
+    place: Place
+
+
+class StreamCopied(Struct, frozen=True, array_like=True, tag=169):
+    """
+    A page of a stream.
+    """
+
+    page: Page
+
+
 class StopStream(Struct, frozen=True, array_like=True, tag=163):
     """
     A producer at the worker is to send no more; the other fields are those of L{Stop}.
@@ -375,6 +395,8 @@ KINDS: tuple[type[Struct], ...] = (
     CancelStream,
     GetStream,
     StreamRead,
+    CopyStream,
+    StreamCopied,
     StopStream,
     ClearStreams,
     RunningStream,

@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from aerostack.core.answers.answer import Answer, End, Terms
 from aerostack.core.answers.answers import Answers
+from aerostack.core.answers.copying import Page, Place
 from aerostack.core.answers.requests import (
     Ended,
     Facts,
@@ -33,6 +34,7 @@ from aerostack.workers.messages.streams import (
     BeatStream,
     CancelStream,
     ClearStreams,
+    CopyStream,
     EndStream,
     FindStream,
     GetStream,
@@ -41,6 +43,7 @@ from aerostack.workers.messages.streams import (
     RunningText,
     RunningValue,
     StopStream,
+    StreamCopied,
     StreamEnded,
     StreamFacts,
     StreamGrown,
@@ -184,6 +187,16 @@ class RemoteStreams:
         """
         return self._ask(CancelStream(project, stream, by)).addCallback(_ended)
 
+    def copy(self, project: str, stream: str, place: Place) -> Deferred[Page]:
+        """
+        See L{IStreams.copy}.
+        """
+
+        def copied(answer: StreamCopied) -> Page:
+            return answer.page
+
+        return self._ask(CopyStream(project, stream, place)).addCallback(copied)
+
     def get(self, project: str, stream: str) -> Deferred[Found]:
         """
         See L{IStreams.get}.
@@ -217,7 +230,7 @@ class RemoteStreams:
     def _enter(self, message: RunningStream) -> None:
         answer = Answer(message.stream, message.stream, message.topic, Terms(), message.began)
         answer.head = message.head
-        answer.isShown = True
+        answer.isShown = answer.isMirror = True
         self._answers.enter(answer)
 
     def _grow(self, message: RunningText) -> None:

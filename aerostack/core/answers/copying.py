@@ -1,0 +1,96 @@
+"""
+Brings what an answer has from the process that judges it to one that has not seen its beginning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aerostack.core.answers.answer import Answer, Terms
+from aerostack.core.answers.units import units
+
+LARGEST = 65_536
+"""How many characters of text a page has, about.  One value may come on top."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where a page begins.
+
+    @ivar part: How many parts were copied.
+    @ivar at: How much of the next one's text, UTF-16 units.
+    """
+
+    part: int = 0
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    A piece of an answer.
+
+    @ivar began: See L{Answer}.
+    @ivar head: See L{Answer}.
+    @ivar texts: Pieces of text: the part's id and kind, where the piece begins, and the piece.
+    @ivar values: The values of parts: the part's id and kind, and JSON.
+    @ivar next: Where the next page begins; L{None} behind the last one.
+    """
+
+    began: int
+    head: bytes
+    texts: list[tuple[str, str, int, str]]
+    values: list[tuple[str, str, bytes]]
+    next: Place | None
+
+
+def pageOf(answer: Answer, place: Place, most: int = LARGEST) -> Page:
+    """
+    Make a page of what of an answer has its place in the topic's log.
+
+    @param most: After how many characters the page ends.
+    """
+    page = Page(answer.began, answer.head, [], [], None)
+    at = place.at
+    for number, part in enumerate(tuple(answer.parts.values())[place.part :], place.part):
+        for start, text, _ in part.pieces(min(at, part.shown), part.shown):
+            if most <= 0:
+                return Page(page.began, page.head, page.texts, page.values, Place(number, start))
+            page.texts.append((part.name, part.kind, start, text))
+            most -= len(text)
+        if part.value is not None:
+            page.values.append((part.name, part.kind, part.value))
+            most -= len(part.value)
+        at = 0
+        if most <= 0 and number + 1 < len(answer.parts):
+            return Page(page.began, page.head, page.texts, page.values, Place(number + 1))
+    return page
+
+
+def takePage(copy: Answer | None, topic: str, stream: str, page: Page) -> Answer:
+    """
+    Add a page to a copy of an answer.
+
+    @param copy: What the pages before were; L{None} before the first.
+    @param topic: The canonical topic.
+    """
+    if copy is None:
+        copy = Answer(stream, stream, topic, Terms(), page.began)
+        copy.head = page.head
+        copy.isShown = copy.isMirror = True
+    for name, kind, start, text in page.texts:
+        copy.show(name, kind, start, text)
+    for name, kind, value in page.values:
+        copy.put(name, kind, value)
+    return copy
+
+
+def lacksText(answer: Answer, part: str, at: int, text: str) -> bool:
+    """
+    Whether an answer has a hole before a text that has its place in the topic's log.
+
+    @param at: Where the text begins, UTF-16 units; negative if it is no text.
+    """
+    known = answer.parts.get(part)
+    return at >= 0 and (known is None or known.shown < at + units(text))
