@@ -10,6 +10,8 @@ from random import Random
 from typing import Any
 
 from aerostack.core.answers.units import units
+from aerostack.core.replay.log import Depth
+from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from tests.streams.watching import TOPIC, StreamCase, Watcher
 
 STREAMS = ("a1", "a2", "a3")
@@ -24,14 +26,20 @@ class Reader(Watcher):
 
     @ivar isSlow: Whether its socket is full.
     @ivar isPlain: Whether it has come once and has never been cut off.
+    @ivar gaps: How often the daemon did not have any more what it had missed.
     @ivar resets: How often text of each stream was taken back.
     """
 
     isSlow = False
     isPlain = True
+    gaps = 0
     resets: Mapping[str, int] = {}
 
     def _handle(self, frame: dict[str, Any]) -> None:
+        if frame["type"] == "subscribed" and "gap" in frame:
+            # Streams that have ended meanwhile are in the history.
+            self.gaps += 1
+            self.texts.clear()
         super()._handle(frame)
         if frame.get("event") != "hi":
             return
@@ -50,6 +58,7 @@ class ModelTests(StreamCase):
     """
 
     runs = 150
+    gaps = 0
 
     def test_model(self) -> None:
         """
@@ -233,3 +242,20 @@ class ModelTests(StreamCase):
             kept = {data["id"]: data["text"] for data in map(json.loads, found)}
             self.assertEqual(kept, self.whole)
             self.assertEqual(first.events.count("ai:done"), len(self.ended))
+        self.gaps += sum(reader.gaps for reader in self.readers)
+
+
+class ShallowTests(ModelTests):
+    """
+    The same where the log of the topic has the newest entries only, so that clients that come back
+    get the texts as they are instead of what they missed.
+    """
+
+    rules = TopicPolicies([], TopicPolicy(Depth(4, 1_000_000, 300.0)))
+
+    def test_model(self) -> None:
+        """
+        Every watcher has the exact text of each stream that still runs, also behind a gap.
+        """
+        super().test_model()
+        self.assertGreater(self.gaps, self.runs // 10)

@@ -9,6 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.answers.units import after, units
+from aerostack.core.topics.policies import TopicPolicies
 from aerostack.testing import SECRET_KEY, MemoryClient, World
 
 TOPIC = "ai-chat/7"
@@ -84,10 +85,14 @@ class Watcher:
 class StreamCase(SynchronousTestCase):
     """
     A world with a producer and a watcher who is there from the beginning.
+
+    @ivar rules: How deep the logs of topics are; L{None} for as deep as usual.
     """
 
+    rules: TopicPolicies | None = None
+
     def setUp(self) -> None:
-        self.world = World()
+        self.world = World(rules=self.rules)
         self.producer = self.world.connect(key=SECRET_KEY)
         self.early = Watcher(self.world.connect(userId="early"))
         self.early.subscribe()
