@@ -57,10 +57,12 @@ class IStreams(Interface):
         @return: An L{aerostack.core.answers.requests.Started}.
         """
 
-    def leave(project, stream, epoch):
+    def leave(project, stream, epoch, stopped):
         """
-        Note that the connection of a stream's producer is gone.  This never fails.
+        Note that the connection of a stream's producer is gone.  This never fails.  If the producer
+        has started again since, over another connection, nothing happens.
 
+        @param stopped: What L{start} was given.
         @return: L{None}.
         """
 

@@ -75,7 +75,7 @@ class Producing:
         """
         produced, self._produced = self._produced, None
         for stream, (epoch, _) in (produced or {}).items():
-            self._context.streams.leave(self._project, stream, epoch)
+            self._context.streams.leave(self._project, stream, epoch, self._stopped)
 
     def reauthorize(self) -> Iterator[None]:
         """
@@ -86,7 +86,7 @@ class Producing:
                 self._context.feeds.permit(self._session.identity, Action.STREAM, topic)
             except RealtimeError as error:
                 self._forget(stream, epoch)
-                self._context.streams.leave(self._project, stream, epoch)
+                self._context.streams.leave(self._project, stream, epoch, self._stopped)
                 self._session.sendError(error, None, topic.canonical)
             yield
 
@@ -125,7 +125,7 @@ class Producing:
 
     def _started(self, started: Started, messageId: MessageId | None) -> None:
         if self._isOver:
-            self._context.streams.leave(self._project, started.stream, started.epoch)
+            self._context.streams.leave(self._project, started.stream, started.epoch, self._stopped)
             return
         if self._produced is None:
             self._produced = {}

@@ -304,7 +304,9 @@ class NodeStreams:
         known: Deferred[Any] = self._streams.beat(project, stream, epoch)
         return known.addErrback(self._elsewhere, _Beat(project, stream, epoch), Started)
 
-    def leave(self, project: str, stream: str, epoch: int) -> Deferred[None]:
+    def leave(
+        self, project: str, stream: str, epoch: int, stopped: Stopped | None
+    ) -> Deferred[None]:
         """
         See L{IStreams.leave}.
         """
@@ -312,7 +314,7 @@ class NodeStreams:
         found: Deferred[Any] = self._streams.find(project, stream)
 
         def known(_: Facts) -> None:
-            self._streams.leave(project, stream, epoch)
+            self._streams.leave(project, stream, epoch, stopped)
 
         def unknown(_: Failure) -> None:
             self._nodes.tell(KIND, _encode(_Leave(project, stream, epoch)))
@@ -457,7 +459,8 @@ class NodeStreams:
         if isinstance(call, _Beat):
             return streams.beat(call.project, call.stream, call.epoch)
         if isinstance(call, _Leave):
-            return streams.leave(call.project, call.stream, call.epoch)
+            # A producer at another node cannot be told.
+            return streams.leave(call.project, call.stream, call.epoch, None)
         if isinstance(call, _Find):
             return streams.find(call.project, call.stream)
         if isinstance(call, _Cancel):

@@ -395,12 +395,14 @@ class Streams:
         except RealtimeError as error:
             return fail(error)
 
-    def leave(self, project: str, stream: str, epoch: int) -> Deferred[None]:
+    def leave(
+        self, project: str, stream: str, epoch: int, stopped: Stopped | None
+    ) -> Deferred[None]:
         """
         See L{IStreams.leave}.
         """
         run = self._find(project, stream)
-        if run is not None and run.answer.epoch == epoch:
+        if run is not None and run.answer.epoch == epoch and run.stopped == stopped:
             run.stopped = None
             run.due = min(run.due, self._clock.seconds() + LEFT)
         return succeed(None)

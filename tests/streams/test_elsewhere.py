@@ -192,7 +192,8 @@ class NodeStreamsTests(StreamCase):
         """
         The other nodes are told of a producer whose connection is gone.
         """
-        self.successResultOf(self.streams.leave("p", "a1", 1))
+        self.successResultOf(self.streams.start(TOPIC, StartRequest(Terms(), "a1", "run")))
+        self.successResultOf(self.streams.leave("p", "a1", 1, None))
         (told,) = self.nodes.told
         self.successResultOf(self.there(told, 1.0))
         self.wait(12)

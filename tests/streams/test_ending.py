@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aerostack.testing import SECRET_KEY
 from tests.answers import codes
 from tests.streams.watching import TOPIC, StreamCase
 
@@ -134,6 +135,22 @@ class EndTests(StreamCase):
         self.assertEqual(
             {name: e["reason"] for name, e in self.early.ends.items()}, {"a1": "lease"}
         )
+
+    def test_connectedAgain(self) -> None:
+        """
+        A producer that has connected anew, before its old connection is known to be gone, keeps its
+        lease, and is told when a user cancels the stream.
+        """
+        self.start("b1", producer="run", owner="ann", lease=60_000)
+        old, self.producer = self.producer, self.world.connect(key=SECRET_KEY)
+        self.start("b1", producer="run")
+        old.die()
+        self.wait(30)
+        self.producer.take()
+        self.world.connect(key=SECRET_KEY).send(type="stream_cancel", stream="b1")
+        self.world.advance(0.1)
+        (stop,) = self.producer.take()
+        self.assertEqual((stop["type"], stop["state"]), ("stream_stop", "cancelled"))
 
     def test_stalled(self) -> None:
         """

@@ -15,6 +15,7 @@ from aerostack.core.answers.requests import Ended, Facts, Stop
 from aerostack.core.replay.publications import Publication
 from aerostack.core.topics.topics import projectOf, topicOf
 from aerostack.interfaces.streams import IStreams
+from aerostack.streams.run import Stopped
 from aerostack.workers.hub.links import Link
 from aerostack.workers.messages.streams import (
     AppendStream,
@@ -54,8 +55,9 @@ class WorkerStreams:
         """
         self._streams = streams
         self._answers = answers
-        # By link, the streams that its clients produce: their projects, ids and epochs.
-        self._produced: dict[Link, set[tuple[str, str, int]]] = {}
+        # By link, the streams that its clients produce, by their projects, ids and epochs, with
+        # what tells the client to stop.
+        self._produced: dict[Link, dict[tuple[str, str, int], Stopped]] = {}
         # By link, the topics of which it was sent streams when it attached them.
         self._greeted: dict[Link, set[str]] = {}
         # By link, how many subscribers topics have.
@@ -113,8 +115,8 @@ class WorkerStreams:
         """
         self._watchers.pop(link, None)
         self._greeted.pop(link, None)
-        for project, stream, epoch in self._produced.pop(link, ()):
-            self._streams.leave(project, stream, epoch)
+        for (project, stream, epoch), stopped in self._produced.pop(link, {}).items():
+            self._streams.leave(project, stream, epoch, stopped)
 
     def _start(self, link: Link, message: StartStream) -> Deferred[StreamStarted]:
         topic = topicOf(message.topic)
@@ -136,7 +138,7 @@ class WorkerStreams:
         def started(answer: Any) -> StreamStarted:
             if message.number:
                 produced = topic.project, answer.stream, answer.epoch
-                self._produced.setdefault(link, set()).add(produced)
+                self._produced.setdefault(link, {})[produced] = stopped
             return streamStarted(answer)
 
         asked: Deferred[Any] = self._streams.start(
@@ -144,12 +146,14 @@ class WorkerStreams:
         )
         return asked.addCallback(started)
 
-    def _forget(self, link: Link, project: str, stream: str, epoch: int) -> None:
+    def _forget(self, link: Link, project: str, stream: str, epoch: int) -> Stopped | None:
         produced = self._produced.get(link)
-        if produced is not None:
-            produced.discard((project, stream, epoch))
-            if not produced:
-                del self._produced[link]
+        if produced is None:
+            return None
+        stopped = produced.pop((project, stream, epoch), None)
+        if not produced:
+            del self._produced[link]
+        return stopped
 
     def _append(self, link: Link, message: AppendStream) -> Deferred[StreamGrown]:
         operations = [each.operation for each in message.operations]
@@ -170,8 +174,9 @@ class WorkerStreams:
         return asked.addCallback(streamStarted)
 
     def _leave(self, link: Link, message: LeaveStream) -> None:
-        self._forget(link, message.project, message.stream, message.epoch)
-        self._streams.leave(message.project, message.stream, message.epoch)
+        stopped = self._forget(link, message.project, message.stream, message.epoch)
+        if stopped is not None:
+            self._streams.leave(message.project, message.stream, message.epoch, stopped)
 
     def _find(self, link: Link, message: FindStream) -> Deferred[StreamFacts]:
         def found(facts: Facts) -> StreamFacts:

@@ -163,12 +163,16 @@ class RemoteStreams:
 
         return self._ask(BeatStream(project, stream, epoch)).addCallback(known)
 
-    def leave(self, project: str, stream: str, epoch: int) -> Deferred[None]:
+    def leave(
+        self, project: str, stream: str, epoch: int, stopped: Callable[[Stop], object] | None
+    ) -> Deferred[None]:
         """
         See L{IStreams.leave}.
         """
-        self._forget(project, stream, epoch)
-        self._hub.send(LeaveStream(project, stream, epoch))
+        number = self._numbers.get((project, stream, epoch), 0)
+        if self._stopped.get(number) == stopped:
+            self._forget(project, stream, epoch)
+            self._hub.send(LeaveStream(project, stream, epoch))
         return succeed(None)
 
     def find(self, project: str, stream: str) -> Deferred[Facts]:
