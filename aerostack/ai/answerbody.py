@@ -19,7 +19,9 @@ from aerostack.protocol.completions import CompletionReader
 LINGER = 1.0
 """Seconds that a connection has after the last event for the end of the answer's body."""
 
-_BROKEN = "The model broke its answer off."
+
+def _broken() -> RealtimeError:
+    return RealtimeError("model_failed", "The model broke its answer off.")
 
 
 class Fault(Exception):
@@ -102,13 +104,17 @@ class AnswerBody(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self.done.called:
             return
+        if len(data) > sse.EVENT_BYTES:
+            # It was compressed, and nothing that a model says compresses so well.
+            self._end(Fault("it sent too much at once", _broken(), None))
+            return
         if self._isPaused:
             self._held.append(data)
             return
         try:
             self._take(self._completion, self._events.feed(data))
         except sse.EventTooLarge as error:
-            self._end(Fault(str(error), RealtimeError("model_failed", _BROKEN), None))
+            self._end(Fault(str(error), _broken(), None))
         except Fault as fault:
             self._end(fault)
         else:

@@ -21,6 +21,9 @@ ANSWER, REFUSAL, THOUGHT = "0", "refusal", "r0"
 CALLS = 128
 """How many calls of tools a completion may have."""
 
+USAGE_BYTES = 16_384
+"""How many bytes the numbers of tokens may have, which all watchers get.  Others count as none."""
+
 _ID_LENGTH = 200
 
 
@@ -118,7 +121,7 @@ class CompletionReader:
             raise BrokenCompletion("it sent what is no chunk of a completion") from None
         if bytes(chunk.error) != b"null":
             raise BrokenCompletion("it sent an error in the middle of the answer")
-        if bytes(chunk.usage) != b"null":
+        if bytes(chunk.usage) != b"null" and len(bytes(chunk.usage)) <= USAGE_BYTES:
             self.usage = makeReadable(bytes(chunk.usage))
         grown: list[Growth] = []
         for choice in chunk.choices or ():

@@ -409,3 +409,14 @@ class UpstreamTests(SynchronousTestCase):
         data = gzip.compress(chunk({"content": "a"}) + chunk(reason="stop") + DONE)
         taker = self.ask(ModelAnswer([data], headers=head))
         self.assertEqual((taker.text, taker.outcome), ("a", Outcome()))
+
+    def test_bomb(self) -> None:
+        """
+        A server that sends few bytes which stand for very many is let go.
+        """
+        head = {"content-type": "text/event-stream", "content-encoding": "gzip"}
+        data = gzip.compress(b"\n" * 3_000_000)
+        taker = self.ask(ModelAnswer([data, HANG], headers=head))
+        self.assertEqual(taker.error.code, "model_failed")
+        self.agent.flush()
+        self.assertEqual((len(self.server.asked), self.server.open), (1, 0))

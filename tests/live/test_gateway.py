@@ -11,7 +11,7 @@ from typing import Any
 import treq
 from twisted.web.client import Agent
 
-from aerostack.net.http import eventstream
+from aerostack.net.http import eventstream, gateway
 from aerostack.protocol.sse import EventReader
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from aerostack.testing.models import (
@@ -295,6 +295,22 @@ class GatewayTests(ModelTests):
         await self.sleep(0.5)
         self.assertLess(self.daemon.listening.lobby.unsent, 4_000_000)
         wire.drop()
+
+    async def test_long(self) -> None:
+        """
+        An answer that does not end is broken off, and the model is let go.
+        """
+        self.assumeOne("changes a bound of the process that serves clients")
+        self.patch(gateway, "MOST", 100)
+        for stream in (True, False):
+            self.model.answers[:] = [ModelAnswer([chunk({"content": "x" * 60})] * 2, ending=HANG)]
+            response = await self.open(stream=stream)
+            content = await treq.content(response)
+            if stream:
+                *_, last = EventReader().feed(content)
+                content = last.data
+            self.assertEqual(json.loads(content)["error"]["code"], "too_large")
+            await self.until(lambda: not self.model.open)
 
     async def test_leaves(self) -> None:
         """

@@ -19,6 +19,7 @@ from aerostack.protocol.completions import (
     CALLS,
     REFUSAL,
     THOUGHT,
+    USAGE_BYTES,
     BrokenCompletion,
     CompletionReader,
     CompletionWriter,
@@ -213,6 +214,13 @@ class ReaderTests(SynchronousTestCase):
         reader, _ = read(*(chunk({"tool_calls": [named(n, "f")]}) for n in range(CALLS)))
         with self.assertRaises(BrokenCompletion):
             reader.feed(chunk({"tool_calls": [named(CALLS, "f")]}))
+
+    def test_longUsage(self) -> None:
+        """
+        Numbers of tokens that are too long for all watchers are none.
+        """
+        reader, _ = read(json.dumps({"usage": {"note": "x" * USAGE_BYTES}}))
+        self.assertIsNone(reader.usage)
 
     def test_everyByte(self) -> None:
         """

@@ -167,10 +167,9 @@ class _Whole:
     def grown(self, growths: Sequence[Growth]) -> None:
         for growth in growths:
             self._writer.write(growth)
-            self._size += len(growth.text) if isinstance(growth, Grown) else 0
+        self._size += _textOf(growths)
         if self._size > MOST:
-            error = RealtimeError("too_large", f"The answer has more than {MOST} characters.")
-            self._refuse(error)
+            self._refuse(_tooLarge())
 
     def _refuse(self, error: RealtimeError) -> None:
         """Let the model go, and answer with an error."""
@@ -207,6 +206,7 @@ class _Streamed:
         asked: ChatRequest,
     ) -> None:
         self.done: Deferred[int] = Deferred()
+        self._size = 0
         self._writer = writer
         self._wantsUsage = asked.wantsUsage
         self._reply: IReply = model.ask(asked, self)
@@ -220,6 +220,10 @@ class _Streamed:
         self.done.callback(NOT_DONE_YET)
 
     def grown(self, growths: Sequence[Growth]) -> None:
+        self._size += _textOf(growths)
+        if self._size > MOST:
+            self._refuse(_tooLarge())
+            return
         self._send([chunk for growth in growths for chunk in self._writer.write(growth)])
 
     def ended(self, outcome: Outcome) -> None:
@@ -237,7 +241,7 @@ class _Streamed:
         self._reply.cancel()
 
     def _refuse(self, error: RealtimeError) -> None:
-        """Let the model go, because the client's rights have ended."""
+        """Let the model go, because the client is to get no more."""
         self._reply.cancel()
         self._fail(error)
 
@@ -254,3 +258,12 @@ class _Streamed:
     def _send(self, values: Sequence[Any]) -> None:
         self._stream.begin()
         self._stream.write(b"".join(sse.writeEvent(encodeValue(value)) for value in values))
+
+
+def _textOf(growths: Sequence[Growth]) -> int:
+    """How many characters an answer has grown by."""
+    return sum(len(growth.text) for growth in growths if isinstance(growth, Grown))
+
+
+def _tooLarge() -> RealtimeError:
+    return RealtimeError("too_large", f"The answer has more than {MOST} characters.")
