@@ -15,7 +15,6 @@ from aerostack.core.answers.requests import Ended, Facts, Stop
 from aerostack.core.replay.publications import Publication
 from aerostack.core.topics.topics import projectOf, topicOf
 from aerostack.interfaces.streams import IStreams
-from aerostack.streams.run import Stopped
 from aerostack.workers.hub.links import Link
 from aerostack.workers.messages.streams import (
     AppendStream,
@@ -40,6 +39,10 @@ from aerostack.workers.messages.streams import (
     StreamStarted,
     streamStarted,
 )
+
+
+Stopped = Callable[[Stop], object]
+"""Tells a producer that it is to send no more."""
 
 
 class WorkerStreams:

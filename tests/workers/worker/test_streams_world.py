@@ -26,6 +26,7 @@ from aerostack.workers.worker.logs import RemoteLogs
 from aerostack.workers.worker.publishing import RemotePublisher
 from aerostack.workers.worker.streams import RemoteStreams, StreamedLogs
 from tests.streams import (
+    test_badinput,
     test_checkpointing,
     test_emitted,
     test_ending,
@@ -38,6 +39,7 @@ from tests.streams import (
 from tests.workers.joined import End, WireChannel, WireClock
 
 MODULES = (
+    test_badinput,
     test_checkpointing,
     test_emitted,
     test_ending,
