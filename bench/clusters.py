@@ -11,7 +11,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -31,7 +31,7 @@ listen = ["tcp:{port}:interface=127.0.0.1"]
 {engine}
 [projects.bench]
 public_key = "{key}"
-"""
+{project}"""
 
 PATIENCE = 60.0
 """Seconds that a part may take to come back.  It is far more than it needs."""
@@ -42,6 +42,10 @@ STARTS = 3
 OUTAGES = (0.0, 0.5, 1.0, 5.0)
 """Seconds until a node or the Valkey server is started again.  The longest is more than the
 C{engine.patience} of 3 seconds."""
+
+AWAY = (1.0, 30.0)
+"""Seconds until a node is started again whose streams others take.  The longest is more than they
+need to find its death."""
 
 WORKER_PAUSE = 15.5
 """Seconds between the deaths of two workers.  The daemon ends if five die within a minute."""
@@ -70,23 +74,65 @@ class Cluster(Protocol):
         """End all processes."""
 
 
-class Workers:
+class Single:
     """
-    One daemon with L{WORKERS} workers, on SQLite.  They are killed in turn.
+    One daemon in one process, on SQLite.  It is killed, and started again at once.
     """
 
-    def __init__(self, directory: Path, chance: random.Random) -> None:
+    def __init__(self, directory: Path, chance: random.Random, project: str = "") -> None:
+        """
+        @param project: More lines of the configuration, the first ones for the project.
+        """
+        self.ports = [freePort()]
+        self._directory = directory
+        self._project = project
+
+    def start(self) -> None:
+        database = f'url = "sqlite:///{self._directory / "rt.db"}"'
+        self._daemon = _daemon(
+            self._directory, "rt", self.ports[0], database, project=self._project
+        )
+        self._daemon.wait(PATIENCE)
+
+    def kill(self) -> None:
+        self._daemon.kill()
+        self.start()
+
+    def stop(self) -> None:
+        self._daemon.stop()
+
+
+class Workers:
+    """
+    One daemon with several workers, on SQLite.  They are killed in turn.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        chance: random.Random,
+        count: int = WORKERS,
+        project: str = "",
+    ) -> None:
+        """
+        @param count: How many workers.
+        @param project: More lines of the configuration, the first ones for the project.
+        """
         self.ports = [freePort()]
         self._directory = directory
         self._chance = chance
+        self._count = count
+        self._project = project
         # When the last worker was killed, seconds, and how many were.
         self._killed = 0.0
         self._kills = 0
 
     def start(self) -> None:
         database = f'url = "sqlite:///{self._directory / "rt.db"}"'
-        server = f"workers = {WORKERS}"
-        self._daemon = _daemon(self._directory, "rt", self.ports[0], database, server)
+        server = f"workers = {self._count}"
+        self._daemon = _daemon(
+            self._directory, "rt", self.ports[0], database, server, project=self._project
+        )
         self._daemon.wait(PATIENCE)
         self._serving()
 
@@ -94,7 +140,7 @@ class Workers:
         time.sleep(max(0.0, self._killed + WORKER_PAUSE - time.monotonic()))
         time.sleep(self._chance.uniform(0, 1))
         workers = _workersOf(self._daemon)
-        os.kill(workers[sorted(workers)[self._kills % WORKERS]], signal.SIGKILL)
+        os.kill(workers[sorted(workers)[self._kills % self._count]], signal.SIGKILL)
         self._killed = time.monotonic()
         self._kills += 1
         self._serving()
@@ -103,7 +149,8 @@ class Workers:
         """Wait until all workers serve clients."""
         _until(
             lambda: (
-                len(_workersOf(self._daemon)) == WORKERS and _healthy(self._daemon, self.ports[0])
+                len(_workersOf(self._daemon)) == self._count
+                and _healthy(self._daemon, self.ports[0])
             ),
             "all workers",
         )
@@ -124,12 +171,16 @@ class Nodes:
         keeps: bool,
         victims: tuple[str, ...],
         workers: int = 1,
+        outages: Sequence[float] = OUTAGES,
+        project: str = "",
     ) -> None:
         """
         @param keeps: Whether the Valkey server writes each change to the disk before it answers;
             else it comes back empty.
         @param victims: What to kill together: C{valkey}, C{node}, C{worker}.
         @param workers: How many workers each daemon has.
+        @param outages: Seconds until what was killed is started again; one of them for each kill.
+        @param project: More lines of the configuration, the first ones for the project.
         """
         self.ports = [freePort(), freePort()]
         self._directory = directory
@@ -137,6 +188,8 @@ class Nodes:
         self._keeps = keeps
         self._victims = victims
         self._workers = workers
+        self._outages = outages
+        self._project = project
         # When a worker of each daemon was killed, seconds.
         self._killed = [0.0, 0.0]
         self._daemons: list[Server] = []
@@ -177,7 +230,7 @@ class Nodes:
                 _killWorker(self._daemons[number], self._chance)
                 self._killed[number] = time.monotonic()
             time.sleep(self._chance.uniform(0, 0.5))
-        time.sleep(self._chance.choice(OUTAGES))
+        time.sleep(self._chance.choice(self._outages))
         if "valkey" in victims:
             self._valkey.start()
         if "node" in victims:
@@ -206,7 +259,15 @@ class Nodes:
         engine = f'[engine]\nurl = "valkey://127.0.0.1:{self._valkey.port}/0"'
         name = f"node{number}"
         workers = f"workers = {self._workers}"
-        return _daemon(self._directory, name, self.ports[number], self._settings, workers, engine)
+        return _daemon(
+            self._directory,
+            name,
+            self.ports[number],
+            self._settings,
+            workers,
+            engine,
+            self._project,
+        )
 
     def _serving(self) -> None:
         """Wait until both daemons have found the Valkey server's death, and are connected."""
@@ -216,11 +277,19 @@ class Nodes:
 
 
 def _daemon(
-    directory: Path, name: str, port: int, database: str, server: str = "", engine: str = ""
+    directory: Path,
+    name: str,
+    port: int,
+    database: str,
+    server: str = "",
+    engine: str = "",
+    project: str = "",
 ) -> Server:
     config = directory / f"{name}.toml"
     config.write_text(
-        CONFIG.format(port=port, server=server, database=database, engine=engine, key=KEY)
+        CONFIG.format(
+            port=port, server=server, database=database, engine=engine, key=KEY, project=project
+        )
     )
     twistd = Path(sys.executable).with_name("twistd")
     options = ("--nodaemon", "--pidfile=", "aerostack-rt", "--config", config)

@@ -19,10 +19,11 @@ from typing import Any
 
 from account import Totals
 from clusters import Cluster, Nodes, Workers
+from killplan import Plan, spread
 from numbered import RATE, NumberedLoad
 from processes import Failed
 from stores import KEY
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
@@ -82,24 +83,6 @@ KILLS: dict[str, Trial] = {
 }
 
 
-@dataclass(frozen=True)
-class Plan:
-    """
-    How often to kill.
-
-    @ivar kills: How often.
-    @ivar until: When to stop before that, seconds of the monotonic clock; L{None} for never.
-    @ivar rate: The publications a second of each publisher.
-    """
-
-    kills: int
-    until: float | None
-    rate: float
-
-    def goesOn(self, done: int) -> bool:
-        return done < self.kills and (self.until is None or time.monotonic() < self.until)
-
-
 async def run(
     reactor: Any, name: str, kills: int, minutes: float | None, chance: random.Random
 ) -> tuple[int, Totals]:
@@ -113,31 +96,35 @@ async def run(
     @raise Failed: A part did not come back.
     """
     trial = KILLS[name]
-    until = None if minutes is None else time.monotonic() + 60 * minutes
-    runs = []
-    for number in range(trial.clusters):
-        count = len(range(number, kills, trial.clusters))
-        plan = Plan(count, until, RATE / trial.clusters)
-        own = random.Random(chance.random())
-        runs.append(Deferred.fromCoroutine(_run(reactor, name, plan, own)))
+    rate = RATE / trial.clusters
     done, totals = 0, Totals()
-    for _, result in await DeferredList(runs, consumeErrors=True):
-        if not isinstance(result, tuple):
-            result.raiseException()
-        done += result[0]
-        totals += result[1]
+    for count, found in await spread(
+        trial.clusters,
+        kills,
+        minutes,
+        chance,
+        lambda plan, own: _run(reactor, name, plan, rate, own),
+    ):
+        done += count
+        totals += found
     return done, totals
 
 
-async def _run(reactor: Any, name: str, plan: Plan, chance: random.Random) -> tuple[int, Totals]:
-    """Kill in one cluster."""
+async def _run(
+    reactor: Any, name: str, plan: Plan, rate: float, chance: random.Random
+) -> tuple[int, Totals]:
+    """
+    Kill in one cluster.
+
+    @param rate: The publications a second of each publisher.
+    """
     with tempfile.TemporaryDirectory(prefix="aerostack-bench-") as place:
         directory = Path(place)
         directory.chmod(0o755)
         cluster = KILLS[name].make(directory, chance)
         try:
             await deferToThread(cluster.start)
-            load = NumberedLoad(reactor, cluster.ports, KEY, plan.rate)
+            load = NumberedLoad(reactor, cluster.ports, KEY, rate)
             try:
                 await load.start()
                 done = 0
