@@ -72,6 +72,15 @@ def _among(known: Sequence[str]) -> Callable[[str], list[str]]:
     return names
 
 
+def needed(wanted: Sequence[str], scenes: Sequence[str], plan: Plan) -> list[str]:
+    """
+    Return those of some systems for which there is a run.
+    """
+    names = [name for scene in scenes for name in runs(scene, plan)]
+    kinds = [kind for kind in SYSTEMS if kind.name in wanted]
+    return [kind.name for kind in kinds if any(has(kind, name) for name in names)]
+
+
 def install(wanted: Sequence[str], cache: Path, results: Results) -> list[System]:
     """
     Install systems; record those that cannot be installed.
@@ -161,7 +170,8 @@ def main() -> int:
         except Failed as failed:
             say(str(failed))
             return 1
-        systems = install(options.only or wanted, cache, results)
+        wanted = needed(options.only or wanted, options.scenes, plan)
+        systems = install(wanted, cache, results)
         if not systems:
             return 1
         try:

@@ -115,7 +115,7 @@ def runs(scene: str, plan: Plan) -> dict[str, Run]:
     return {scene: SINGLE[scene]}
 
 
-def has(system: System, name: str) -> bool:
+def has(system: System | type[System], name: str) -> bool:
     """
     Return whether a run is for a system.
     """
