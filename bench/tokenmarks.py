@@ -91,21 +91,30 @@ def _peers(results: Results) -> Iterator[Mark]:
 
 
 def _against(results: Results, peer: str, rung: Rung, field: str, most: float) -> Iterator[Mark]:
-    name = f"tokens/{rung.name}"
-    ours, theirs = results.median(OURS, name, field), results.median(peer, name, field)
+    ours, theirs = (_perToken(results, system, rung, field) for system in (OURS, peer))
     if ours is None or not theirs:
         return
-    said, unit, scale = (
-        ("CPU", "%", 1) if field == "cpu" else ("bytes a watcher", "KiB/s", KIBIBYTE)
-    )
+    what, unit = ("processor time", "us") if field == "cpu" else ("bytes", "B")
     yield Mark(
-        f"{rung}: {said}",
-        f"{ours / scale:,.1f} {unit}",
-        f"{theirs / scale:,.1f} {unit} {results.labels[peer]}",
+        f"{rung}: {what} for a token and watcher",
+        f"{ours:,.2f} {unit}",
+        f"{theirs:,.2f} {unit} {results.labels[peer]}",
         f"{ours / theirs:.2f}",
         f"<= {most:g}",
         ours <= most * theirs,
     )
+
+
+def _perToken(results: Results, system: str, rung: Rung, field: str) -> float | None:
+    """Microseconds or bytes for each delivery, because a system may not hold the load."""
+    name = f"tokens/{rung.name}"
+    found = results.median(system, name, field)
+    delivered = results.median(system, name, "deliveries")
+    if found is None or not delivered:
+        return None
+    # Percents of a second, or bytes of each watcher.
+    scale = 1e6 / 100 if field == "cpu" else _watchers(results, system, rung)
+    return found * scale / delivered
 
 
 def _late(results: Results) -> Iterator[Mark]:

@@ -14,6 +14,7 @@ GOOD: dict[str, float] = {
     "watchers": 1000,
     "right": 1000,
     "closed": 0,
+    "deliveries": 1_000_000,
     "p50": 20,
     "p99": 50,
     "cpu": 40,
@@ -91,7 +92,7 @@ class TokenMarkTests(SynchronousTestCase):
             self.add("ws", rung, p99=1001 if rung is TOP else 50)
             self.add("centrifuge-delay", rung)
         self.assertFalse(holds(self.results, "ws", TOP))
-        said = [mark.against for mark in self.marks()]
+        said = [mark.against for mark in self.marks() if mark.reached is None]
         self.assertEqual(said, [f"not {TOP}: ws", "holds all: delayed"])
 
     def test_nothingArrived(self) -> None:
@@ -103,13 +104,22 @@ class TokenMarkTests(SynchronousTestCase):
 
     def test_bytes(self) -> None:
         """
-        The bytes a watcher are compared with those of the peer that gathers frames.
+        The bytes of a token are compared with those of the peer that gathers frames.
         """
+        what = f"{TOP}: bytes for a token and watcher"
         self.add("aerostack", bytes=80)
         self.add("centrifuge-delay", bytes=100)
-        self.assertTrue(self.reached()[f"{TOP}: bytes a watcher"])
+        self.assertTrue(self.reached()[what])
         self.add("aerostack", bytes=200)
-        self.assertFalse(self.reached()[f"{TOP}: bytes a watcher"])
+        self.assertFalse(self.reached()[what])
+
+    def test_behind(self) -> None:
+        """
+        A peer that has delivered half of the tokens has used twice as much for each.
+        """
+        self.add("aerostack", cpu=40)
+        self.add("centrifuge-delay", cpu=25, deliveries=500_000)
+        self.assertTrue(self.reached()[f"{TOP}: processor time for a token and watcher"])
 
     def test_lateBytes(self) -> None:
         """
