@@ -362,4 +362,7 @@ class History:
 
 def _storable(text: str, forbidden: str) -> bool:
     """Whether a text can be stored; no database stores a lone surrogate."""
+    if text.isprintable():
+        # It has neither a surrogate nor a control character.
+        return True
     return text.encode("utf-8", "replace").decode() == text and not set(text) & set(forbidden)

@@ -13,10 +13,13 @@ import gc
 
 from twisted.application.service import Service
 
-THRESHOLDS = 700, 10, 3
-"""After how many new objects Python looks through the youngest, how often it does so before it
-looks through the younger ones too, and that before it looks through all that are not left out:
-some 30,000 objects, which takes about 3 ms."""
+THRESHOLDS = 5000, 1, 1
+"""After how many new objects Python looks through the youngest, how often it does only that before
+it looks through the younger ones too, and how often it does only that before it looks through all
+that are not left out: some 35,000 objects, which takes about 3 ms.
+
+A publication that waits for the database has some thirty objects.  While hundreds wait, the
+youngest few hundred objects are all in use, and to look through them is in vain."""
 
 WHOLE = 1000
 """One search in this many is through all objects.  It frees circles of objects that were in use

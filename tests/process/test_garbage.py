@@ -10,11 +10,11 @@ import weakref
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.process import garbage
-from aerostack.process.garbage import THRESHOLDS, GarbageCollector
+from aerostack.process.garbage import GarbageCollector
 from aerostack.sessions.session import Session
 from aerostack.testing import World
 
-MOST = 2 * THRESHOLDS[0] * THRESHOLDS[1] * THRESHOLDS[2]
+MOST = 40_000
 """More new objects than Python looks through at once."""
 
 
