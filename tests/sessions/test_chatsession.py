@@ -150,6 +150,26 @@ class ChatSessionTests(SynchronousTestCase):
         first = self.client.take()[1]["chunk"]["messageId"]
         self.assertEqual(frames[1]["chunk"]["messageId"], first)
 
+    def test_goesOn(self) -> None:
+        """
+        An answer behind the outcome of a tool goes on with the message that called it.
+        """
+        question = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+        called = {
+            "type": "tool-weather",
+            "toolCallId": "c1",
+            "state": "output-available",
+            "input": {},
+            "output": "sunny",
+        }
+        answer = {"id": "m2", "role": "assistant", "parts": [called]}
+        self.client.ask(messages=[question, answer])
+        self.say("It is sunny.")
+        other = Client(self.world, self.chats)
+        other.send(type="resume", requestId="r9", id="c1")
+        for client in (self.client, other):
+            self.assertEqual(client.take()[1]["chunk"]["messageId"], "m2")
+
     def test_aborted(self) -> None:
         """
         A client that wants no more of an answer gets no more; the answer goes on.

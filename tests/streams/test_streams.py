@@ -5,6 +5,7 @@ Tests for L{aerostack.streams.streams}, by the frames of producers: beginnings a
 from __future__ import annotations
 
 from aerostack.core.answers.answers import Budget
+from aerostack.hub.measuring import MAX_BACKLOG
 from tests.streams.watching import CANONICAL, TOPIC, StreamCase
 
 
@@ -294,6 +295,27 @@ class AppendTests(StreamCase):
         self.early.take()
         self.assertEqual(self.early.events, ["ai:start", "ai:token", "hi", "ai:token"])
         self.assertEqual(self.early.texts["a1", "0"], "abcd")
+
+    def test_waitsForSubscribers(self) -> None:
+        """
+        While subscribers are behind with what they were sent, text is put together; the producer is
+        not refused.
+        """
+        self.append("a")
+        receiver = self.world.streams._publisher._receiver
+        backlog = [MAX_BACKLOG + 1]
+        self.patch(receiver, "backlog", lambda topic: backlog[0])
+        for each in "bcd":
+            self.append(each, id="n")
+            self.assertEqual(self.answer()["type"], "stream_ack")
+            self.world.advance(0.3)
+        self.early.take()
+        self.assertEqual(self.early.texts["a1", "0"], "a")
+        backlog[0] = 0
+        self.world.advance(0.3)
+        self.early.take()
+        self.assertEqual(self.early.texts["a1", "0"], "abcd")
+        self.assertEqual(self.early.events, ["ai:start", "ai:token", "ai:token"])
 
     def test_waitsInOrder(self) -> None:
         """
