@@ -96,11 +96,7 @@ class Strangers:
             return key not in self._unfound
         if answer.isUnseen:
             return True
-        if (
-            answer.isOver
-            or not answer.isMirror
-            or not lacksText(answer, mark.part, mark.at, mark.text)
-        ):
+        if answer.isOver or not answer.isMirror or not lacksText(answer, mark):
             return False
         # The log has broken off meanwhile.
         answers.forget(answer)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.live.nodes import NodesTests
-from tests.live.wire import Wire
+from tests.live.wire import Frame, Wire
 
 TOPIC = "ai-chat/7/p"
 
@@ -16,6 +16,10 @@ class NodeStreamTests(NodesTests):
     """
     Tests for streams that run at the first daemon.
     """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        await super().setUp()
+        self.places: dict[Wire, str] = {}
 
     async def call(self, method: str, *args: Any) -> Any:
         """
@@ -26,18 +30,30 @@ class NodeStreamTests(NodesTests):
         self.assertEqual(status, 200, answer)
         return answer
 
-    async def read(self, watcher: Wire, text: str) -> list[str]:
+    async def read(self, watcher: Wire, text: str, found: str = "") -> list[str]:
         """
         Read what a watcher gets, up to a text; give the names of the events.
+
+        @param found: The text that it has.
         """
-        found, events = "", []
+        events = []
         while found != text:
-            frame = await watcher.frame()
+            frame, found = await self.next(watcher, found)
             events.append(frame.get("event", frame["type"]))
-            if frame.get("event") == "ai:token":
-                self.assertLessEqual(frame["at"], len(found))
-                found += frame["data"]["token"][len(found) - frame["at"] :]
         return events
+
+    async def next(self, watcher: Wire, found: str) -> tuple[Frame, str]:
+        """
+        Read one frame; give it, and the text with it.
+        """
+        frame = await watcher.frame()
+        if "pos" in frame:
+            self.places[watcher] = frame["pos"]
+        if frame.get("event") == "ai:token":
+            self.assertLessEqual(frame["at"], len(found))
+            known = found[: frame["at"]] if frame.get("reset") else found
+            found = known + frame["data"]["token"][len(known) - frame["at"] :]
+        return frame, found
 
     async def test_everywhere(self) -> None:
         """
@@ -151,6 +167,105 @@ class NodeStreamTests(NodesTests):
         for watcher in (there, late):
             while (frame := await watcher.frame())["event"] != "ai:done":
                 self.assertIn(frame["event"], ("ai:data", "ai:token"))
+
+    async def test_takenBack(self) -> None:
+        """
+        Text that is taken back is so at both daemons, for watchers that are there, come later or
+        come back.
+        """
+        here, _ = await self.join(0, TOPIC)
+        there, _ = await self.join(1, TOPIC)
+        await self.call("ai.start", TOPIC, {"stream": "a1"})
+        await self.call("ai.append", "a1", 1, [{"part": "0", "at": 0, "text": "Hello wrold"}])
+        positions = []
+        for watcher in (here, there):
+            await self.read(watcher, "Hello wrold")
+            positions.append(self.places[watcher])
+        back = {"part": "0", "at": 7, "text": "orld", "edition": 1}
+        self.at(1)
+        status, grown = await self.rpc("ai.append", "a1", 1, [back])
+        self.assertEqual((status, grown["length"]), (200, {"0": 11}))
+        await self.call("ai.append", "a1", 1, [{**back, "at": 11, "text": "!"}])
+        for watcher in (here, there):
+            frame = await watcher.frame()
+            self.assertEqual((frame["at"], frame["reset"]), (7, True))
+            text = frame["data"]["token"]
+            while text != "orld!":
+                text += (await watcher.frame())["data"]["token"]
+        for number, position in enumerate(positions):
+            late, _ = await self.join(number, TOPIC)
+            await self.read(late, "Hello world!")
+            again, answer = await self.join(number, TOPIC, since=position)
+            self.assertTrue(answer["recovered"])
+            frame = await again.frame()
+            self.assertEqual((frame["at"], frame["reset"]), (7, True))
+            self.assertEqual(frame["data"]["token"], "orld!")
+        ended = await self.call("ai.end", "a1", 1)
+        self.assertTrue(ended["kept"])
+
+    async def test_back(self) -> None:
+        """
+        A watcher that was cut off in the middle goes on at the other daemon, with the exact text.
+        """
+        watcher, _ = await self.join(0, TOPIC)
+        await self.join(1, TOPIC)
+        await self.call("ai.start", TOPIC, {"stream": "a1"})
+        text = found = ""
+        for number in range(1, 7):
+            for piece in (f"{number}", "x" * number):
+                operation = {"part": "0", "at": len(text), "text": piece}
+                await self.call("ai.append", "a1", 1, [operation])
+                text += piece
+            _, found = await self.next(watcher, found)
+            watcher.drop()
+            watcher, answer = await self.join(number % 2, TOPIC, since=self.places.pop(watcher))
+            self.assertTrue(answer["recovered"])
+            self.places[watcher] = answer["pos"]
+        await self.read(watcher, text, found)
+
+    async def test_fenced(self) -> None:
+        """
+        A producer that was replaced at one daemon is refused at both, and the same text twice, once
+        at each, counts once.
+        """
+        watcher, _ = await self.join(1, TOPIC)
+        await self.call("ai.start", TOPIC, {"stream": "a1", "producer": "run"})
+        first = [{"part": "0", "at": 0, "text": "abc"}]
+        for number in (0, 1, 0):
+            self.at(number)
+            status, grown = await self.rpc("ai.append", "a1", 1, first)
+            self.assertEqual((status, grown["length"]), (200, {"0": 3}))
+        self.at(1)
+        options = {"stream": "a1", "producer": "other", "takeover": True}
+        status, started = await self.rpc("ai.start", TOPIC, options)
+        self.assertEqual((status, started["epoch"]), (200, 2))
+        for number in (0, 1):
+            self.at(number)
+            late = [{"part": "0", "at": 3, "text": "late"}]
+            status, refusal = await self.rpc("ai.append", "a1", 1, late)
+            self.assertEqual((status, refusal["error"]), (409, "stream_fenced"))
+        await self.call("ai.append", "a1", 2, [{"part": "0", "at": 3, "text": "def"}])
+        await self.read(watcher, "abcdef")
+
+    async def test_forged(self) -> None:
+        """
+        What clients publish at one daemon is no part of a stream at the other.
+        """
+        here, _ = await self.join(0, TOPIC)
+        there, _ = await self.join(1, TOPIC)
+        await self.call("ai.start", TOPIC, {"stream": "a1"})
+        for watcher in (here, there):
+            self.assertEqual((await watcher.frame())["event"], "ai:start")
+        for event in ("ai:token", "ai:done"):
+            forged = {"stream": "a1", "part": "0", "at": 0, "state": "done"}
+            data = {"token": "x", **forged}
+            await self.say(there, TOPIC, data, event=event, **forged)
+            frame = await here.frame()
+            self.assertEqual((frame["event"], frame["data"]), (event, data))
+            self.assertEqual(frame.keys() & forged.keys(), set())
+        self.at(1)
+        _, found = await self.rpc("ai.get", "a1")
+        self.assertEqual((found["state"], found["text"]), ("streaming", ""))
 
     async def test_withoutWatchers(self) -> None:
         """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aerostack.core.answers.answer import Answer, Terms
 from aerostack.core.answers.units import units
+from aerostack.core.replay.publications import StreamMark
 
 LARGEST = 65_536
 """How many characters of text a page has, about.  One value may come on top."""
@@ -20,10 +21,12 @@ class Place:
 
     @ivar part: How many parts were copied.
     @ivar at: How much of the next one's text, UTF-16 units.
+    @ivar edition: How often text of that one was taken back before.
     """
 
     part: int = 0
     at: int = 0
+    edition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +36,15 @@ class Page:
 
     @ivar began: See L{Answer}.
     @ivar head: See L{Answer}.
-    @ivar texts: Pieces of text: the part's id and kind, where the piece begins, and the piece.
+    @ivar texts: Pieces of text: the part's id and kind, how often text of it was taken back, where
+        the piece begins, and the piece.
     @ivar values: The values of parts: the part's id and kind, and JSON.
     @ivar next: Where the next page begins; L{None} behind the last one.
     """
 
     began: int
     head: bytes
-    texts: list[tuple[str, str, int, str]]
+    texts: list[tuple[str, str, int, int, str]]
     values: list[tuple[str, str, bytes]]
     next: Place | None
 
@@ -54,10 +58,14 @@ def pageOf(answer: Answer, place: Place, most: int = LARGEST) -> Page:
     page = Page(answer.began, answer.head, [], [], None)
     at = place.at
     for number, part in enumerate(tuple(answer.parts.values())[place.part :], place.part):
+        if number == place.part and part.edition != place.edition:
+            # What the pages before have of it does not hold any more.
+            at = 0
         for start, text, _ in part.pieces(min(at, part.shown), part.shown):
             if most <= 0:
-                return Page(page.began, page.head, page.texts, page.values, Place(number, start))
-            page.texts.append((part.name, part.kind, start, text))
+                following = Place(number, start, part.edition)
+                return Page(page.began, page.head, page.texts, page.values, following)
+            page.texts.append((part.name, part.kind, part.edition, start, text))
             most -= len(text)
         if part.value is not None:
             page.values.append((part.name, part.kind, part.value))
@@ -79,18 +87,20 @@ def takePage(copy: Answer | None, topic: str, stream: str, page: Page) -> Answer
         copy = Answer(stream, stream, topic, Terms(), page.began)
         copy.head = page.head
         copy.isShown = copy.isMirror = True
-    for name, kind, start, text in page.texts:
-        copy.show(name, kind, start, text)
+    for name, kind, edition, start, text in page.texts:
+        copy.show(name, kind, start, text, edition)
     for name, kind, value in page.values:
         copy.put(name, kind, value)
     return copy
 
 
-def lacksText(answer: Answer, part: str, at: int, text: str) -> bool:
+def lacksText(answer: Answer, mark: StreamMark) -> bool:
     """
     Whether an answer has a hole before a text that has its place in the topic's log.
 
-    @param at: Where the text begins, UTF-16 units; negative if it is no text.
+    @param mark: Of the text; or of a value, which is none.
     """
-    known = answer.parts.get(part)
-    return at >= 0 and (known is None or known.shown < at + units(text))
+    known = answer.parts.get(mark.part)
+    if mark.at < 0 or known is None or known.edition < mark.edition:
+        return mark.at >= 0
+    return known.edition == mark.edition and known.shown < mark.at + units(mark.text)

@@ -40,7 +40,6 @@ from aerostack.workers.messages.streams import (
     streamStarted,
 )
 
-
 Stopped = Callable[[Stop], object]
 """Tells a producer that it is to send no more."""
 

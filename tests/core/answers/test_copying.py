@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.answers.answer import Answer, Terms
 from aerostack.core.answers.copying import Place, lacksText, pageOf, takePage
 from aerostack.core.answers.units import units
+from aerostack.core.replay.publications import StreamMark
 
 texts = st.lists(
     st.tuples(st.sampled_from("012"), st.text(st.sampled_from("ab字😀"), min_size=1)), max_size=20
@@ -66,6 +67,26 @@ class CopyTests(SynchronousTestCase):
             self.assertEqual(copy.parts[part].read(0, units(text)), text)
             self.assertEqual(copy.parts[part].shown, copy.parts[part].length)
 
+    def test_takenBack(self) -> None:
+        """
+        If text is taken back between two pages, the copy has that which took its place.
+        """
+        for at in (0, 5, 20_000):
+            answer = makeAnswer()
+            answer.show("0", "text", 0, "a" * 40_000)
+            answer.show("1", "text", 0, "b")
+            page = pageOf(answer, Place(), 10_000)
+            copy = takePage(None, "ai/x/p", "a1", page)
+            answer.show("0", "text", at, "c" * 3, 1)
+            place = page.next
+            while place is not None:
+                page = pageOf(answer, place)
+                copy, place = takePage(copy, "ai/x/p", "a1", page), page.next
+            part = copy.parts["0"]
+            self.assertEqual(part.read(0, part.length), "a" * at + "ccc")
+            self.assertEqual((part.edition, part.shown), (1, at + 3))
+            self.assertEqual(copy.parts["1"].length, 1)
+
     def test_unshown(self) -> None:
         """
         Text without a place in the log is not copied.
@@ -82,6 +103,17 @@ class CopyTests(SynchronousTestCase):
         """
         answer = makeAnswer()
         answer.show("0", "text", 0, "abc")
-        for part, at, lacks in (("0", 0, False), ("0", 2, False), ("0", 3, True), ("1", 0, True)):
-            self.assertIs(lacksText(answer, part, at, "x"), lacks)
-        self.assertFalse(lacksText(answer, "d", -1, ""))
+        answer.show("b", "text", 0, "abc", 1)
+        for part, at, edition, lacks in (
+            ("0", 0, 0, False),
+            ("0", 2, 0, False),
+            ("0", 3, 0, True),
+            ("1", 0, 0, True),
+            ("b", 2, 1, False),
+            ("b", 3, 1, True),
+            ("b", 9, 0, False),
+            ("b", 0, 2, True),
+        ):
+            mark = StreamMark("a1", part, "text", at, "x", "", edition)
+            self.assertIs(lacksText(answer, mark), lacks, mark)
+        self.assertFalse(lacksText(answer, StreamMark("a1", "d", "data")))
