@@ -54,6 +54,10 @@ def topicOf(canonical: str) -> Topic:
     """
     The topic that has a canonical name.
     """
+    return _splitOften(canonical) if len(canonical) <= SHORT else _split(canonical)
+
+
+def _split(canonical: str) -> Topic:
     path, _, project = canonical.rpartition("/")
     return Topic(path, project)
 
@@ -124,6 +128,7 @@ SHORT = 128
 # Clients name the same topics over and over, and making and checking a topic takes longer than all
 # else that is done with its name.  What is remembered is short, which bounds the bytes too.
 _named = lru_cache(maxsize=4096)(_name)
+_splitOften = lru_cache(maxsize=4096)(_split)
 _checkOften = lru_cache(maxsize=4096)(_checkPath)
 
 

@@ -231,7 +231,13 @@ class RememberedTests(SynchronousTestCase):
             parse("chat/" + "a" * topics.SHORT, 2 * topics.SHORT)
         now = topics._named.cache_info()
         self.assertEqual((now.hits - known.hits, now.misses - known.misses), (2, 0))
-        self.assertLessEqual(topics._checkOften.cache_info().maxsize or 0, 4096)
+        for known in (topics._checkOften, topics._splitOften):
+            self.assertEqual(known.cache_info().maxsize, 4096)
+        before = topics._splitOften.cache_info()
+        long = "chat/" + "a" * topics.SHORT
+        self.assertEqual(topics.topicOf(f"{long}/p"), Topic(long, "p"))
+        self.assertEqual(topics._splitOften.cache_info(), before)
+        self.assertIs(topics.topicOf("chat/a/p"), topics.topicOf("chat/a/p"))
 
 
 class EventTests(SynchronousTestCase):
