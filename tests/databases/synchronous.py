@@ -78,10 +78,11 @@ class SlowDatabase:
 
 class LosingDatabase:
     """
-    A database whose connection breaks at a commit, before or after its effect.
+    A database whose connection breaks at a commit, before or after its effect, or at the statement
+    that writes.
 
     @ivar loses: What happens to the next transaction, whose answer does not come: C{committed} or
-        C{undone}; L{None} for no break.
+        C{undone}, or C{cut} if its rows are not even written; L{None} for no break.
     @ivar isAway: Whether it cannot be connected to.
     """
 
@@ -105,7 +106,8 @@ class _LosingCursor:
         return getattr(self._cursor, name)
 
     def execute(self, statement: str, *parameters: Any) -> Any:
-        if statement == "COMMIT" and self._database.loses is not None:
+        at = "INSERT" if self._database.loses == "cut" else "COMMIT"
+        if statement.startswith(at) and self._database.loses is not None:
             lost, self._database.loses = self._database.loses, None
             self._cursor.execute("COMMIT" if lost == "committed" else "ROLLBACK")
             raise ConnectionError("the connection is gone")

@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 
 from hypothesis import given, settings
+from psycopg.errors import AdminShutdown
 from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,6 +18,7 @@ from aerostack.errors import GivenUp, RealtimeError
 from aerostack.testing import SynchronousDatabase
 from tests.databases.contracts.append import AppendContract
 from tests.databases.contracts.expiry import ExpireContract
+from tests.databases.contracts.faults import FaultContract
 from tests.databases.contracts.forged import FORGED, ForgedContract
 from tests.databases.contracts.history import ROOM, HistoryContract
 from tests.databases.contracts.pages import PAGING, PageContract
@@ -89,6 +91,41 @@ class SQLiteRepeatedTests(RepeatedContract, SQLiteCase):
 
     explain = "EXPLAIN QUERY PLAN"
     plain = "SELECT 1"
+
+
+class SQLiteFaultTests(FaultContract, SQLiteCase):
+    """
+    SQLite fails.
+    """
+
+    def test_full(self) -> None:
+        """
+        If the disk is full, each message fails and says so, and none is kept.
+        """
+        run = self.database.connection.execute
+        pages, most = (
+            run(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "max_page_count")
+        )
+        self.database.connection.execute(f"PRAGMA max_page_count = {pages}")
+        self.fill()
+        said = self.failWith(lambda: None, lambda: run(f"PRAGMA max_page_count = {most}"))
+        self.assertEqual(
+            said,
+            {
+                "The message could not be kept; send it again. The database has no room left on its"
+                " disk."
+            },
+        )
+        self.assertEqual(len(self.flushLoggedErrors(sqlite3.OperationalError)), 1)
+
+    def fill(self) -> None:
+        """
+        Use the room that is left in the pages.
+        """
+        history = self.makeHistory()
+        while history.failure is None:
+            history.append(self.message(1, "chat/full/p")).addErrback(lambda _: None)
+        self.flushLoggedErrors(sqlite3.OperationalError)
 
 
 class SQLitePageTests(PageContract, SQLiteCase):
@@ -231,6 +268,33 @@ class PostgresRepeatedTests(RepeatedContract, PostgresCase):
 
     explain = "EXPLAIN"
     plain = "SET enable_seqscan = off"
+
+
+class PostgresFaultTests(FaultContract, PostgresCase):
+    """
+    PostgreSQL fails.
+    """
+
+    def test_terminated(self) -> None:
+        """
+        If the server ends the connection while it writes, each message fails, and none is kept.
+        """
+        for statement in (
+            "CREATE FUNCTION _aerostack.stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END $$",
+            "CREATE TRIGGER stop BEFORE INSERT ON _aerostack.messages FOR EACH ROW"
+            " EXECUTE FUNCTION _aerostack.stop()",
+        ):
+            self.database.connection.execute(statement)
+        other = self.open()
+        self.addCleanup(other.close)
+
+        def mend() -> None:
+            other.connection.execute("DROP TRIGGER stop ON _aerostack.messages")
+            self.database.connection = other.connection
+
+        self.failWith(lambda: None, mend)
+        self.assertEqual(len(self.flushLoggedErrors(AdminShutdown)), 1)
 
 
 class PostgresPageTests(PageContract, PostgresCase):

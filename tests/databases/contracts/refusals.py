@@ -74,6 +74,18 @@ class RefusedContract(HistoryContract):
         self.history = self.makeHistory()
         self.assertEqual(self.times(), [21, 20, 11, 10])
 
+    def test_sameId(self) -> None:
+        """
+        Of two messages with one id the first is kept, and the second is refused.
+        """
+        self.history = self.makeHistory(database=self.slow)
+        message = self.message(1)
+        appended = [self.history.append(each) for each in (message, message, self.message(2))]
+        self.slow.step()
+        self.failureResultOf(appended[1], RealtimeError)
+        times = [self.successResultOf(each).createdAt for each in (appended[0], appended[2])]
+        self.assertEqual(times, [1, 2])
+
     def test_refusedAlone(self) -> None:
         """
         However often the database refuses a message, others that wait do not fail with it.
