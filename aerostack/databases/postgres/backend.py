@@ -21,6 +21,7 @@ from aerostack.databases.postgres.connection import (
     connectionOptions,
     conninfoOf,
     openConnection,
+    patiently,
     prepareDatabase,
     sentence,
 )
@@ -64,8 +65,7 @@ class PostgresBackend(Backend):
 
     def ask(self, question: Callable[..., T], *args: Any) -> T:
         try:
-            with openConnection(self._options, "start") as connection:
-                return question(connection.cursor(), self.dialect, *args)
+            return patiently(self._options, lambda cursor: question(cursor, self.dialect, *args))
         except _FAULTS as error:
             raise Unusable(sentence(error)) from None
 

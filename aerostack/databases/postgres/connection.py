@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from select import POLLIN, poll
 from socket import SHUT_RDWR, socket
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -27,8 +27,13 @@ from aerostack.databases.postgres.settings import settingsSQL
 from aerostack.databases.repeatable import findMessages
 from aerostack.settings.conninfo import Conninfo, parseConninfo
 
+T = TypeVar("T")
+
 # The driver warns of what goes wrong after an error.  The daemon logs the error.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
+
+TRIES = 10
+"""How often the start tries to get locks that other daemons hold, each time for L{PATIENCE}."""
 
 OLDEST = 14
 """The oldest version of PostgreSQL that the daemon works with."""
@@ -245,8 +250,8 @@ def prepareDatabase(
     @raise Unsuitable: The daemon cannot work with the server, or with a pooler before it.
     @raise SchemaTooNew: A later version of the daemon used it.
     """
-    with openConnection(options, "start") as connection:
-        cursor = connection.cursor()
+
+    def prepare(cursor: Any) -> int:
         if _isShared(cursor, options):
             raise Unsuitable(
                 "between the daemon and the server is a pooler that gives each transaction another"
@@ -254,18 +259,46 @@ def prepareDatabase(
                 " and notifications belong to one; name the server itself in database.url, or a"
                 " pool with pool_mode = session"
             )
-        lookout = Lookout()
         try:
-            with lookout.looking(lambda: openConnection(options, "start")):
-                migrate(cursor, POSTGRES, isShared)
-                return findMessages(cursor, POSTGRES, since, limit, remember)
+            migrate(cursor, POSTGRES, isShared)
+            return findMessages(cursor, POSTGRES, since, limit, remember)
         except InsufficientPrivilege as error:
             raise Unsuitable(
                 f"the role may not do what it has to: {sentence(error)}; docs/database.rst says"
                 " what to grant"
             ) from None
+
+    return patiently(options, prepare)
+
+
+def patiently(options: Mapping[str, str], interaction: Callable[[Any], T]) -> T:
+    """
+    Run an interaction of the start, which waits for locks on the daemon's tables.  Daemons that
+    start at the same time, or keep much, hold such locks for moments, and a busy server makes the
+    moments long.  So the interaction is tried again while only daemons hold them.
+
+    @param options: See L{openConnection}.
+    @param interaction: Gets a cursor of a connection of its own.  It may run several times.
+    @return: What the interaction returned.
+    @raise psycopg.Error: The server cannot be reached, refuses the login, or denies a right.
+    @raise Unsuitable: The daemon cannot work with the server, or another program locks the tables,
+        or daemons lock them for long.
+    """
+    for _ in range(TRIES):
+        lookout = Lookout()
+        try:
+            with (
+                openConnection(options, "start") as connection,
+                lookout.looking(lambda: openConnection(options, "start")),
+            ):
+                return interaction(connection.cursor())
         except LockNotAvailable as error:
-            raise Unsuitable(sentence(lookout.name(error))) from None
+            if lookout.found:
+                raise Unsuitable(sentence(lookout.name(error))) from None
+    raise Unsuitable(
+        f"other daemons have kept its tables locked for {TRIES * PATIENCE:.0f} seconds; start this"
+        " one again, and look at pg_locks if that does not help"
+    )
 
 
 _SESSION = "SELECT pg_backend_pid()"

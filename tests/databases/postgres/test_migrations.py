@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.publications import Kept
 from aerostack.databases.migrations import SchemaTooNew, migrate, remove
+from aerostack.databases.postgres import connection
 from aerostack.databases.postgres.connection import (
     Unsuitable,
     openConnection,
@@ -193,6 +194,50 @@ class PrepareTests(SynchronousTestCase):
             found: list[Kept] = []
             newest = prepareDatabase(optionsOf(self.postgres), 0, 10, found.append)
             self.assertEqual((newest, found), (0, []))
+
+    def daemon(self) -> psycopg.Connection[Any]:
+        """
+        Connect as another daemon that starts, and lock the table of the versions as it does.
+        """
+        other = openConnection(optionsOf(self.postgres), "start")
+        self.addCleanup(other.close)
+        other.execute("SET idle_in_transaction_session_timeout = 0")
+        other.execute("BEGIN")
+        other.execute(POSTGRES.exclude)
+        return other
+
+    def test_together(self) -> None:
+        """
+        A daemon that starts waits for others that start at the same time, however long a busy
+        server makes that.
+        """
+        prepareDatabase(optionsOf(self.postgres), 0, 10, forget)
+        self.patch(connection, "PATIENCE", 0.2)
+        self.patch(connection, "TRIES", 10_000)
+        other = self.daemon()
+        seen: set[int] = set()
+        waiting = (
+            f"SELECT pid FROM pg_stat_activity WHERE datname = '{self.postgres.name}'"
+            " AND application_name = 'aerostack-rt start' AND wait_event_type = 'Lock'"
+        )
+        with ThreadPoolExecutor(1) as pool:
+            prepared = pool.submit(prepareDatabase, optionsOf(self.postgres), 0, 10, forget)
+            # It has tried more than once.
+            while len(seen) < 3 and not prepared.done():
+                seen.update(pid for (pid,) in self.postgres.execute(waiting, user=ROLE))
+            other.execute("ROLLBACK")
+            self.assertEqual(prepared.result(), 0)
+
+    def test_tooLong(self) -> None:
+        """
+        If other daemons do not let go, the error says so, and for how long it was waited.
+        """
+        prepareDatabase(optionsOf(self.postgres), 0, 10, forget)
+        self.patch(connection, "PATIENCE", 0.5)
+        self.patch(connection, "TRIES", 4)
+        self.daemon()
+        why = self.refused(Unsuitable)
+        self.assertIn("other daemons have kept its tables locked for 2 seconds", why)
 
     def test_unreachable(self) -> None:
         """
