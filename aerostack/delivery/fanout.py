@@ -141,6 +141,10 @@ class _Queue:
             going.then()
 
 
+AGAIN = 8
+"""How many subscribers that get something of a turn already are as much work as one that does not.
+Their connections gather the frames; the system call is most of the work."""
+
 MAX_WAITING = 1_048_576
 """How many bytes may wait before L{Fanout.whenDrained} holds the tracker back."""
 
@@ -157,7 +161,8 @@ class Fanout:
     def __init__(self, turnEnd: TurnEnd, slice: int = 4000) -> None:
         """
         @param turnEnd: Ends the turns of the reactor.
-        @param slice: How many subscribers are served in one turn of the reactor.
+        @param slice: How many subscribers are served in one turn of the reactor; see also
+            L{AGAIN}.
         """
         self.delivered = 0
         self._turnEnd = turnEnd
@@ -279,6 +284,7 @@ class Fanout:
         self._spent = 0
         busy: set[str] = set()
         left = self._slice
+        served: set[ISubscriber] | None = set() if len(self._queues) > 1 else None
         for topic in tuple(self._queues):
             if left <= 0:
                 break
@@ -289,7 +295,7 @@ class Fanout:
                     busy.add(topic)
                 data = going.data
                 subscribers = going.step(left)
-                left -= max(1, len(subscribers))
+                left -= max(1, _work(subscribers, served))
                 self._pass(subscribers, data, len(going.frames))
                 if not going.left:
                     queue.finish()
@@ -312,3 +318,17 @@ class Fanout:
             except Exception:
                 # A fault of one subscriber must not cost the others anything.
                 self.log.failure("a subscriber could not be served", Failure())
+
+
+def _work(subscribers: Sequence[ISubscriber], served: set[ISubscriber] | None) -> int:
+    """
+    How much work it is to serve subscribers; the unit is one that gets nothing else.
+
+    @param served: Those that are served in this turn already, to which these are added; L{None} if
+        it is known that these are none of them.
+    """
+    if served is None:
+        return len(subscribers)
+    again = len(served.intersection(subscribers))
+    served.update(subscribers)
+    return len(subscribers) - again + again // AGAIN

@@ -164,6 +164,33 @@ class FanoutTests(SynchronousTestCase):
         self.assertEqual(served, [(10, 0), (18, 1), (28, 1), (35, 1), (35, 1), (35, 1)])
         self.assertEqual([reader.text for reader in many], ["1"] * 35)
 
+    def test_manyTopics(self) -> None:
+        """
+        Frames of many topics for the same subscribers go out in the same turn, so that their
+        connections gather them.
+        """
+        fanout = Fanout(TurnEnd(self.clock), 100)
+        readers = crowd(25)
+        for number in range(10):
+            topic = f"topic{number}"
+            fanout.send(topic, tuple(readers), textFrame(str(number).encode(), topic))
+        self.assertEqual({reader.text for reader in readers}, {"0123"})
+        self.turn()
+        self.assertEqual({reader.text for reader in readers}, {"0123456789"})
+
+    def test_manySubscribers(self) -> None:
+        """
+        Topics with many subscribers, each of whom has one of the topics, take more than a turn.
+        """
+        many = [crowd(10) for _ in range(3)]
+        for number, readers in enumerate(many):
+            self.send(f"topic{number}", readers, "x")
+        served = []
+        for _ in range(3):
+            served.append(sum(len(reader.got) for readers in many for reader in readers))
+            self.turn()
+        self.assertEqual(served, [10, 20, 30])
+
     def test_hundredThousand(self) -> None:
         """
         A hundred thousand subscribers are served in order, in turns that a small topic does not
