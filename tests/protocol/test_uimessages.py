@@ -172,6 +172,15 @@ class MessageTests(SynchronousTestCase):
             ],
         )
 
+    def test_unknownParts(self) -> None:
+        """
+        Parts of kinds that the daemon does not know, or that lack what they need, are left out,
+        however many messages there are.
+        """
+        strange = ({"type": "weird", "text": "x"}, {"type": "text", "text": 5}, {}, {"type": None})
+        asked = made(*[said("user", text("a"), *strange)] * 10_000)
+        self.assertEqual(asked, [{"role": "user", "content": "a"}] * 10_000)
+
     def test_refused(self) -> None:
         """
         An unknown role, and messages without anything to read, are refused.
