@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aerostack.testing import SECRET_KEY
+from aerostack.settings.projects import JWTConfig
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.answers import codes
 from tests.streams.watching import TOPIC, StreamCase
 
@@ -236,6 +237,29 @@ class CancelTests(StreamCase):
             error = self.cancel(stream=stream)
             self.assertEqual((error["code"], error["id"]), ("forbidden", "c"))
         self.assertEqual(self.cancel(stream="a4")["code"], "stream_unknown")
+
+    def test_noName(self) -> None:
+        """
+        A client without a name owns no stream, also none that is for no user in particular.
+        """
+        self.start("a1")
+        self.start("a2", owner="ann")
+        nobody = self.world.connect()
+        for stream in ("a1", "a2"):
+            self.assertEqual(self.cancel(nobody, stream)["code"], "forbidden")
+
+    def test_claimedName(self) -> None:
+        """
+        Whoever gives a name in the URL owns nothing where the project does not believe such names,
+        and not what a user with a token of that name owns.
+        """
+        jwt = JWTConfig(algorithm="HS256", key=TOKEN_SECRET)
+        for project in (makeProject(anonymous=False), makeProject(jwt=jwt)):
+            self.world = type(self.world)(projects={"p": project})
+            self.producer = self.world.connect(key=SECRET_KEY)
+            self.start(owner="ann")
+            posing = self.world.connect(key=PUBLIC_KEY, userId="ann")
+            self.assertEqual(self.cancel(posing)["code"], "forbidden")
 
     def test_publishers(self) -> None:
         """
