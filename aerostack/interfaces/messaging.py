@@ -73,8 +73,9 @@ class IHistory(IKeptMessages):
         @return: A L{Deferred} that fires with an
             L{aerostack.core.replay.publications.Kept} after the commit.  Calls fire in the
             order in which they were made.  Fails with L{RealtimeError}
-            C{database_unavailable}; with C{stream_fenced} for the end of a streamed answer that
-            another daemon has taken over.
+            C{database_unavailable}; with C{invalid_arguments} if the database does not take this
+            message; with C{stream_fenced} for the end of a streamed answer that another daemon has
+            taken over.
         """
 
     def newest(topics):

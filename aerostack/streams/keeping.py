@@ -97,9 +97,9 @@ class EndKeeper:
                 timer.cancel()
                 waited.errback(failure)
             return
-        if not failure.check(RealtimeError):
+        if not isinstance(error, RealtimeError):
             self.log.failure("the end of a stream cannot be kept", failure)
-        elif self._size <= MAX_WAITING:
+        elif error.retryAfter is not None and self._size <= MAX_WAITING:
             self._retries[message] = self._clock.callLater(
                 pause, self._try, message, waited, timer, min(2 * pause, LAST_PAUSE)
             )

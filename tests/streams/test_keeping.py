@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import fail
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.publications import EVENT, Message
+from aerostack.errors import RealtimeError
 from aerostack.streams import keeping
 from aerostack.streams.keeping import EndKeeper
 from aerostack.testing import MemoryHistory
@@ -79,6 +81,15 @@ class EndKeeperTests(SynchronousTestCase):
         self.assertEqual([kept.message.id for kept in self.history.messages], ["m2"])
         third = self.keep(60)
         self.assertEqual(third[0].message.id, "m3")
+
+    def test_refused(self) -> None:
+        """
+        An end that the database does not take is not tried again.
+        """
+        error = RealtimeError("invalid_arguments", "The database does not take this message.")
+        self.patch(self.history, "append", lambda message: fail(error))
+        self.assertEqual(self.keep(), [None])
+        self.assertEqual((self.clock.getDelayedCalls(), self.keeper.unkept), ([], 1))
 
     def test_stopped(self) -> None:
         """
