@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.web.resource import Resource
 
+from aerostack.ai.models import Models
 from aerostack.auth.authenticator import Authenticator, Credentials
 from aerostack.client.address import Address
 from aerostack.client.interfaces import ITransport, ITransportUser
@@ -38,6 +39,7 @@ from aerostack.hub.publishing import ownerOf
 from aerostack.hub.sources import LocalLogs
 from aerostack.interfaces.messaging import IConnection
 from aerostack.net.http.api import HistoryResource, RPCResource
+from aerostack.net.http.streams import StreamParts, StreamsResource
 from aerostack.net.http.tree import makeTree
 from aerostack.sessions.services import ClientServices, NodeServices
 from aerostack.sessions.session import Session
@@ -48,7 +50,9 @@ from aerostack.settings.tables import TableConfig
 from aerostack.streams.audience import Audience
 from aerostack.streams.checkpointing import Checkpointer
 from aerostack.streams.elsewhere import NodeStreams
+from aerostack.streams.following import Watches
 from aerostack.streams.keeping import EndKeeper
+from aerostack.streams.relaying import Relays
 from aerostack.streams.streams import Streams
 from aerostack.testing.clients import MemoryClient
 from aerostack.testing.connections import MemoryConnection
@@ -325,6 +329,7 @@ class World:
                             500,
                             shares,
                         ),
+                        "api/v1/public/realtime/streams": StreamsResource(self._streamParts()),
                         "internal/hooks/rpc": RPCResource(
                             self.rpc, self.authenticator, self.clock, self.wall, shares
                         ),
@@ -334,6 +339,24 @@ class World:
         )
         self._agents.add(agent)
         return agent
+
+    def _streamParts(self) -> StreamParts:
+        """What the resources of token streams share; there are no models."""
+        streams, permit = self.context.streams, self.feeds.permit
+        return StreamParts(
+            self.clock,
+            self.wall,
+            self.authenticator,
+            self.shares,
+            self.requests,
+            permit,
+            streams,
+            Watches(self.hub, streams, permit),
+            Models(self.clock, {}, self.projects, self.wall),
+            Relays(self.clock, streams, self.newConnectionId),
+            self.limits,
+            self.newConnectionId,
+        )
 
     def cut(self) -> None:
         """

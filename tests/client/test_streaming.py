@@ -241,6 +241,27 @@ class StreamingTests(WorldTestCase):
             failure = self.failureResultOf(self.sdk.ai.start(TOPIC, **options), ClientError)
             self.assertEqual(failure.value.code, "invalid_arguments")
 
+    def test_away(self) -> None:
+        """
+        A watcher who was away for longer than the text is in memory, but not for as long as the
+        topic's log goes back, reads how the stream has ended; one that was not kept stays unknown.
+        """
+        self.world.backbone.sequencer.answers.linger = 20.0
+        for persist, shown in ((True, ("Hello world", "done")), (False, ("Hello", "unknown"))):
+            channel = self.watch()
+            stream = self.start(persist=persist)
+            stream.write("Hello")
+            self.settle()
+            self.world.reachable = False
+            self.world.cut()
+            stream.write(" world")
+            self.result(stream.end(usage={"tokens": 2}))
+            self.world.advance(30)
+            self.world.reachable = True
+            self.world.advance(60)
+            self.assertEqual(self.shown(channel), shown)
+        self.assertEqual(channel.answers.newest.fields["meta"], {})
+
     def test_longAway(self) -> None:
         """
         A watcher who was away for longer than the text is in memory gets the message that the
