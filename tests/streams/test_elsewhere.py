@@ -123,7 +123,7 @@ class NodeStreamsTests(StreamCase):
             self.successResultOf(
                 self.streams.start(TOPIC, StartRequest(Terms(), stream, "run"), stops.append)
             )
-            more = (End("done"),) if call == "end" else ()
+            more = (End("done"),) if call == "end" else (stops.append,)
             self.successResultOf(getattr(self.streams, call)("p", stream, 1, *more))
         self.successResultOf(self.world.streams.cancel("p", "a3", None))
         self.deliver()
