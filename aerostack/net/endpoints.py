@@ -27,6 +27,7 @@ from twisted.internet.protocol import Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import directlyProvides, implementer, providedBy
 
+from aerostack.net.eager import EagerWriter
 from aerostack.net.inherited import InheritedEndpoint
 from aerostack.net.proxied import ProxiedFactory
 from aerostack.net.tls import CertificateFiles, ReloadableTLS
@@ -204,7 +205,7 @@ class _TLSServer(TLSMemoryBIOProtocol):
         self._tlsConnection = connection
         self._appSendBuffer: list[bytes] = []
         directlyProvides(self, providedBy(transport))
-        Protocol.makeConnection(self, transport)
+        Protocol.makeConnection(self, EagerWriter(transport))
         self.factory.registerProtocol(self)
         self.wrappedProtocol.makeConnection(self)
 

@@ -15,6 +15,7 @@ from aerostack.core.access.permissions import Identity
 from aerostack.delivery.turnend import TurnEnd
 from aerostack.interfaces.messaging import IConnection
 from aerostack.interfaces.shares import IPlace
+from aerostack.net.eager import EagerWriter
 from aerostack.net.intake import Intake
 from aerostack.net.websocket.compression import agree
 from aerostack.net.websocket.connection import Connection, connectionKind
@@ -111,7 +112,8 @@ class Connections:
         connection.makeSession = makeSession
         transport = channel.release(connection)
         wrapped = isinstance(transport, ProtocolWrapper)
-        socket: Any = transport.transport if wrapped else transport
+        # TLS writes through an L{EagerWriter}.
+        socket: Any = transport.transport.transport if wrapped else transport
         socket.bufferSize = READ
         # A client that sent C{Expect} has got an answer already: 100 Continue.
         untouched = channel.untouched and not opening.expects
@@ -127,8 +129,8 @@ class Connections:
         Put a writer in the place of the transport, for the connection and for TLS.
         """
         if isinstance(transport, ProtocolWrapper):
-            # TLS writes bytes of its own.  Those that it has written so far may still wait.
-            below: Any = SocketWriter(transport.transport, connection, False)
+            eager: EagerWriter = transport.transport  # type: ignore[assignment]
+            below: Any = SocketWriter(eager.transport, connection, eager.isUntouched)
             transport.transport = below
             transport.wrappedProtocol = connection
             return Writer(self._turnEnd, transport)
