@@ -69,7 +69,7 @@ def keepMessages(
         # The database refuses the statement, and does not say which of the messages is to blame.
         cursor.execute("ROLLBACK")
         _begin(cursor, dialect, unkept)
-        result = [_insertOne(cursor, dialect, message, again) for message in messages]
+        result = _insertParts(cursor, dialect, messages, again)
     try:
         cursor.execute("COMMIT")
     except Exception as error:
@@ -84,19 +84,40 @@ def _begin(cursor: Any, dialect: Dialect, unkept: Collection[str]) -> None:
         dialect.execute(cursor, f"DELETE FROM {dialect.messages} WHERE id = ?", (messageId,))
 
 
-def _insertOne(
-    cursor: Any, dialect: Dialect, message: Message, again: Again | None
-) -> Kept | Refused:
-    """Write one message, so that the transaction goes on if the database refuses it."""
-    cursor.execute("SAVEPOINT message")
+def _insertParts(
+    cursor: Any, dialect: Dialect, messages: Sequence[Message], again: Again | None
+) -> list[Kept | Refused]:
+    """
+    Write messages of which the database refuses some: each half on its own, and so on.  One that
+    is refused costs the others a few statements, however many they are.
+    """
+    half = len(messages) // 2
+    return [
+        *_insertPart(cursor, dialect, messages[:half], again),
+        *_insertPart(cursor, dialect, messages[half:], again),
+    ]
+
+
+def _insertPart(
+    cursor: Any, dialect: Dialect, messages: Sequence[Message], again: Again | None
+) -> list[Kept | Refused]:
+    """Write messages, so that the transaction goes on if the database refuses some."""
+    if not messages:
+        return []
+    refusal: Exception
+    cursor.execute("SAVEPOINT part")
     try:
-        newest = _newest(cursor, dialect, [message])
-        (result,) = _insert(cursor, dialect, [message], again, newest)
+        newest = _newest(cursor, dialect, messages)
+        result = _insert(cursor, dialect, messages, again, newest)
+        cursor.execute("RELEASE part")
+        return result
     except dialect.refusing as error:
-        cursor.execute("ROLLBACK TO message")
-        result = Refused(error)
-    cursor.execute("RELEASE message")
-    return result
+        refusal = error
+    cursor.execute("ROLLBACK TO part")
+    cursor.execute("RELEASE part")
+    if len(messages) == 1:
+        return [Refused(refusal)]
+    return _insertParts(cursor, dialect, messages, again)
 
 
 def _newest(cursor: Any, dialect: Dialect, messages: Sequence[Message]) -> dict[str, int]:

@@ -94,10 +94,14 @@ class LosingDatabase:
     def run(self, interaction: Callable[..., Any], *args: Any) -> Deferred[Any]:
         if self.isAway:
             return fail(ConnectionError("there is no connection"))
-        return self._database.run(lambda cursor: interaction(_LosingCursor(cursor, self), *args))
+        return self._database.run(lambda cursor: interaction(LosingCursor(cursor, self), *args))
 
 
-class _LosingCursor:
+class LosingCursor:
+    """
+    A cursor of a L{LosingDatabase}.
+    """
+
     def __init__(self, cursor: Any, database: LosingDatabase) -> None:
         self._cursor = cursor
         self._database = database

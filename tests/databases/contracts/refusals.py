@@ -5,6 +5,7 @@ Tests of messages that a database refuses, for every database.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import strategies as st
 from twisted.logger import capturedLogs, formatEvent
@@ -13,7 +14,7 @@ from aerostack.core.replay.publications import Kept, Message
 from aerostack.databases.keeping import InDoubt
 from aerostack.errors import RealtimeError
 from tests.databases.contracts.history import ROOM, HistoryContract
-from tests.databases.synchronous import LosingDatabase, SlowDatabase
+from tests.databases.synchronous import LosingCursor, LosingDatabase, SlowDatabase
 
 Transaction = tuple[str | None, Sequence[tuple[int, int | None]]]
 """For L{RefusedContract.checkTransactions}: what L{LosingDatabase.loses} is, and the topic and time
@@ -85,6 +86,29 @@ class RefusedContract(HistoryContract):
         self.failureResultOf(appended[1], RealtimeError)
         times = [self.successResultOf(each).createdAt for each in (appended[0], appended[2])]
         self.assertEqual(times, [1, 2])
+
+    def test_fewStatements(self) -> None:
+        """
+        A message that is refused costs the others a few statements.
+        """
+        statements: list[str] = []
+        execute = LosingCursor.execute
+
+        def count(cursor: LosingCursor, statement: str, *parameters: Any) -> Any:
+            statements.append(statement)
+            return execute(cursor, statement, *parameters)
+
+        self.patch(LosingCursor, "execute", count)
+        self.slow = SlowDatabase(LosingDatabase(self.database))
+        self.history = self.makeHistory(database=self.slow)
+        good = [self.history.append(self.message(n)) for n in range(1, 300)]
+        bad = self.history.append(self.bad())
+        good += [self.history.append(self.message(n)) for n in range(300, 500)]
+        self.slow.step()
+        self.failureResultOf(bad, RealtimeError)
+        times = [self.successResultOf(each).createdAt for each in good]
+        self.assertEqual(times, list(range(1, 500)))
+        self.assertLess(len(statements), 120)
 
     def test_refusedAlone(self) -> None:
         """
