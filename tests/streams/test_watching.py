@@ -375,7 +375,8 @@ class SlowTests(StreamCase):
 
     def test_notSpared(self) -> None:
         """
-        On a topic of which a slow reader gets the newest frame only, it gets all text.
+        On a topic of which a slow reader gets the newest frame only, it gets all text, all values,
+        and the beginning and the end of each stream.
         """
         policy = TopicPolicy(Depth(1000, 1_000_000, 300.0), "newest")
         self.world = World(rules=TopicPolicies([], policy))
@@ -383,16 +384,28 @@ class SlowTests(StreamCase):
         self.early = Watcher(self.world.connect(userId="early"))
         self.early.subscribe()
         self.sent.clear()
-        self.start()
         self.early.client.session.congested()
-        for each in "abc":
-            self.append(each)
-            self.producer.send(type="publish", topic=TOPIC, event="hi", data=each)
-            self.world.advance(0.1)
+        for stream in ("a1", "a2"):
+            self.start(stream)
+            for each in "abc":
+                self.append(each, stream)
+                self.producer.send(type="publish", topic=TOPIC, event="hi", data=each)
+                self.producer.send(
+                    type="stream_put",
+                    stream=stream,
+                    epoch=1,
+                    part=each,
+                    kind="data",
+                    value={"value": each},
+                )
+                self.world.advance(0.1)
+            self.end(stream)
         self.early.client.session.drained()
         self.early.take()
-        self.assertEqual(self.early.texts["a1", "0"], "abc")
-        self.assertEqual(self.early.events.count("hi"), 1)
+        self.assertEqual(self.early.texts, {("a1", "0"): "abc", ("a2", "0"): "abc"})
+        events = self.early.events
+        self.assertEqual((events.count("hi"), events.count("ai:data")), (1, 6))
+        self.assertEqual((events.count("ai:start"), events.count("ai:done")), (2, 2))
 
 
 class ForgeryTests(StreamCase):
