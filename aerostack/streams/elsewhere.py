@@ -310,14 +310,18 @@ class NodeStreams:
         """
         See L{IStreams.leave}.
         """
-        self._stopped.pop((project, stream, epoch), None)
+        key = project, stream, epoch
+        isNoted = stopped is not None and self._stopped.get(key) == stopped
+        if isNoted:
+            del self._stopped[key]
         found: Deferred[Any] = self._streams.find(project, stream)
 
         def known(_: Facts) -> None:
             self._streams.leave(project, stream, epoch, stopped)
 
         def unknown(_: Failure) -> None:
-            self._nodes.tell(KIND, _encode(_Leave(project, stream, epoch)))
+            if isNoted:
+                self._nodes.tell(KIND, _encode(_Leave(project, stream, epoch)))
 
         return found.addCallbacks(known, unknown)
 
@@ -459,8 +463,7 @@ class NodeStreams:
         if isinstance(call, _Beat):
             return streams.beat(call.project, call.stream, call.epoch)
         if isinstance(call, _Leave):
-            # A producer at another node cannot be told.
-            return streams.leave(call.project, call.stream, call.epoch, None)
+            return streams.leave(call.project, call.stream, call.epoch, self.tell)
         if isinstance(call, _Find):
             return streams.find(call.project, call.stream)
         if isinstance(call, _Cancel):

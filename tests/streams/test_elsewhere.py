@@ -192,8 +192,12 @@ class NodeStreamsTests(StreamCase):
         """
         The other nodes are told of a producer whose connection is gone.
         """
-        self.successResultOf(self.streams.start(TOPIC, StartRequest(Terms(), "a1", "run")))
-        self.successResultOf(self.streams.leave("p", "a1", 1, None))
+        stops: list[Stop] = []
+        request = StartRequest(Terms(), "a1", "run")
+        self.successResultOf(self.streams.start(TOPIC, request, stops.append))
+        self.successResultOf(self.streams.leave("p", "a1", 1, print))
+        self.assertEqual(self.nodes.told, [])
+        self.successResultOf(self.streams.leave("p", "a1", 1, stops.append))
         (told,) = self.nodes.told
         self.successResultOf(self.there(told, 1.0))
         self.wait(12)
