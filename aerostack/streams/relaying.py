@@ -19,6 +19,7 @@ from aerostack.core.access.permissions import Identity
 from aerostack.core.answers.answer import (
     ABORTED,
     DONE,
+    LIMIT,
     OWNER,
     PUBLISHERS,
     RESTART,
@@ -182,6 +183,10 @@ class _Relay:
         error = failure.value
         if isinstance(error, RealtimeError) and error.code in ("stream_ended", "stream_fenced"):
             self._leave()
+            return
+        if isinstance(error, RealtimeError) and error.code == "too_large":
+            self.log.warn("the answer of a model is cut off: {error}", error=error.message)
+            self._end(End(ABORTED, LIMIT))
             return
         self.log.failure("the answer of a model cannot be passed on", failure)
         self._end(End(ABORTED, UPSTREAM))

@@ -19,7 +19,6 @@ from aerostack.core.answers.answer import (
     CANCELLED,
     LEASE,
     LIMIT,
-    RELAY,
     RESTART,
     STALLED,
     UNWATCHED,
@@ -319,7 +318,9 @@ class Streams:
                 "too_large", f"The value of a part has at most {self.answers.budget.value} bytes."
             )
         self._checkPart(answer, name)
-        self._publisher.checkBacklog(answer.topic)
+        if not answer.isRelayed:
+            # A model does not say the same again later; what it says has a bound.
+            self._publisher.checkBacklog(answer.topic)
         if answer.size + len(value) > self.answers.budget.text:
             self.finish(run, End(ABORTED, LIMIT))
             raise ended(answer)
@@ -611,7 +612,7 @@ class Streams:
             self.answers.count(answer)
         now = self._clock.seconds()
         run = self._runs[answer] = Run(answer, now, now + answer.terms.lease, now, stopped)
-        run.isOrphan = (answer.producer or "").startswith(RELAY)
+        run.isOrphan = answer.isRelayed
         if any(part.length > part.shown for part in answer.parts.values()):
             self.ticker.grown(answer)
 

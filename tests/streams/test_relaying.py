@@ -15,6 +15,7 @@ from aerostack.core.answers.outcome import Outcome
 from aerostack.core.answers.requests import Started
 from aerostack.core.topics.topics import topicOf
 from aerostack.errors import RealtimeError
+from aerostack.hub.measuring import MAX_BACKLOG
 from aerostack.protocol.chatrequests import makeChatRequest
 from aerostack.streams.relaying import Relays
 from tests.streams.models import Model
@@ -136,6 +137,28 @@ class RelayTests(StreamCase):
         self.assertEqual(self.model.cancelled, 1)
         end = self.end(started.stream)
         self.assertEqual((end["state"], end["reason"]), ("aborted", "limit"))
+
+    def test_largeValue(self) -> None:
+        """
+        So does one with a value that is larger than a value may be.
+        """
+        started = self.relay()
+        self.model.grow(Valued("c1", TOOL, {"name": "f", "input": {"x": "y" * 70_000}}))
+        self.assertEqual(self.model.cancelled, 1)
+        end = self.end(started.stream)
+        self.assertEqual((end["state"], end["reason"]), ("aborted", "limit"))
+
+    def test_behind(self) -> None:
+        """
+        An answer goes on while subscribers are behind, also with the values of tools.
+        """
+        started = self.relay()
+        receiver = self.world.streams._publisher._receiver
+        self.patch(receiver, "backlog", lambda topic: MAX_BACKLOG + 1)
+        self.model.grow(Valued("c1", TOOL, {"name": "f"}), Grown("c1", TOOL, "{}"))
+        self.model.grow(Valued("c1", TOOL, {"name": "f", "input": {}}))
+        self.model.receiver.ended(Outcome())
+        self.assertEqual(self.end(started.stream)["state"], "done")
 
     def test_slowModel(self) -> None:
         """

@@ -158,6 +158,11 @@ class Answer:
         return STREAMING if self.end is None else self.end.state
 
     @property
+    def isRelayed(self) -> bool:
+        """Whether its producer is the daemon itself."""
+        return (self.producer or "").startswith(RELAY)
+
+    @property
     def isCut(self) -> bool:
         """Whether no text of it is to be sent any more."""
         return self.isReleased or self.state == CANCELLED
