@@ -12,7 +12,7 @@ from streamparts import Bench, served
 from streamwriters import StreamDialect
 from wires import Wire, connect
 
-PIECE = "0123456789abcdefghij"
+PIECE = "0123456789abcdefghijklmnopqrstuvwxyz ,.;"
 
 ON_TOPIC = 30
 """How many streams run on one topic."""
@@ -25,7 +25,7 @@ async def memory(bench: Bench) -> list[Mark]:
     """
     The memory of many streams, and of fewer long ones.
     """
-    shapes = [(100, 10_000), (20, 100_000)] if bench.quick else [(960, 10_000), (100, 100_000)]
+    shapes = [(100, 10_000), (20, 100_000)] if bench.quick else [(900, 10_000), (100, 100_000)]
     return [await _of(bench, count, size) for count, size in shapes]
 
 
@@ -33,7 +33,7 @@ async def _of(bench: Bench, count: int, size: int) -> Mark:
     async with served(bench) as daemon:
         wire = await connect(bench.reactor, daemon.port, StreamDialect(), lambda *_: None)
         # The first streams also bring what all need.
-        await _write(wire, "warm", 20, size)
+        await _write(wire, "warm", 1_000_000 // size, size)
         # What they had to have kept is kept.
         await bench.sleep(3)
         before = _resident(daemon.pid)

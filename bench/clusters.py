@@ -50,9 +50,12 @@ need to find its death."""
 WORKER_PAUSE = 15.5
 """Seconds between the deaths of two workers.  The daemon ends if five die within a minute."""
 
+STEADY = 62.0
+"""Seconds that a worker lives before it is killed.  The daemon starts one again at once that has
+lived for a minute."""
+
 WORKERS = 4
-"""How many workers a daemon has whose workers are killed in turn.  So each has lived for a minute,
-and the daemon starts it again at once."""
+"""How many workers a daemon has whose workers are killed in turn."""
 
 
 class Cluster(Protocol):
@@ -137,7 +140,8 @@ class Workers:
         self._serving()
 
     def kill(self) -> None:
-        time.sleep(max(0.0, self._killed + WORKER_PAUSE - time.monotonic()))
+        pause = max(WORKER_PAUSE, STEADY / self._count)
+        time.sleep(max(0.0, self._killed + pause - time.monotonic()))
         time.sleep(self._chance.uniform(0, 1))
         workers = _workersOf(self._daemon)
         os.kill(workers[sorted(workers)[self._kills % self._count]], signal.SIGKILL)
