@@ -260,7 +260,7 @@ class Ledger:
         if len(rows) > 1:
             fault("doubled", f"the history has it {len(rows)} times")
         if end is None:
-            if script.mayBeForgotten or self._isLeftAtOnce(script):
+            if script.mayBeForgotten or self._isTooYoung(script):
                 faults["forgotten"] += 1
             else:
                 fault("lost", f"the history does not have it; its producer says {script.state}")
@@ -275,11 +275,13 @@ class Ledger:
         slow = max(self._slow(script, readings), default=0.0)
         return found + Totals(slowest=slow)
 
-    def _isLeftAtOnce(self, script: Script) -> bool:
-        """Whether a daemon may have been killed before it kept anything of an abandoned stream."""
-        return script.left is not None and any(
-            script.began <= each <= script.began + UNKEPT for each in self.events
-        )
+    def _isTooYoung(self, script: Script) -> bool:
+        """
+        Whether a daemon may have been killed before it kept anything of a stream, and no producer
+        began it again.
+        """
+        isOver = script.left is not None or script.state == "aborted"
+        return isOver and any(script.began <= each <= script.began + UNKEPT for each in self.events)
 
     def _slow(self, script: Script, readings: Iterable[Reading]) -> Iterator[float]:
         """By how many seconds a stream without a producer ended later than its lease allows."""

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, succeed
 
 from aerostack.core.access.removals import Revocation
 from aerostack.core.answers.checkpoints import Claim
@@ -21,7 +21,7 @@ from aerostack.core.limits.admission import Admission
 from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
 from aerostack.core.replay.logs import TopicLogs
-from aerostack.core.replay.publications import Kept, Message
+from aerostack.core.replay.publications import Kept, Message, StreamMark
 from aerostack.databases.answers import AnswerStore, takeAnswers
 from aerostack.databases.backend import Unusable
 from aerostack.databases.history import History
@@ -172,6 +172,8 @@ class Node(MultiService):
         )
         # One for all parts that serve clients: it answers the other nodes.
         self._streams = NodeStreams(self.streams, self.others, self.streams.keeper.read)
+        self._streams.endOf = self._endOf
+        self._began = reactor.seconds()
         self.adopter: Adopter | None = None
         self.heads: SharedHeads | None = None
         self._shared: SharedLogs | None = None
@@ -233,6 +235,16 @@ class Node(MultiService):
         if self._peers is not None and self.quotas is not None:
             self._peers.changed()
             self.quotas.changed()
+
+    def _endOf(self, project: str, stream: str) -> Deferred[StreamMark | None]:
+        """
+        See L{NodeStreams.endOf}.
+        """
+        linger = self.streams.answers.linger
+        if self.others.isAlone and self._reactor.seconds() > self._began + linger:
+            # This run of the daemon has known every stream that has ended since.
+            return succeed(None)
+        return self.streams.keeper.endOf(project, stream, self._now() - int(1000 * linger))
 
     def _now(self) -> int:
         return int(self._wall() * 1000)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -26,10 +26,12 @@ from aerostack.core.answers.requests import (
     StartRequest,
     Stop,
 )
+from aerostack.core.replay.publications import StreamMark
 from aerostack.core.topics.topics import Topic, projectOf, topicOf
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.nodes import INodes
 from aerostack.interfaces.streams import IStreams
+from aerostack.streams.refusals import endedAs
 from aerostack.streams.run import Stopped
 
 KIND = "st"
@@ -190,6 +192,8 @@ class NodeStreams:
     Asks the other nodes for the streams that do not run on this one.
 
     @ivar isComing: Tells whether a stream that no node has is about to be taken over by one.
+    @ivar endOf: Reads how a stream has ended, if that was a short while ago and no node may know
+        it any more.
     """
 
     def __init__(
@@ -203,6 +207,9 @@ class NodeStreams:
         @param past: Reads a stream of a project from the history.
         """
         self.isComing: Callable[[str, str], Deferred[bool]] = lambda project, stream: succeed(False)
+        self.endOf: Callable[[str, str], Deferred[StreamMark | None]] = lambda project, stream: (
+            succeed(None)
+        )
         self._streams: Any = streams
         self._nodes = nodes
         self._past = past
@@ -220,22 +227,37 @@ class NodeStreams:
         self, topic: Topic, request: StartRequest, stopped: Stopped | None = None
     ) -> Deferred[Started]:
         """
-        See L{IStreams.start}.  A stream that runs elsewhere goes on there.
+        See L{IStreams.start}.  A stream that runs elsewhere goes on there.  One that has ended is
+        not begun again because its producer did not get the answer before a daemon died.
         """
 
         def begin(_: Any) -> Deferred[Started]:
             started: Deferred[Started] = self._streams.start(topic, request, stopped)
             return started
 
-        if request.stream is None or self._nodes.isAlone:
+        stream = request.stream
+        if stream is None:
             return begin(None)
         local: Deferred[Any] = self._streams.find(topic.project, request.stream)
         known = local.addCallbacks(
-            begin, self._startElsewhere, errbackArgs=(topic, request, request.stream, stopped)
+            begin, self._startElsewhere, errbackArgs=(topic, request, stream, stopped)
         )
 
+        def judge(end: StreamMark | None) -> Deferred[Started]:
+            return begin(None) if end is None else fail(endedAs(stream, end.state))
+
+        def unread(failure: Failure) -> Deferred[Started]:
+            # A stream may begin while the database does not answer.
+            failure.trap(RealtimeError)
+            return begin(None)
+
         def unknown(failure: Failure) -> Any:
-            return begin(None) if _isUnknown(failure) else failure
+            if not _isUnknown(failure):
+                return failure
+            if request.producer is None:
+                return begin(None)
+            # What begins the stream may fail, and is not tried again.
+            return self.endOf(topic.project, stream).addCallbacks(judge, unread)
 
         return known.addErrback(unknown)
 

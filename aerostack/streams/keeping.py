@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.core.answers.requests import Found
-from aerostack.core.replay.publications import Kept, Message
+from aerostack.core.replay.publications import Kept, Message, StreamMark
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.messaging import IHistory
 from aerostack.protocol.streams import pastData
@@ -121,6 +121,18 @@ class EndKeeper:
         """
         reading: Deferred[Kept | None] = self._history.findEnd(project, stream)
         return reading.addCallback(_foundOf)
+
+    def endOf(self, project: str, stream: str, since: int) -> Deferred[StreamMark | None]:
+        """
+        Read how a stream has ended, if the history has kept that after a time.
+
+        @param since: The time, milliseconds since the epoch.
+        @return: L{None} if it has not.  Fails with L{RealtimeError}.
+        """
+        reading: Deferred[Kept | None] = self._history.findEnd(project, stream)
+        return reading.addCallback(
+            lambda kept: None if kept is None or kept.createdAt < since else kept.message.stream
+        )
 
     def stop(self) -> None:
         """

@@ -23,12 +23,18 @@ def ended(answer: Answer) -> RealtimeError:
     """
     Make the error for a stream that has ended.
     """
-    details = {"stream": answer.id, "state": answer.state}
-    if answer.end is not None and answer.end.by is not None:
-        details["by"] = answer.end.by
-    return RealtimeError(
-        "stream_ended", f"The stream {answer.id} has ended: {answer.state}.", details=details
-    )
+    return endedAs(answer.id, answer.state, None if answer.end is None else answer.end.by)
+
+
+def endedAs(stream: str, state: str, by: str | None = None) -> RealtimeError:
+    """
+    Make the error for a stream that has ended.
+
+    @param by: The user who has cancelled it, if known.
+    """
+    details = {"stream": stream, "state": state, **({} if by is None else {"by": by})}
+    message = f"The stream {stream} has ended: {state}."
+    return RealtimeError("stream_ended", message, details=details)
 
 
 def refused(answer: Answer, name: str, at: int, verdict: Verdict) -> RealtimeError:

@@ -246,8 +246,16 @@ class World:
             self._query,
             NodeLine(self.clock, nodes),
             self.revocations,
-            NodeStreams(self.streams, nodes, self.streams.keeper.read),
+            self._nodeStreams(nodes),
         )
+
+    def _nodeStreams(self, nodes: Any) -> NodeStreams:
+        streams, keeper = self.streams, self.streams.keeper
+        made = NodeStreams(streams, nodes, keeper.read)
+        made.endOf = lambda project, stream: keeper.endOf(
+            project, stream, int(1000 * (self.wall() - streams.answers.linger))
+        )
+        return made
 
     def _query(self, sql: str, parameters: list[Any]) -> Deferred[dict[str, Any]]:
         self.queries.append((sql, parameters))

@@ -4,9 +4,12 @@ Tests for L{aerostack.streams.checkpointing}, and for streams that outlive a res
 
 from __future__ import annotations
 
+from twisted.internet.defer import fail
+
 from aerostack.core.answers.answer import Terms
 from aerostack.core.answers.requests import StartRequest
 from aerostack.core.topics.topics import topicOf
+from aerostack.errors import RealtimeError
 from aerostack.testing import SECRET_KEY
 from tests.streams.watching import CANONICAL, TOPIC, StreamCase, Watcher
 
@@ -159,6 +162,33 @@ class RestartTests(RestartCase):
         self.assertTrue(answer["recovered"])
         self.assertEqual([f["event"] for f in frames], ["hi", "ai:start", "ai:token"])
         self.assertEqual(self.early.texts["a1", "0"], "abcdef")
+
+    def test_endedBefore(self) -> None:
+        """
+        A producer that did not get the answer to its end, because the daemon was killed, learns
+        that the stream has ended when it starts again.  Its id may begin another stream later.
+        """
+        self.start(producer="run")
+        self.append("abc")
+        self.end()
+        self.restart()
+        answer = self.start(producer="run", id="s")
+        self.assertEqual((answer["code"], answer["state"]), ("stream_ended", "done"))
+        self.assertEqual(len(self.world.history.messages), 1)
+        self.wait(400)
+        self.assertEqual(self.start(producer="run", id="s")["length"], {})
+
+    def test_unreadable(self) -> None:
+        """
+        While the database does not answer, a stream begins.
+        """
+        self.restart()
+        self.patch(
+            self.world.history,
+            "findEnd",
+            lambda project, stream: fail(RealtimeError("database_unavailable", "Wait.", 1000)),
+        )
+        self.assertEqual(self.start(producer="run", id="s")["epoch"], 1)
 
     def test_stop(self) -> None:
         """

@@ -85,7 +85,7 @@ class WorkerWorld(World):
         wire = WireClock(self.clock)
         pipes = joinedPipes(wire)
         codec = Codec(KINDS)
-        streams = WorkerStreams(self.streams, hub.answers)
+        streams = WorkerStreams(node.streams, hub.answers)
         self._relay = Relay(self.clock, codec, hub, streams.greet)
         outside = HubEnd(self._relay, streams, WorkerPublications(node.publisher))
         self.link = outside.link = WireChannel(wire, pipes[0], codec, outside)
