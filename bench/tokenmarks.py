@@ -80,10 +80,13 @@ def _atMost(what: str, found: float, most: float, unit: str, digits: int = 1) ->
 
 def _peers(results: Results) -> Iterator[Mark]:
     for system, label in results.labels.items():
+        failed = [name for other, name, _ in results.failures if other == system]
         climbed = [rung for rung in LADDER if results.has(system, f"tokens/{rung.name}")]
-        broken = next((rung for rung in climbed if not holds(results, system, rung)), None)
-        if climbed and system != OURS:
-            said = "holds all" if broken is None else f"not {broken}"
+        broken = [rung for rung in climbed if not holds(results, system, rung)]
+        broken += [rung for rung in LADDER if f"tokens/{rung.name}" in failed]
+        if system != OURS and (climbed or broken):
+            first = min(broken, key=LADDER.index, default=None)
+            said = "holds all" if first is None else f"not {first}"
             yield Mark("1,000 watchers", "-", f"{said}: {label}", "-", "-", None)
     yield from _against(results, "socketio", LADDER[0], "cpu", 0.5)
     yield from _against(results, "centrifuge-delay", TOP, "cpu", 1)

@@ -95,6 +95,15 @@ class TokenMarkTests(SynchronousTestCase):
         said = [mark.against for mark in self.marks() if mark.reached is None]
         self.assertEqual(said, [f"not {TOP}: ws", "holds all: delayed"])
 
+    def test_failed(self) -> None:
+        """
+        A peer does not hold a load under which it failed.
+        """
+        self.add("ws", LADDER[0])
+        self.results.fail("ws", f"tokens/{LADDER[1].name}", "it ended")
+        self.add("ws", TOP, right=0)
+        self.assertEqual([mark.against for mark in self.marks()], [f"not {LADDER[1]}: ws"])
+
     def test_nothingArrived(self) -> None:
         """
         A load is not held where no token arrived in the measured time.
