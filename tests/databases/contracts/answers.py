@@ -240,6 +240,7 @@ class AnswerContract:
         self.assertEqual(self.writeAs("r2", piece(1, "c", answer="m1")), set())
         (answer,) = self.load()
         self.assertEqual((answer.parts[0].text, answer.record.run), ("ac", "r2"))
+        self.assertEqual((answer.record.node, answer.record.about), ("taker", RECORD.about))
         self.end(run="r2")
         self.assertEqual(self.writeAs("r1", piece(1, "b")), {"m1"})
         error = self.failureResultOf(self.history.append(self.message()), RealtimeError).value

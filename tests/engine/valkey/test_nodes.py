@@ -173,6 +173,34 @@ class NodesTests(MembersCase):
         await self.acquainted()
         self.assertEqual(await first.ask("k", b"x", 60.0), {"b": b"2"})
 
+    async def test_lapsed(self) -> None:
+        """
+        A node knows when the others take it for dead, although it cannot hear them, and learns that
+        they may have done so when it is heard again.
+        """
+        first = self.node("a")
+        second, relay = await self.relayed("b")
+        lapses: list[int] = []
+        await self.acquainted()
+        await self.until(lambda: second.isHeard)
+        relay.toServer.held = relay.toClient.held = True
+        await self.until(lambda: not second.isHeard)
+        await self.until(lambda: first.silent == {"b"})
+        second.lapsed = lambda: lapses.append(1)
+        relay.toServer.held = relay.toClient.held = False
+        relay.cut()
+        await self.until(lambda: lapses and second.isHeard)
+        await self.until(lambda: first.silent == set())
+
+    async def test_gone(self) -> None:
+        """A node is gone for the others a while after it has stopped, and not before."""
+        first, second = self.node("a"), self.node("b")
+        await self.acquainted()
+        self.assertFalse(first.isGone("run1"))
+        await second.stop()
+        await self.until(lambda: first.isGone("run1"))
+        self.assertFalse(first.isGone("run0"))
+
     async def test_cut(self) -> None:
         """A node whose connection is cut is asked again when it has another one."""
         first = self.serving("a", b"1")
