@@ -151,9 +151,10 @@ class BoundedChannel(HTTPChannel):
 
     def _refuse(self, path: bytes, head: bytes, failure: Failure) -> None:
         """Have twisted.web answer a request that is refused."""
-        if self.lost:
-            return
         self.refusal = refusalFor(failure, path)
+        if self.lost or self.transport is None:
+            # The client has gone, or the other protocol failed when it had the connection already.
+            return
         self._begin(self.site.timeOut)
         self.line_mode = 1
         # Behind the answer, Twisted goes on with what is in its buffer.

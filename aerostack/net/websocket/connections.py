@@ -119,7 +119,12 @@ class Connections:
         untouched = channel.untouched and not opening.expects
         writer = self._writer(transport, connection, untouched)
         compressor = None if extension is None else self._compressor
-        connection.open(writer, socket, opening.answer(extension), identity, compressor)
+        try:
+            connection.open(writer, socket, opening.answer(extension), identity, compressor)
+        except BaseException:
+            # HTTP has given the connection up, and would never close it.
+            socket.abortConnection()
+            raise
         behind: bytes = channel.behind()
         if behind:
             connection.dataReceived(behind)

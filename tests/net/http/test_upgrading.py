@@ -372,6 +372,20 @@ class ShortWayTests(SynchronousTestCase):
             self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
             self.assertEqual(held, (0, 0, 1))
 
+    def test_noSession(self) -> None:
+        """
+        If the daemon fails to make a session, it drops the connection.
+        """
+        for delayed in (False, True):
+            site = SiteUnderTest(delayed=delayed)
+            self.patch(site.connections, "_makeSession", None)
+            wire = site.connect()
+            outcome(site, wire, [request()])
+            self.assertTrue(wire.disconnected)
+            self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+            site.lose(wire)
+            self.assertEqual(site.held(), (0, 0, 0))
+
     def test_others(self) -> None:
         """
         A request for another path, and one in pieces, is twisted.web's.
