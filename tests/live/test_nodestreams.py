@@ -207,19 +207,24 @@ class NodeStreamTests(NodesTests):
         """
         A watcher that was cut off in the middle goes on at the other daemon, with the exact text.
         """
+        others = [(await self.join(number, TOPIC))[0] for number in (0, 1)]
         watcher, _ = await self.join(0, TOPIC)
-        await self.join(1, TOPIC)
         await self.call("ai.start", TOPIC, {"stream": "a1"})
         text = found = ""
         for number in range(1, 7):
+            before = text
             for piece in (f"{number}", "x" * number):
                 operation = {"part": "0", "at": len(text), "text": piece}
                 await self.call("ai.append", "a1", 1, [operation])
                 text += piece
+            # Both daemons have what the watcher has.
+            for other in others:
+                await self.read(other, text, before)
             _, found = await self.next(watcher, found)
             watcher.drop()
-            watcher, answer = await self.join(number % 2, TOPIC, since=self.places.pop(watcher))
-            self.assertTrue(answer["recovered"])
+            place = self.places[watcher]
+            watcher, answer = await self.join(number % 2, TOPIC, since=place)
+            self.assertTrue(answer["recovered"], answer)
             self.places[watcher] = answer["pos"]
         await self.read(watcher, text, found)
 
