@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from aerostack.core.replay.log import LOST, Gap, TopicLog
 from aerostack.core.replay.positions import Position, parsePosition
+from aerostack.core.replay.sharedlog import SharedLog
 from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.delivery.catchup import Catchup, Stage, ignoreEnd
@@ -205,6 +206,7 @@ class Recovery:
             await self._reach(outbound, topic, catchup, position)
         elif position is not None and topic.table is None:
             await self._fill(outbound, topic, catchup)
+            await self._overtake(outbound, topic, catchup, position)
         log = self._openLog(topic)
         # What is published from here on is held.
         live = log.position
@@ -266,6 +268,33 @@ class Recovery:
             # What was published meanwhile is in the log.
             self._hub.delivery.handOver(topic.canonical, outbound)
             catchup.dropEntries()
+
+    async def _overtake(
+        self, outbound: Outbound, topic: Topic, catchup: Catchup, position: Position
+    ) -> None:
+        """
+        Wait until the entry has come here up to which a client has come at another node, but not
+        for long: the server may have lost it.
+        """
+        log = self._openLog(topic)
+        if not isinstance(log, SharedLog) or not log.isAhead(position):
+            return
+        reached: Deferred[None] = Deferred()
+
+        def come() -> None:
+            # In the present turn the entry is yet to be given to the subscribers.
+            timer.reset(0)
+
+        def goOn() -> None:
+            log.giveUp(come)
+            reached.callback(None)
+
+        timer = self._clock.callLater(AHEAD, goOn)
+        log.wait(position.offset or 0, come)
+        await catchup.read(reached)
+        # What was published meanwhile is in the log.
+        self._hub.delivery.handOver(topic.canonical, outbound)
+        catchup.dropEntries()
 
     async def _survey(self, topic: Topic, replay: Replay) -> Gap | None:
         """Look whether the database still has what a client has missed."""

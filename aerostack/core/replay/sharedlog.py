@@ -8,7 +8,8 @@ place comes from a log that the server has lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from aerostack.core.limits.tally import Tally
 from aerostack.core.replay.log import EXPIRED, LOST, Depth, Entry, Gap, Past, Plan
@@ -22,7 +23,7 @@ class SharedLog(MirrorLog):
     A log that follows a shared one.
     """
 
-    __slots__ = ("_baseTag", "_doubt")
+    __slots__ = ("_baseTag", "_doubt", "_waiting")
 
     def __init__(self, head: Position, depth: Depth, tally: Tally | None = None) -> None:
         super().__init__(head, depth, tally)
@@ -31,6 +32,39 @@ class SharedLog(MirrorLog):
         self._baseTag = head.tag
         # Up to which offset it is not known whether the entries that are gone were kept.
         self._doubt = 0
+        # Those who wait for an entry, with its offset.
+        self._waiting: dict[Callable[[], object], int] = {}
+
+    def isAhead(self, position: Position) -> bool:
+        """
+        Whether a position is one of this log's epoch, of an entry that has not come here.  Another
+        node may have had it earlier.
+        """
+        return position.epoch == self.epoch and (position.offset or 0) > self.head
+
+    def wait(self, offset: int, call: Callable[[], object]) -> None:
+        """
+        Call a function once an entry has come.
+        """
+        self._waiting[call] = offset
+
+    def giveUp(self, call: Callable[[], object]) -> None:
+        """
+        Do not call a function any more.
+        """
+        self._waiting.pop(call, None)
+
+    def append(
+        self, frame: bytes, mark: int | None, source: Any, now: float, tag: str = ""
+    ) -> None:
+        """
+        See L{TopicLog.append}.
+        """
+        super().append(frame, mark, source, now, tag)
+        if self._waiting:
+            for call in [call for call, offset in self._waiting.items() if offset <= self.head]:
+                del self._waiting[call]
+                call()
 
     def fill(self, entries: Sequence[SharedEntry], frames: Sequence[bytes], now: float) -> None:
         """

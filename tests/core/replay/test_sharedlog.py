@@ -4,6 +4,8 @@ Tests for L{aerostack.core.replay.sharedlog}.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -56,6 +58,29 @@ class SharedLogTests(SynchronousTestCase):
         assert isinstance(plan, Plan), plan
         self.assertEqual((plan.after, plan.keptOnly), (None, False))
         return [each.frame for each in plan.entries]
+
+    def test_ahead(self) -> None:
+        """
+        One who has seen an entry at another node is told when it comes here, once, and not after
+        giving up.
+        """
+        log = self.begin(place(4))
+        self.assertEqual([log.isAhead(place(offset)) for offset in (4, 5)], [False, True])
+        self.assertFalse(log.isAhead(replace(place(5), epoch="other")))
+        called: list[int] = []
+
+        def call(offset: int) -> Callable[[], object]:
+            return lambda: called.append(offset)
+
+        never = call(0)
+        for offset in (5, 6, 7):
+            log.wait(offset, call(offset))
+        log.wait(5, never)
+        log.giveUp(never)
+        log.giveUp(never)
+        for offset, sum_ in ((5, [5]), (6, [5, 6]), (7, [5, 6, 7]), (8, [5, 6, 7])):
+            self.add(log, entry(offset))
+            self.assertEqual(called, sum_)
 
     def test_filled(self) -> None:
         """A log that is filled has what came before it began, and what came since."""
