@@ -23,6 +23,9 @@ from aerostack.protocol.streams import snapshotFrames
 MAX_HELD = 1000
 """How many entries of one topic are held back while the beginning is being read."""
 
+MAX_PAGES = 1000
+"""How many pages of one stream are read.  It may change all the time."""
+
 MAX_UNFOUND = 10_000
 """How many streams are remembered of which there is no beginning."""
 
@@ -117,15 +120,17 @@ class Strangers:
     async def _read(self, topic: str, stream: str) -> Answer | None:
         """Copy a stream from the node that has it; L{None} if there is none."""
         found: Answer | None = None
-        place: Place | None = Place()
+        place = Place()
         try:
-            while place is not None:
+            for _ in range(MAX_PAGES):
                 page = await self._copy(projectOf(topic), stream, place)
-                found, place = takePage(found, topic, stream, page), page.next
+                found = takePage(found, topic, stream, page)
+                if page.next is None:
+                    return found
+                place = page.next
         except RealtimeError as error:
             self.log.debug("{stream} cannot be copied: {error}", stream=stream, error=error)
-            return None
-        return found
+        return None
 
     def _missing(self, topic: str, held: _Held) -> set[str]:
         """The streams among held entries that this process does not know."""

@@ -412,7 +412,7 @@ class Streams:
         """
         End the streams whose producers are gone, and those that are too old; one in each step.
         """
-        now = self._clock.seconds()
+        now, isSure = self._clock.seconds(), self.isSure()
         runs = tuple(self._runs.values())
         self.audience.wanted = {run.answer.topic for run in runs if run.endsUnwatched}
         for run in runs:
@@ -422,6 +422,9 @@ class Streams:
             elif answer.isOver and not run.isFinished:
                 # Another node has ended it, which has taken this one for dead.
                 self.letGo(answer)
+            elif not isSure:
+                # The stream may go on at another node, with its producer.
+                continue
             elif answer.end is None and (reason := self._overdue(run, now)) is not None:
                 self.finish(run, End(ABORTED, reason))
                 yield

@@ -208,6 +208,16 @@ class StrangersTests(SynchronousTestCase):
         self.assertIs(self.sequencer.answers.get("p", "a1"), answer)
         self.assertEqual(self.copies, [])
 
+    def test_endless(self) -> None:
+        """
+        A stream of which there is always one more page is not read for ever.
+        """
+        self.patch(strangers, "MAX_PAGES", 3)
+        self.begin("a1", "x" * 100_000)
+        self.text("a1", 100_000, "y")
+        self.assertEqual(self.events(), [(100_000, "y")])
+        self.assertEqual(len(self.copies), 3)
+
     def test_many(self) -> None:
         """
         If too much comes meanwhile, it is not waited for the beginning.

@@ -447,7 +447,10 @@ class LapseTests(AdoptingCase):
         """
         Let another node take the stream over.
         """
+        # Other nodes have the database, even if this one does not reach it.
+        isDown, self.store.isDown = self.store.isDown, False
         self.successResultOf(self.store.take(Claim("other", "r9")))
+        self.store.isDown = isDown
 
     def state(self) -> str:
         """
@@ -468,6 +471,24 @@ class LapseTests(AdoptingCase):
         self.standing.isHeard = True
         self.wait(1)
         self.assertEqual(self.text(), "abcdef")
+
+    def test_overdue(self) -> None:
+        """
+        A node that was frozen for longer than a lease ends no stream before it knows that the
+        stream is still its own.
+        """
+        self.store.isDown = True
+        self.adopter.lapsed()
+        self.wait(LEASE / 1000 + 5)
+        self.early.take()
+        self.assertEqual(self.early.ends, {})
+        self.takeOver()
+        self.store.isDown = False
+        self.look()
+        self.wait(2)
+        self.early.take()
+        self.assertEqual((self.early.ends, self.world.history.messages), ({}, []))
+        self.assertEqual(self.state(), "stream_unknown")
 
     def test_emitted(self) -> None:
         """
