@@ -194,15 +194,19 @@ class BlockingStream:
                 # More comes in a moment, most likely.  The first text does not wait for it.
                 self._changed.wait_for(lambda: self._isEnding, _WINDOW)
             operations = self._draft.take() if self._draft.isPending else []
-            if not operations and self._isEnding:
-                return False
+            isLast = self._isEnding and not operations
+            if isLast:
+                operations = self._draft.question()
         if operations:
-            self._append(operations)
-        else:
-            self._calls.beat(self.id, self._epoch)
+            isTaken = self._append(operations)
+            return not (isLast and isTaken)
+        if isLast:
+            return False
+        self._calls.beat(self.id, self._epoch)
         return True
 
-    def _append(self, operations: list[dict[str, Any]]) -> None:
+    def _append(self, operations: list[dict[str, Any]]) -> bool:
+        """Send operations; whether the daemon has taken them."""
         try:
             self._calls.append(self.id, self._epoch, operations)
         except ClientError as error:
@@ -212,10 +216,11 @@ class BlockingStream:
             with self._changed:
                 # The daemon was restarted, and has lost the newest text.
                 self._draft.rewind(held)
-            return
+            return False
         with self._changed:
             self._draft.taken()
             self._changed.notify_all()
+        return True
 
 
 class BlockingAI:

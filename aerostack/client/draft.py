@@ -120,7 +120,9 @@ class Draft:
 
     def __init__(self) -> None:
         self._pieces: list[_Piece] = []
+        # By part, its length in UTF-16 units, and its kind.
         self._lengths: dict[str, int] = {}
+        self._kinds: dict[str, str] = {}
         self._editions: dict[str, int] = {}
         # How many pieces the daemon has; how many of the others are under way; and how many have
         # ever been.
@@ -198,6 +200,7 @@ class Draft:
     def _add(self, part: str, kind: str, text: str) -> None:
         at, edition = self._lengths.get(part, 0), self._editions.get(part, 0)
         self._lengths[part] = at + units(text)
+        self._kinds[part] = kind
         # A piece that went out stays as it is: if it goes out again, it must be the same.
         last = self._pieces[-1] if self._flown < len(self._pieces) else None
         if (
@@ -225,6 +228,18 @@ class Draft:
         self._flying = count
         self._flown = max(self._flown, self._taken + count)
         return [piece.operation for piece in self._pieces[self._taken : self._taken + count]]
+
+    def question(self) -> list[dict[str, Any]]:
+        """
+        Give operations that add nothing, and that the daemon takes only if it has all text.  It may
+        have lost some that it had taken, in a restart.
+        """
+        # Of a part whose text was taken back, the operation could take back more.
+        return [
+            _Piece(part, self._kinds[part], length, "").operation
+            for part, length in self._lengths.items()
+            if not self._editions.get(part)
+        ]
 
     def taken(self) -> None:
         """

@@ -187,7 +187,36 @@ class Stream:
             each.callback(None) if failure is None else each.errback(failure)
 
     def _end(self, options: Mapping[str, Any]) -> Deferred[Any]:
-        return self._flush().addCallback(self._endNow, options)
+        return self._endBehind(options).addErrback(self._notEnded)
+
+    def _endBehind(self, options: Mapping[str, Any]) -> Deferred[Any]:
+        """End it behind all text."""
+        return self._flush().addCallback(self._ask, options)
+
+    def _ask(self, _: None, options: Mapping[str, Any]) -> Deferred[Any]:
+        """End it if the daemon still has all text."""
+        question = self._draft.question()
+        if not question:
+            return self._endNow(None, options)
+        self._isBusy = True
+        asked = self._calls.append(self.id, self.epoch, question)
+        return asked.addCallbacks(
+            self._whole, self._lacking, callbackArgs=(options,), errbackArgs=(options,)
+        )
+
+    def _whole(self, _: Any, options: Mapping[str, Any]) -> Deferred[Any]:
+        self._isBusy = False
+        # The application may have written more.
+        return self._endBehind(options) if self._draft.isPending else self._endNow(None, options)
+
+    def _lacking(self, failure: Failure, options: Mapping[str, Any]) -> Any:
+        self._failed(failure)
+        return failure if readGap(failure.value) is None else self._endBehind(options)
+
+    def _notEnded(self, failure: Failure) -> Failure:
+        # The application may leave it at that; the lease ends the stream then.
+        self._stopBeat()
+        return _raiseEnd(failure)
 
     def _endNow(self, _: None, options: Mapping[str, Any]) -> Deferred[Any]:
         self._close(StreamEnded("stream_ended", "The stream was ended.", options["state"]))

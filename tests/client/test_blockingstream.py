@@ -69,7 +69,7 @@ class BlockingStreamTests(SynchronousTestCase):
             stream.data("d", "sources", [])
         self.assertEqual(self.daemon.text, "".join(tokens))
         self.assertEqual(self.daemon.said[0][2], {"producer": "me", "owner": "ann"})
-        self.assertEqual([each["part"] for each in self.daemon.said[1:-1]], ["reasoning", "c", "d"])
+        self.assertEqual([each["part"] for each in self.daemon.said[1:4]], ["reasoning", "c", "d"])
         self.assertEqual(self.daemon.said[-1], ("end", {"state": "done"}))
         self.assertLess(self.daemon.appends, 100)
         self.waitFor(stream)
@@ -126,6 +126,17 @@ class BlockingStreamTests(SynchronousTestCase):
             self.daemon.text = "Hel"
             stream.write("world")
         self.assertEqual(self.daemon.text, "Hello world")
+
+    def test_endAgain(self) -> None:
+        """
+        A daemon that has lost text in a restart, after it had taken all, gets it before the end.
+        """
+        with self.ai.stream("ai-chat/7") as stream:
+            stream.write("Hello world")
+            self.assertTrue(self.daemon.folded.wait(PATIENCE))
+            self.daemon.text = "Hel"
+        self.assertEqual(self.daemon.text, "Hello world")
+        self.waitFor(stream)
 
     def test_full(self) -> None:
         """

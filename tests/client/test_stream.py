@@ -114,6 +114,35 @@ class StreamTests(SynchronousTestCase):
         self.failureResultOf(self.stream.write("more"), StreamEnded)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_endAgain(self) -> None:
+        """
+        A daemon that has lost text in a restart, after it had taken all, gets it before the end.
+        """
+        self.stream.write("Hello world")
+        self.stream.reason("hm")
+        self.calls.turn()
+        self.daemon.text = "Hel"
+        ended = self.stream.end()
+        self.calls.turn()
+        self.assertEqual(self.successResultOf(ended)["state"], "done")
+        self.assertEqual(self.daemon.text, "Hello world")
+
+    def test_notEnded(self) -> None:
+        """
+        A stream that could not be ended says no longer that its publisher is there.  It can be
+        ended later.
+        """
+        self.stream.write("Hello")
+        self.calls.turn()
+        self.daemon.refusals.append(ClientError("unreachable", "Nobody is there."))
+        ended = self.stream.end()
+        self.calls.turn()
+        self.assertEqual(self.failureResultOf(ended, ClientError).value.code, "unreachable")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        ended = self.stream.end()
+        self.calls.turn()
+        self.assertEqual(self.successResultOf(ended)["state"], "done")
+
     def test_cancelled(self) -> None:
         """
         When a user has cancelled it, every write fails and says so.
