@@ -6,6 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import succeed
+
+from aerostack.core.answers.answer import CANCELLED
+from aerostack.core.answers.requests import Ended
 from aerostack.settings.projects import JWTConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.answers import codes
@@ -237,6 +241,24 @@ class CancelTests(StreamCase):
             error = self.cancel(stream=stream)
             self.assertEqual((error["code"], error["id"]), ("forbidden", "c"))
         self.assertEqual(self.cancel(stream="a4")["code"], "stream_unknown")
+
+    def test_comesLater(self) -> None:
+        """
+        If the end of a stream that another node has cancelled comes here later than the answer of
+        that node, the client gets the end before the answer all the same.
+        """
+        self.start(owner="ann")
+        self.ann.ask(type="subscribe", topic=TOPIC)
+        cancel = self.world.streams.cancel
+        answered = succeed(Ended("a1", CANCELLED, True))
+        self.patch(self.world.streams, "cancel", lambda project, stream, by: answered)
+        self.ann.send(type="stream_cancel", stream="a1", id="c")
+        self.world.advance(0.1)
+        self.assertEqual(self.ann.take(), [])
+        cancel("p", "a1", "ann")
+        self.world.advance(0.1)
+        types = [frame.get("event", frame["type"]) for frame in self.ann.take()]
+        self.assertEqual(types, ["ai:done", "stream_ack"])
 
     def test_noName(self) -> None:
         """
