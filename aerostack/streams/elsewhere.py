@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from aerostack.core.answers.answer import STREAMING, Answer, End
+from aerostack.core.answers.answer import RELAY, STREAMING, Answer, End
 from aerostack.core.answers.copying import Page, Place
 from aerostack.core.answers.requests import (
     Append,
@@ -254,7 +254,8 @@ class NodeStreams:
         def unknown(failure: Failure) -> Any:
             if not _isUnknown(failure):
                 return failure
-            if request.producer is None:
+            if (request.producer or RELAY).startswith(RELAY):
+                # No producer starts it again by this name.
                 return begin(None)
             # What begins the stream may fail, and is not tried again.
             return self.endOf(topic.project, stream).addCallbacks(judge, unread)
