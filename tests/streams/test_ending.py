@@ -4,6 +4,7 @@ Tests for L{aerostack.streams.streams}, by the frames of producers: ends and can
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import succeed
@@ -241,6 +242,24 @@ class CancelTests(StreamCase):
             error = self.cancel(stream=stream)
             self.assertEqual((error["code"], error["id"]), ("forbidden", "c"))
         self.assertEqual(self.cancel(stream="a4")["code"], "stream_unknown")
+
+    def test_sentLater(self) -> None:
+        """
+        The answer waits until all subscribers have been sent what was published before the end.
+        """
+        self.start(owner="ann")
+        sent: list[Callable[[], None]] = []
+
+        def whenSent(topics: Iterable[str], call: Callable[[], None]) -> bool:
+            sent.append(call)
+            return True
+
+        self.patch(self.world.hub.delivery, "whenSent", whenSent)
+        self.assertEqual(self.ann.ask(type="stream_cancel", stream="a1", id="c"), [])
+        for call in sent:
+            call()
+        (ack,) = self.ann.take()
+        self.assertEqual((ack["type"], ack["state"]), ("stream_ack", "cancelled"))
 
     def test_comesLater(self) -> None:
         """

@@ -175,6 +175,26 @@ class TakingBackTests(RestartCase):
             self.assertEqual(watcher.texts["a1", "0"], "Hey!", position)
             self.assertNotIn("secret", json.dumps(frames))
 
+    def test_backAlone(self) -> None:
+        """
+        The text is right also where nobody has watched meanwhile, so that a worker has to read the
+        topic's log again.
+        """
+        position, text = self.early.position, self.early.texts["a1", "0"]
+        self.append(" and more")
+        self.turn()
+        self.takeBack(7, "orld", 1)
+        self.append(" is here", edition=1)
+        self.turn()
+        self.early.client.die()
+        self.world.advance(1)
+        watcher = Watcher(self.world.connect(userId="back"))
+        watcher.texts["a1", "0"] = text
+        watcher.subscribe(position)
+        self.turn()
+        watcher.take()
+        self.assertEqual(watcher.texts["a1", "0"], "Hello world is here")
+
     def test_held(self) -> None:
         """
         Text that waited for the database when it was taken back is not sent when it may go out.
