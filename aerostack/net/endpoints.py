@@ -33,6 +33,11 @@ from aerostack.net.proxied import ProxiedFactory
 from aerostack.net.tls import CertificateFiles, ReloadableTLS
 from aerostack.settings.listen import Description, parseDescription
 
+PORTION = 20
+"""About how many connections are accepted in one turn; Twisted may add as many of its own.  Without
+this bound it accepts more and more of a crowd in a turn, and the lobby drops connections before it
+reads their requests."""
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -161,7 +166,21 @@ class _LayeredEndpoint:
         """
         See L{IStreamServerEndpoint}.
         """
-        return self._endpoint.listen(self._change(protocolFactory))
+        return self._endpoint.listen(self._change(protocolFactory)).addCallback(_boundAccepting)
+
+
+def _boundAccepting(port: Any) -> IListeningPort:
+    """Have a port accept about L{PORTION} connections in one turn."""
+    make = port.transport
+
+    def makeTransport(*args: Any) -> Any:
+        port.numberAccepts = PORTION
+        return make(*args)
+
+    port.numberAccepts = PORTION
+    port.transport = makeTransport
+    bounded: IListeningPort = port
+    return bounded
 
 
 def _inherited(reactor: Any, description: Description) -> IStreamServerEndpoint:

@@ -17,11 +17,12 @@ from twisted.internet.endpoints import (
     wrapClientTLS,
 )
 from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.protocols.wire import Echo
 from twisted.trial.unittest import TestCase
 
-from aerostack.net.endpoints import serverEndpoint
+from aerostack.net.endpoints import PORTION, serverEndpoint
 from aerostack.net.tls import TLSError
 from tests.net.certificates import Authority, ClientTLS, Conversation
 
@@ -103,6 +104,34 @@ class ListenTests(TestCase):
         await self.assertEchoes(UNIXClientEndpoint(reactor, str(path)))
         await port.stopListening()
         self.assertEqual(list(self.directory.iterdir()), [])
+
+    async def test_crowd(self) -> None:
+        """
+        When very many clients connect at once, one turn accepts a few of them, and others follow.
+        """
+        accepted = [0]
+
+        def build(address: object) -> Protocol:
+            accepted[-1] += 1
+            return Protocol()
+
+        for description in ("tcp:0:interface=127.0.0.1", "unix:rt.sock"):
+            accepted[:] = [0]
+            self.factory.buildProtocol = build
+            port = await self.listen(description)
+            address = port.getHost()
+            name = getattr(address, "name", None)
+            crowd = []
+            # They wait in the system while the reactor does not turn.
+            for _ in range(300):
+                client = socket.socket(socket.AF_UNIX if name else socket.AF_INET)
+                self.addCleanup(client.close)
+                client.connect(name or (address.host, address.port))
+                crowd.append(client)
+            while sum(accepted) < len(crowd):
+                accepted.append(0)
+                await deferLater(reactor, 0)
+            self.assertLessEqual(max(accepted), 2 * PORTION)
 
     async def test_unixMode(self) -> None:
         """The mode of a Unix socket can be given."""
