@@ -28,6 +28,8 @@ class Plan:
     @ivar seconds: How long each rate is held.
     @ivar sizes: Numbers of subscribers.
     @ivar crowd: How many clients connect at once, and how many with TLS.
+    @ivar rooms: The sizes of small rooms.
+    @ivar rungs: How many rates they are offered, at most.
     @ivar back: How many clients reconnect, and how many events each has missed.
     @ivar tokens: For how many seconds token streams grow.
     @ivar joins: How many clients come late one by one, and how many at once.
@@ -37,6 +39,8 @@ class Plan:
     seconds: float = 2
     sizes: tuple[int, ...] = (100, 1_000, 10_000)
     crowd: tuple[int, int] = (10_000, 2_000)
+    rooms: tuple[int, ...] = (2, 10, 50)
+    rungs: int = 20
     back: tuple[int, int] = (1_000, 1_000)
     tokens: float = 8
     joins: tuple[int, int] = (20, 1_000)
@@ -47,6 +51,8 @@ QUICK = Plan(
     seconds=1,
     sizes=(100, 1_000),
     crowd=(1_000, 200),
+    rooms=(2,),
+    rungs=3,
     back=(200, 200),
     tokens=2,
     joins=(5, 200),

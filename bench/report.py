@@ -4,56 +4,19 @@ Results as tables, for a terminal and for the documentation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from marks import HEADER, judge
 from plan import Plan
 from results import Results, machine
+from roommarks import judgeRooms, roomTable
 from scenes import BUSY, QUIET, windows
 from systems import SYSTEMS
+from tables import Table, delay, lines, mebibytes, number
 from tokenmarks import LATE, holds, judgeTokens
 from tokens import LADDER
 
-Row = Sequence[str]
-NONE = "-"
 MARKS = "Marks"
-
-
-@dataclass(frozen=True)
-class Table:
-    """
-    A table with its title and a note for its reader.
-
-    @ivar words: The number of columns at the left that are words; the others are numbers.
-    """
-
-    title: str
-    note: str
-    header: Row
-    rows: Sequence[Row]
-    words: int
-
-
-def number(value: float | None, digits: int = 0) -> str:
-    """
-    Format a number with thousands separators.
-    """
-    return NONE if value is None else f"{value:,.{digits}f}"
-
-
-def delay(value: float | None) -> str:
-    """
-    Format milliseconds with a useful precision.
-    """
-    return NONE if value is None or value < 0 else f"{value:,.{1 if value < 100 else 0}f}"
-
-
-def mebibytes(value: float | None) -> str:
-    """
-    Format bytes as MiB.
-    """
-    return NONE if value is None else number(value / (1 << 20), 1)
 
 
 class Reporter:
@@ -73,6 +36,7 @@ class Reporter:
         """
         tables = [
             self._fanout(),
+            roomTable(self._results, self._plan),
             self._crowd(),
             self._stall(),
             self._acks(),
@@ -276,27 +240,13 @@ class Reporter:
         return Table("Token streams", note, header, rows, 3)
 
     def _marks(self) -> Table:
-        rows = [mark.row() for mark in (*judge(self._results), *judgeTokens(self._results))]
+        rows = [
+            mark.row()
+            for judged in (judge, judgeRooms, judgeTokens)
+            for mark in judged(self._results)
+        ]
         note = "The daemon and its marks; each ratio is of medians of the same run."
         return Table(MARKS, note, HEADER, rows, 1)
-
-
-def lines(table: Table) -> list[str]:
-    """
-    Return the table as text, which is also reStructuredText.
-    """
-    rows = [table.header, *table.rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(table.header))]
-    rule = "  ".join("=" * width for width in widths)
-    written = [rule]
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column < table.words else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        written.append("  ".join(cells).rstrip())
-    written.insert(2, rule)
-    return [*written, rule]
 
 
 def versions(results: Results) -> list[str]:

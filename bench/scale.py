@@ -29,8 +29,8 @@ from peers import peer
 from processes import Failed, raiseLimits
 from processors import processors
 from reconnect import reconnect
-from report import Table, lines
 from system import NotInstalled
+from tables import Table, lines
 from tools import Tools
 from twisted.internet.task import react
 

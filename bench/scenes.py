@@ -9,6 +9,7 @@ from functools import partial
 
 from plan import Bench, Measurement, Plan, Run
 from processes import Failed
+from rooms import rooms
 from system import System
 from tokens import OWN
 from tokens import RUNS as TOKENS
@@ -110,6 +111,8 @@ def runs(scene: str, plan: Plan) -> dict[str, Run]:
         return {f"fanout/{size}": partial(fanout, size) for size in plan.sizes}
     if scene == "crowd":
         return {f"crowd/{kind}": partial(crowd, kind) for kind in ("plain", "storm", "tls")}
+    if scene == "rooms":
+        return rooms(plan)
     if scene == "tokens":
         return {f"tokens/{name}": run for name, run in TOKENS.items()}
     return {scene: SINGLE[scene]}
@@ -127,4 +130,4 @@ def has(system: System | type[System], name: str) -> bool:
 
 
 SINGLE: Mapping[str, Run] = {"stall": stall, "acks": acks, "resume": resume}
-SCENES = ("fanout", "crowd", *SINGLE, "tokens")
+SCENES = ("fanout", "rooms", "crowd", *SINGLE, "tokens")

@@ -21,9 +21,9 @@ from marks import HEADER as MARKS
 from marks import Mark
 from processes import Failed, raiseLimits
 from relays import first, relays
-from report import Table, lines
 from streamkills import HEADER, KILLS, row, run
 from streamparts import Bench
+from tables import Table, lines
 from twisted.internet.task import react
 
 SCENES: dict[str, Callable[[Bench], Awaitable[list[Mark]]]] = {

@@ -35,7 +35,7 @@ static void copyString(char *to, const char *text, size_t length, const char *ma
 
 int topicsOf(const struct conn *c)
 {
-    if (c->role != ROLE_SUBSCRIBER)
+    if (c->role != ROLE_SUBSCRIBER || c->room)
         return 1;
     return c->heavy ? 2 : options.topics;
 }
@@ -45,9 +45,9 @@ const char *topicOf(const struct conn *c, int nth)
     static char name[256];
     if (c->heavy && nth == 1)
         return options.heavyTopic;
-    if (options.topics == 1)
+    if (options.topics == 1 && !c->room)
         return options.topic;
-    snprintf(name, sizeof name, "%s/%d", options.topic, nth);
+    snprintf(name, sizeof name, "%s/%d", options.topic, c->room ? c->room : nth);
     return name;
 }
 
@@ -281,7 +281,7 @@ static void centrifugeOther(struct conn *c, const char *text, size_t length)
     if (find(text, length < 64 ? length : 64, "\"error\"")) {
         fprintf(stderr, "answered: %.*s\n", (int)length, text);
         c->wrong++;
-    } else if (id >= 10 && c->role != ROLE_SUBSCRIBER) {
+    } else if (id >= 10 && (c->role != ROLE_SUBSCRIBER || c->room)) {
         if (onAck)
             onAck(id - 10, now());
     } else if (id == 1 && c->role != ROLE_SUBSCRIBER) {

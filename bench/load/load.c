@@ -18,7 +18,8 @@ struct options options = {
 
 static const char *const USAGE =
     "load --dialect NAME --port PORT [options] crowd | fanout PHASE... | stall SECONDS SECONDS RATE |"
-    " acks PHASE... | resume | tokens STREAMS RATE SECONDS | late STREAMS RATE SECONDS |"
+    " acks PHASE... | resume | rooms MEMBERS TALKERS MS PHASE... |"
+    " tokens STREAMS RATE SECONDS | late STREAMS RATE SECONDS |"
     " joins RATE SECONDS | stalled STREAMS RATE SECONDS";
 
 static void choose(const char *name)
@@ -103,6 +104,9 @@ int main(int argc, char **argv)
         sceneStall(atof(argv[optind]), atof(argv[optind + 1]), atof(argv[optind + 2]));
     else if (!strcmp(scene, "acks"))
         sceneAcks(rest, argv + optind);
+    else if (!strcmp(scene, "rooms") && rest > 3)
+        sceneRooms(atoi(argv[optind]), atoi(argv[optind + 1]), atof(argv[optind + 2]), rest - 3,
+                   argv + optind + 3);
     else if (!strcmp(scene, "resume"))
         sceneResume();
     else if (!strcmp(scene, "tokens") && rest == 3)

@@ -36,6 +36,7 @@ struct conn {
     bool writing;  /* waits for the socket to take more */
     bool heavy;    /* also subscribes to the second topic */
     bool narrow;   /* lets little wait in its socket */
+    int room;      /* that it is a member of and publishes in, from 1; 0 for none */
     uint64_t bytes; /* read since it was opened */
     SSL *ssl;
     char *in;      /* a frame that has not come whole */
@@ -154,6 +155,32 @@ struct usage usage(void);
 /* dialects.c */
 int topicsOf(const struct conn *c);
 const char *topicOf(const struct conn *c, int nth); /* valid until the next call */
+
+/* scenes.c: what scenes with phases share */
+#define FIRST 100000 /* the first event's number: all have as many digits */
+#define RING 8192    /* more than any window */
+
+struct phase {
+    int64_t from, to;   /* events sent in between count */
+    int64_t last;       /* when the last of them came */
+    uint64_t delivered; /* since the phase began */
+    uint64_t within;    /* of these, while it was measured */
+    uint64_t all;       /* events that every subscriber has */
+    uint64_t wrong;
+    int stride, step;   /* which deliveries are looked at */
+    int watched;        /* subscribers of each event that count */
+    uint32_t done[RING];
+    struct histogram delays;
+};
+
+extern struct phase phase;
+void begin(int watched, int stride, double seconds);
+int fit(struct conn *publisher); /* how much to add to an event for its size on the wire */
+void drain(uint64_t published);  /* let all of them arrive */
+void printPhase(uint64_t published, struct usage from, struct usage to, long rss);
+
+/* rooms.c */
+void sceneRooms(int members, int talkers, double most, int count, char **phases);
 
 /* scenes.c, resume.c */
 void sceneCrowd(void);

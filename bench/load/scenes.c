@@ -6,22 +6,9 @@
 
 #include "load.h"
 
-#define FIRST 100000 /* the first event's number: all have as many digits */
-#define RING 8192    /* more than any window */
 #define DRAIN 5000000
 
-static struct {
-    int64_t from, to;   /* events sent in between count */
-    int64_t last;       /* when the last of them came */
-    uint64_t delivered; /* since the phase began */
-    uint64_t within;    /* of these, while it was measured */
-    uint64_t all;       /* events that every subscriber has */
-    uint64_t wrong;
-    int stride, step;   /* which deliveries are looked at */
-    int watched;        /* subscribers that count */
-    uint32_t done[RING];
-    struct histogram delays;
-} phase;
+struct phase phase;
 
 void publish(struct conn *c, const char *topic, uint64_t number, int pad, bool keep)
 {
@@ -132,11 +119,11 @@ static void measured(struct conn *c, const char *text, size_t length, int64_t at
 }
 
 /* @return how much must be added to an event for it to have the wanted size on the wire. */
-static int fit(struct conn *publisher)
+int fit(struct conn *publisher)
 {
     onDelivery = measured;
     seen = 0;
-    publish(publisher, options.topic, FIRST, 0, false);
+    publish(publisher, topicOf(publisher, 0), FIRST, 0, false);
     int64_t until = now() + 5000000;
     while (!seen && now() < until)
         poll_(until);
@@ -150,7 +137,7 @@ static int fit(struct conn *publisher)
     return pad > 0 ? pad : 0;
 }
 
-static void begin(int watched, int stride, double seconds)
+void begin(int watched, int stride, double seconds)
 {
     double warm = seconds / 4 > 1 ? 1 : seconds / 4;
     memset(&phase, 0, sizeof phase);
@@ -165,7 +152,7 @@ static void begin(int watched, int stride, double seconds)
     onDelivery = delivered;
 }
 
-static void printPhase(uint64_t published, struct usage from, struct usage to, long rss)
+void printPhase(uint64_t published, struct usage from, struct usage to, long rss)
 {
     double seconds = (double)(to.at - from.at) / 1e6;
     printf("\"deliveries\": %.0f, \"events\": %llu, \"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f, "
@@ -179,7 +166,7 @@ static void printPhase(uint64_t published, struct usage from, struct usage to, l
            (unsigned long long)phase.wrong, lostCount);
 }
 
-static void drain(uint64_t published)
+void drain(uint64_t published)
 {
     int64_t until = now() + DRAIN;
     while (phase.delivered < published * (uint64_t)phase.watched && now() < until)

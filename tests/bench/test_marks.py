@@ -1,11 +1,11 @@
 """
-Tests for the table of marks in C{bench/marks.py} and C{bench/report.py}.
+Tests for the table of marks in C{bench/marks.py} and C{bench/tables.py}.
 """
 
 from __future__ import annotations
 
 from marks import HEADER, Mark
-from report import Table, lines
+from tables import Table, lines
 from twisted.trial.unittest import SynchronousTestCase
 
 
