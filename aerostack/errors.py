@@ -145,7 +145,9 @@ ERRORS: dict[str, ErrorCode] = {
     ),
     "database_unavailable": ErrorCode(503, "The database did not answer. Try again."),
     "engine_unavailable": ErrorCode(
-        503, "The engine between the daemons did not answer. Try again after retryAfter ms."
+        503,
+        "The engine between the daemons did not answer, or the daemon of a token stream is gone. "
+        "Try again after retryAfter ms.",
     ),
     "engine_full": ErrorCode(
         503, "The engine between the daemons has no memory left. Try again after retryAfter ms."

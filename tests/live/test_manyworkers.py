@@ -12,6 +12,7 @@ from tests.live import (
     test_admin,
     test_draining,
     test_filters,
+    test_nodestreamskilled,
     test_onlookers,
     test_order,
     test_proxied,
@@ -28,6 +29,14 @@ from tests.live import (
 class OrderTests(test_order.OrderTests):
     """
     Tests for the order of what several clients publish.
+    """
+
+    workers = 2
+
+
+class LostNodeTests(test_nodestreamskilled.LostNodeTests):
+    """
+    Tests for token streams of a daemon that is gone.
     """
 
     workers = 2
