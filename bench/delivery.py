@@ -162,7 +162,8 @@ def main() -> int:
     plan = QUICK if options.quick else Plan()
     if options.rounds:
         plan = Plan(**{**vars(plan), "rounds": options.rounds})
-    wanted = ["aerostack", "ws"] if options.quick else [system.name for system in SYSTEMS]
+    everything = [system.name for system in SYSTEMS]
+    wanted = ["aerostack", "aerostack-postgresql", "ws"] if options.quick else everything
     results = Results()
     with tempfile.TemporaryDirectory(prefix="aerostack-bench-") as directory:
         try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from keptmarks import judgeKept, keptTable
 from marks import HEADER, judge
 from plan import Plan
 from results import Results, machine
@@ -26,7 +27,6 @@ class Reporter:
 
     def __init__(self, results: Results, plan: Plan) -> None:
         self._bounds = {system.name: system.bound for system in SYSTEMS}
-        self._kept = {system.name: system.keeps for system in SYSTEMS}
         self._results = results
         self._plan = plan
 
@@ -39,7 +39,7 @@ class Reporter:
             roomTable(self._results, self._plan),
             self._crowd(),
             self._stall(),
-            self._acks(),
+            keptTable(self._results),
             self._resume(),
             self._tokens(),
             self._marks(),
@@ -159,26 +159,6 @@ class Reporter:
         )
         return Table("One stalled reader", note, header, rows, 1)
 
-    def _acks(self) -> Table:
-        rows = []
-        for window in (1, 64):
-            measurement = f"acks/{window}"
-            for system, label in self._systems(measurement):
-                found = [
-                    number(self._median(system, measurement, "acks")),
-                    delay(self._median(system, measurement, "p50")),
-                    delay(self._median(system, measurement, "p99")),
-                    number(self._median(system, measurement, "cpu")),
-                ]
-                rows.append([label, self._kept[system], str(window), *found])
-        note = (
-            "The time from a kept publication to its acknowledgement, with one or 64 in flight.  "
-            "The guarantees differ: only one of the systems keeps messages after its process "
-            "ends."
-        )
-        header = ("system", "kept", "in flight", "acks/s", "p50 ms", "p99 ms", "CPU %")
-        return Table("Kept publications", note, header, rows, 2)
-
     def _resume(self) -> Table:
         rows = []
         for system, label in self._systems("resume"):
@@ -242,7 +222,7 @@ class Reporter:
     def _marks(self) -> Table:
         rows = [
             mark.row()
-            for judged in (judge, judgeRooms, judgeTokens)
+            for judged in (judge, judgeRooms, judgeKept, judgeTokens)
             for mark in judged(self._results)
         ]
         note = "The daemon and its marks; each ratio is of medians of the same run."

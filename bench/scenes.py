@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from kept import acks
 from plan import Bench, Measurement, Plan, Run
 from processes import Failed
 from rooms import rooms
@@ -78,17 +79,6 @@ def stall(bench: Bench, system: System) -> Iterator[Measurement]:
     stalled["ratio"] = stalled["p99"] / reading["p99"]
     yield "stall/reading", reading
     yield "stall/stalled", stalled
-
-
-def acks(bench: Bench, system: System) -> Iterator[Measurement]:
-    """
-    The time from a kept publication to its acknowledgement.
-    """
-    phases = [f"w{window}:{bench.plan.seconds}" for window in (1, 64)]
-    with bench.running(system) as drive:
-        found = drive(["acks", *phases], topic="bench/kept", limit=60)
-    for values in found:
-        yield f"acks/{values['window']}", values
 
 
 def resume(bench: Bench, system: System) -> Iterator[Measurement]:

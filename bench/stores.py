@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -73,6 +74,32 @@ class SQLiteStore:
         )
 
 
+@cache
+def _server() -> Any:
+    """Start a PostgreSQL server with its default settings; it ends with this process."""
+    # The checkout has the code that starts a server for the tests.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from tests.postgres import Server
+
+    server = Server()
+    server.execute("ALTER SYSTEM SET fsync = on", "ALTER SYSTEM SET full_page_writes = on")
+    server.execute("ALTER SYSTEM SET shared_buffers = '128MB'")
+    # If transactions can be prepared, the triggers do not notify.
+    server.execute("ALTER SYSTEM SET max_prepared_transactions = 0")
+    server.restart()
+    return server
+
+
+def postgres() -> Any:
+    """
+    Return a new database on the PostgreSQL server of this process.
+    """
+    server = _server()
+    from tests.postgres import Database
+
+    return Database(server)
+
+
 class PostgresStore:
     """
     A PostgreSQL server with its default settings.
@@ -82,19 +109,7 @@ class PostgresStore:
     mark = "%s"
 
     def __init__(self, directory: Path) -> None:
-        # The checkout has the code that starts a server for the tests.
-        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-        from tests.postgres import Database, Server
-
-        server = Server()
-        for setting in ("fsync", "full_page_writes", "shared_buffers"):
-            server.execute(f"ALTER SYSTEM SET {setting} TO DEFAULT")
-        server.execute("ALTER SYSTEM SET fsync = on", "ALTER SYSTEM SET full_page_writes = on")
-        server.execute("ALTER SYSTEM SET shared_buffers = '128MB'")
-        # If transactions can be prepared, the triggers do not notify.
-        server.execute("ALTER SYSTEM SET max_prepared_transactions = 0")
-        server.restart()
-        self._database = Database(server)
+        self._database = postgres()
         self._database.execute(SCHEMA.format(key="bigserial PRIMARY KEY"))
 
     def url(self) -> str:

