@@ -376,7 +376,11 @@ class Node(MultiService):
             left = self._backend.ask(takeAnswers, claim)
         except Unusable as error:
             raise StartError(f"{config.database.url} cannot be used: {error}") from None
-        self.streams.restore(self._answers.check(left))
+        stored = self._answers.check(left)
+        if self.adopter is None:
+            self.streams.restore(stored)
+        else:
+            self.adopter.leave(stored)
 
     def readRevocations(self) -> list[Revocation]:
         """

@@ -4,6 +4,7 @@ Lets the streams of nodes that are gone go on, or end.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -128,12 +129,21 @@ class Adopter:
         self._isFollowed = isFollowed
         self._stopped = stopped
         self._looking: Deferred[Any] = succeed(None)
+        # What an earlier run of this node has left.
+        self._left: deque[StoredAnswer] = deque()
         # How often this node was taken for dead, and the last time that it looked what it has.
         self._lapses = self._settled = 0
         # Of other nodes' streams, the size, and since when they have it.
         self._still: dict[Answer, tuple[int, float]] = {}
         streams.isSure = self.isSure
         nodes.serve(KIND, self._serve)
+
+    def leave(self, stored: Iterable[StoredAnswer]) -> None:
+        """
+        Take the streams that an earlier run of this node has left.  They go on when the engine
+        answers: their watchers at other nodes may have more of them than the database.
+        """
+        self._left.extend(stored)
 
     def isSure(self) -> bool:
         """
@@ -165,6 +175,8 @@ class Adopter:
 
     async def _look(self) -> None:
         if self._standing.isCurrent:
+            while self._left:
+                await self._restore(self._left.popleft())
             await self._settle()
             await self._adopt()
             await self._end()

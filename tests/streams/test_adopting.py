@@ -222,6 +222,22 @@ class AdoptTests(AdoptingCase):
         self.wait(1)
         self.assertEqual(self.store.written, 6)
 
+    def test_own(self) -> None:
+        """
+        What an earlier run of this node has left goes on as the topic's log has it, once the engine
+        answers.
+        """
+        self.leave("abc")
+        claim = Claim("here", self.world.streams.checkpoints.run, ofRun="r0", most=10)
+        self.adopter.leave(self.successResultOf(self.store.take(claim)))
+        self.log = self.other(StreamMark("a1"), StreamMark("a1", "0", "text", 0, "abcdef"))
+        self.standing.isCurrent = False
+        self.look()
+        self.assertIsNone(self.world.streams.answers.get("p", "a1"))
+        self.standing.isCurrent = True
+        self.look()
+        self.assertEqual(self.start(producer="run")["length"], {"0": 6})
+
     def test_logDown(self) -> None:
         """
         If the log cannot be read, what the database has goes on.
