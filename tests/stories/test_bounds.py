@@ -45,6 +45,7 @@ ELSEWHERE = {
         "tests.live.campaign.test_requests.UnreadTests.test_longest"
     ),
     "names that the daemon remembers": "tests.core.topics.test_topics.RememberedTests.test_bounded",
+    "messages of one transaction": "tests.databases.test_history.SQLiteAppendTests.test_bytes",
     "token streams": "tests.streams.test_streams.AppendTests.test_tooLarge",
     "ends of streams that are not kept yet": (
         "tests.streams.test_keeping.EndKeeperTests.test_bounded"
