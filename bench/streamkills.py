@@ -71,8 +71,7 @@ class Trial:
     What is killed.
 
     @ivar what: In words.
-    @ivar make: Makes the daemons, with more lines for the configuration; L{None} where producers
-        are killed.
+    @ivar make: Makes the daemons, with more lines for the configuration.
     @ivar grace: Seconds that others may take to find the death, besides the lease.
     @ivar clusters: How many clusters share the kills, at the same time.
     """
@@ -96,7 +95,8 @@ KILLS: dict[str, Trial] = {
     "daemon": Trial("the daemon", Single),
     # A daemon ends if five workers die within a minute.
     "worker": Trial("one of 2 workers", _workers, clusters=4),
-    "node": Trial("one of 2 nodes, AOF always", _nodes, grace=15.0),
+    # A stream that no database has ends up to 25 seconds after the last sign of it.
+    "node": Trial("one of 2 nodes, AOF always", _nodes, grace=24.0),
 }
 
 
