@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
@@ -169,18 +170,19 @@ class _LayeredEndpoint:
         return self._endpoint.listen(self._change(protocolFactory)).addCallback(_boundAccepting)
 
 
-def _boundAccepting(port: Any) -> IListeningPort:
-    """Have a port accept about L{PORTION} connections in one turn."""
-    make = port.transport
+def _boundAccepting(port: IListeningPort) -> IListeningPort:
+    """Have a port of a usual reactor accept about L{PORTION} connections in one turn."""
+    if not isinstance(port, tcp.Port):
+        return port
+    make: Any = port.transport
 
     def makeTransport(*args: Any) -> Any:
         port.numberAccepts = PORTION
         return make(*args)
 
     port.numberAccepts = PORTION
-    port.transport = makeTransport
-    bounded: IListeningPort = port
-    return bounded
+    port.transport = makeTransport  # type: ignore[assignment]
+    return port
 
 
 def _inherited(reactor: Any, description: Description) -> IStreamServerEndpoint:
