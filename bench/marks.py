@@ -114,9 +114,13 @@ def _memory(results: Results) -> Iterator[Mark]:
 
 
 def _crowd(results: Results) -> Iterator[Mark]:
-    for name, how in (("crowd/plain", "500"), ("crowd/storm", "all")):
-        what = f"clients that connect and subscribe, {how} at once"
-        for system, label, ratio in _peers(results, name, socketio=1):
+    for name, how, peers in (
+        ("crowd/plain", "500 at once", {"ws": 1, "socketio": 1}),
+        ("crowd/storm", "all at once", {"ws": 1, "socketio": 1}),
+        ("crowd/tls", "TLS, 500 at once", {"centrifuge": 1}),
+    ):
+        what = f"clients that connect and subscribe, {how}"
+        for system, label, ratio in _peers(results, name, **peers):
             ours = results.median(OURS, name, "rate") or 0
             theirs = results.median(system, name, "rate") or 0
             yield Mark(

@@ -112,6 +112,7 @@ class Reporter:
                         label,
                         number(self._median(system, measurement, "clients")),
                         number(self._median(system, measurement, "rate")),
+                        number(self._median(system, measurement, "cpu")),
                         number(self._worst(system, measurement, "refused")),
                         number(self._worst(system, measurement, "failed")),
                         number(None if memory is None else memory / 1024, 1),
@@ -119,10 +120,13 @@ class Reporter:
                 )
         note = (
             "Clients connect and subscribe, a number of them at once until all are connected, "
-            "and are then silent.  Memory is the server's growth for each client.  Refused and "
-            "failed are the highest of all rounds."
+            "and are then silent.  CPU is the server's until all are connected.  Memory is the "
+            "server's growth for each client.  Refused and failed are the highest of all rounds."
         )
-        header = ("how", "system", "clients", "clients/s", "refused", "failed", "KiB each")
+        header = (
+            *("how", "system", "clients", "clients/s", "CPU %"),
+            *("refused", "failed", "KiB each"),
+        )
         return Table("Connections", note, header, rows, 2)
 
     def _stall(self) -> Table:
