@@ -29,6 +29,7 @@ class Plan:
     @ivar sizes: Numbers of subscribers.
     @ivar crowd: How many clients connect at once, and how many with TLS.
     @ivar rooms: The sizes of small rooms.
+    @ivar idle: How many clients are silent beside a trickle, and for how many seconds.
     @ivar rungs: How many rates they are offered, at most.
     @ivar back: How many clients reconnect, and how many events each has missed.
     @ivar tokens: For how many seconds token streams grow.
@@ -41,6 +42,7 @@ class Plan:
     crowd: tuple[int, int] = (10_000, 2_000)
     rooms: tuple[int, ...] = (2, 10, 50)
     rungs: int = 20
+    idle: tuple[int, float] = (10_000, 10)
     back: tuple[int, int] = (1_000, 1_000)
     tokens: float = 8
     joins: tuple[int, int] = (20, 1_000)
@@ -53,6 +55,7 @@ QUICK = Plan(
     crowd=(1_000, 200),
     rooms=(2,),
     rungs=3,
+    idle=(1_000, 4),
     back=(200, 200),
     tokens=2,
     joins=(5, 200),
@@ -76,6 +79,18 @@ class Bench:
 
         @return: Runs a scene of the generator against it.
         """
+        with self.started(system, tls) as (_, drive):
+            yield drive
+
+    @contextmanager
+    def started(
+        self, system: System, tls: bool = False
+    ) -> Iterator[tuple[Server, Callable[..., Any]]]:
+        """
+        Start a system anew, and end it.
+
+        @return: The system that runs, and what runs a scene of the generator against it.
+        """
         with tempfile.TemporaryDirectory(prefix="aerostack-bench-") as name:
             directory, port = Path(name), freePort()
             command = system.command(directory, port, self.certificate if tls else None)
@@ -86,7 +101,7 @@ class Bench:
                     self.generator.drive, server, system.dialect, system.credentials, tls=tls
                 )
                 try:
-                    yield drive
+                    yield server, drive
                 except Failed as failed:
                     raise Failed(f"{failed} ({server.said()})") from None
             finally:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from idlemarks import idleTable, judgeIdle
 from keptmarks import judgeKept, keptTable
 from marks import HEADER, judge
 from plan import Plan
@@ -38,6 +39,7 @@ class Reporter:
             self._fanout(),
             roomTable(self._results, self._plan),
             self._crowd(),
+            idleTable(self._results),
             self._stall(),
             keptTable(self._results),
             self._resume(),
@@ -226,7 +228,7 @@ class Reporter:
     def _marks(self) -> Table:
         rows = [
             mark.row()
-            for judged in (judge, judgeRooms, judgeKept, judgeTokens)
+            for judged in (judge, judgeRooms, judgeIdle, judgeKept, judgeTokens)
             for mark in judged(self._results)
         ]
         note = "The daemon and its marks; each ratio is of medians of the same run."

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from idle import idle
 from kept import acks
 from plan import Bench, Measurement, Plan, Run
 from processes import Failed
@@ -119,5 +120,5 @@ def has(system: System | type[System], name: str) -> bool:
     return bool(wanted.get(name, True))
 
 
-SINGLE: Mapping[str, Run] = {"stall": stall, "acks": acks, "resume": resume}
+SINGLE: Mapping[str, Run] = {"idle": idle, "stall": stall, "acks": acks, "resume": resume}
 SCENES = ("fanout", "rooms", "crowd", *SINGLE, "tokens")

@@ -77,6 +77,17 @@ class System:
         """
         return {}
 
+    def longestTurn(self, port: int, since: float, until: float) -> float | None:
+        """
+        Ask it how late its event loop was.
+
+        @param port: The port on which it listens.
+        @param since: When the time in question began, seconds since the epoch.
+        @param until: When that time ended.
+        @return: Milliseconds, at worst; L{None} if it does not say.
+        """
+        return None
+
 
 def address(port: int, certificate: Certificate | None) -> list[str | Path]:
     """

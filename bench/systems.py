@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from certificate import Certificate
 from stores import postgres
@@ -81,7 +82,7 @@ class Aerostack(System):
                 f":privateKey={certificate.key}:certKey={certificate.chain}"
             )
         tables: dict[str, dict[str, object]] = {
-            "server": {"listen": [listen]},
+            "server": {"listen": [listen], "console": "everywhere"},
             "database": {"url": self.database()},
             "log": {"level": "warn"},
             "projects.bench": {"public_key": PUBLIC_KEY, "secret_key": SECRET_KEY},
@@ -97,11 +98,39 @@ class Aerostack(System):
             lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
         return "\n".join(lines) + "\n"
 
+    def longestTurn(self, port: int, since: float, until: float) -> float | None:
+        request = Request(
+            f"http://127.0.0.1:{port}/internal/admin/overview?since={since * 1000:.0f}",
+            headers={"Authorization": f"Bearer {SECRET_KEY}"},
+        )
+        # It may be busy with the clients that have left.
+        with urlopen(request, timeout=30) as answer:
+            samples = json.load(answer)["samples"]
+        return worst(samples, since, until)
+
     def database(self) -> str:
         """
         Return the address of an empty database.
         """
         return "sqlite:///bench.db"
+
+
+def worst(samples: Sequence[Mapping[str, float]], since: float, until: float) -> float | None:
+    """
+    Return the longest delay of the event loop, in milliseconds, in samples of the console of one
+    second each; L{None} if none of them is wholly within a time.
+
+    @param since: When the time began, seconds since the epoch.
+    @param until: When it ended.
+    """
+    return max(
+        (
+            sample["turn"]
+            for sample in samples
+            if since <= sample["at"] / 1000 - 1 and sample["at"] / 1000 <= until
+        ),
+        default=None,
+    )
 
 
 class AerostackPostgres(Aerostack):

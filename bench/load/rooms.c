@@ -58,7 +58,9 @@ static bool roomsPhase(int members, const char *text, int pad, double most)
     struct usage to = usage();
     long rss = serverBytes();
     drain(published);
-    printf("{\"phase\": \"%s\", \"offered\": %.0f, \"publishes\": %.1f, ", text, rate,
+    printf("{\"phase\": \"%s\", \"from\": %.3f, \"to\": %.3f, \"offered\": %.0f, "
+           "\"publishes\": %.1f, ",
+           text, (double)from.at / 1e6, (double)to.at / 1e6, rate,
            (double)phase.within / members / ((double)(to.at - from.at) / 1e6));
     printPhase(published, from, to, rss);
     printf("}");
