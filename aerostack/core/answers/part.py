@@ -270,24 +270,21 @@ class Part:
 
         @return: Where each piece begins, its text, and the block that it is, if it is a whole one.
         """
-        for block in self._blocks[max(0, bisect_right(self._starts, start) - 1) :]:
-            # Text may be taken back between two pieces.
-            until = min(until, self.length)
-            if block.start >= until:
-                return
-            end = block.start + block.length
-            if start <= block.start and end <= until:
-                yield block.start, block.text, block
-                start = end
-            elif end > start:
-                text = between(block.text, start - block.start, until - block.start)
-                yield start, text, None
-                start = end
-        until = min(until, self.length)
-        if start < until:
-            self._open = ["".join(self._open)]
-            begin = self.length - self._openLength
-            yield start, between(self._open[0], start - begin, until - begin), None
+        # Between two pieces the text may grow, so that there are more blocks, or be taken back.
+        while start < (until := min(until, self.length)):
+            number = bisect_right(self._starts, start) - 1
+            block = self._blocks[number] if number >= 0 else None
+            if block is not None and start < block.start + block.length:
+                begin, text, end = block.start, block.text, block.start + block.length
+            else:
+                self._open = ["".join(self._open)]
+                block = None
+                begin, text, end = self.length - self._openLength, self._open[0], self.length
+            if block is None or start > begin or end > until:
+                block = None
+                text = between(text, start - begin, until - begin)
+            yield start, text, block
+            start = end
 
 
 def before(text: str, count: int) -> str:

@@ -90,6 +90,35 @@ class PartTests(SynchronousTestCase):
         part.takeBack(PIECE + 5, 1)
         self.assertEqual([text for _, text, _ in pieces], ["a" * 5])
 
+    @given(texts.filter(bool), st.integers(1, 4000), st.lists(st.integers(1, 4000), max_size=20))
+    def test_growsMidway(self, text: str, times: int, grown: list[int]) -> None:
+        """
+        One who reads the pieces one by one gets the text that was there, whatever is appended
+        meanwhile.
+        """
+        part, whole = Part("0", TEXT), text * times
+        part.append(whole)
+        until, had, more = part.length, "", iter(grown)
+        for start, piece, block in part.pieces(0, until):
+            self.assertEqual(start, units(had))
+            if block is not None:
+                self.assertEqual((block.start, block.text), (start, piece))
+            had += piece
+            part.append(text * next(more, 0))
+        self.assertEqual(had, whole)
+
+    def test_growsFarMidway(self) -> None:
+        """
+        Text that became a whole block meanwhile is read up to the same place.
+        """
+        for letter in ("a", "字😀"):
+            part, whole = Part("0", TEXT), letter * (PIECE + 1000)
+            part.append(whole)
+            pieces = part.pieces(0, part.length)
+            had = next(pieces)[1]
+            part.append("b" * 3 * PIECE)
+            self.assertEqual(had + "".join(text for _, text, _ in pieces), whole)
+
     def test_takeBackUnseen(self) -> None:
         """
         Text that watchers do not have yet is not taken back from them: they get what is left of it.
