@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from certificate import makeCertificate
+from curves import curves, draw
 from generator import Generator
 from plan import QUICK, Bench, Plan, Run
 from processes import Failed, raiseLimits, separate
@@ -36,6 +37,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="delivery.py", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample to FILE")
     parser.add_argument("--rst", type=Path, metavar="FILE", help="write the tables to FILE")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the p99 in small rooms to FILE, as SVG"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="a smoke run of a minute or two: the daemon and ws"
     )
@@ -181,8 +185,12 @@ def main() -> int:
             say("interrupted; these are the results so far")
     if options.json:
         options.json.write_text(json.dumps(results.asDict(), indent=1) + "\n")
+    panels = curves(results, plan)
+    picture = options.plot.name if options.plot and panels else None
+    if picture:
+        options.plot.write_text(draw(panels))
     if options.rst:
-        options.rst.write_text(asRst(results, plan))
+        options.rst.write_text(asRst(results, plan, picture))
     print(asText(results, plan))
     return 0
 

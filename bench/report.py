@@ -11,7 +11,7 @@ from keptmarks import judgeKept, keptTable
 from marks import HEADER, judge
 from plan import Plan
 from results import Results, machine
-from roommarks import judgeRooms, roomTable
+from roommarks import ROOMS, judgeRooms, roomTable
 from scenes import BUSY, QUIET, windows
 from systems import SYSTEMS
 from tables import Table, delay, lines, mebibytes, number
@@ -19,6 +19,7 @@ from tokenmarks import LATE, holds, judgeTokens
 from tokens import LADDER
 
 MARKS = "Marks"
+ALT = "The p99 of each system rises with the publications a second that it is offered."
 
 
 class Reporter:
@@ -263,12 +264,17 @@ def asText(results: Results, plan: Plan) -> str:
     return "\n".join(written)
 
 
-def asRst(results: Results, plan: Plan) -> str:
+def asRst(results: Results, plan: Plan, picture: str | None) -> str:
     """
     Format for the documentation: sections without a title above them, the marks first.
+
+    @param picture: The name of the file with the picture of small rooms; L{None} if there is none.
     """
     written = [intro(results, plan), "", *(f"- {line}" for line in versions(results))]
     tables = Reporter(results, plan).tables()
     for table in sorted(tables, key=lambda table: table.title != MARKS):
-        written += ["", table.title, "-" * len(table.title), "", table.note, "", *lines(table)]
+        written += ["", table.title, "-" * len(table.title), "", table.note, ""]
+        if picture and table.title == ROOMS:
+            written += [f".. image:: {picture}", f"   :alt: {ALT}", ""]
+        written += lines(table)
     return "\n".join(written) + "\n"

@@ -13,6 +13,7 @@ from rooms import MEMBERS, TIMELY, rates
 from tables import Table, delay, number
 
 PEER = "ws"
+ROOMS = "Small rooms"
 USUAL = 4_000
 """The publications a second at which processor time is compared."""
 
@@ -100,4 +101,4 @@ def roomTable(results: Results, plan: Plan) -> Table:
         *("members", "system", "offered/s", "passed/s", "p50 ms", "p99 ms", "max ms"),
         *("us each", "CPU %", "load CPU %"),
     )
-    return Table("Small rooms", note, header, rows, 2)
+    return Table(ROOMS, note, header, rows, 2)
