@@ -8,6 +8,7 @@
 #define SPREAD 7919 /* a prime: who publishes next is seldom of the same room */
 #define HELD 0.9    /* of the deliveries come while they are measured if a system keeps up */
 
+static struct histogram lags; /* from when an event is due to when it is written */
 static int talkers; /* the first clients; the others are silent */
 static uint64_t upcoming = FIRST, first; /* the next event, and the first one of this phase */
 
@@ -39,6 +40,7 @@ static bool roomsPhase(int members, const char *text, int pad, double most)
         die("not a phase: %s", text);
     begin(members, 1, seconds);
     first = upcoming;
+    memset(&lags, 0, sizeof lags);
     onDelivery = heard;
     struct usage from = usage();
     bool warm = true;
@@ -54,6 +56,8 @@ static bool roomsPhase(int members, const char *text, int pad, double most)
             uint64_t number = upcoming++;
             struct conn *c = &clients[publisherOf(number)];
             published++;
+            if (!warm)
+                record(&lags, now() - next);
             if (c->fd < 0)
                 die("a member was closed with %d", c->status);
             publish(c, topicOf(c, 0), number, pad, false);
@@ -64,9 +68,10 @@ static bool roomsPhase(int members, const char *text, int pad, double most)
     long rss = serverBytes();
     drain(published);
     printf("{\"phase\": \"%s\", \"from\": %.3f, \"to\": %.3f, \"offered\": %.0f, "
-           "\"publishes\": %.1f, ",
+           "\"publishes\": %.1f, \"lag\": %.3f, ",
            text, (double)from.at / 1e6, (double)to.at / 1e6, rate,
-           (double)phase.within / members / ((double)(to.at - from.at) / 1e6));
+           (double)phase.within / members / ((double)(to.at - from.at) / 1e6),
+           quantile(&lags, 0.99));
     printPhase(published, from, to, rss);
     printf("}");
     double wanted = rate * seconds * members;

@@ -18,7 +18,7 @@ class ReportTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.results = Results()
         self.results.labels = {"ws": "ws (Node)"}
-        values = dict.fromkeys(("publishes", "p50", "p99", "max", "work", "cpu", "own_cpu"), 1.0)
+        values = dict.fromkeys(("publishes", "p50", "p99", "max", "work", "cpu", "lag"), 1.0)
         self.results.add("ws", "rooms/2/2000", values)
 
     def test_picture(self) -> None:

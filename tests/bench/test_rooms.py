@@ -19,7 +19,7 @@ GOOD: dict[str, float] = {
     "p99": 5,
     "max": 9,
     "cpu": 20,
-    "own_cpu": 10,
+    "lag": 0.1,
     "work": 50,
 }
 
