@@ -75,7 +75,7 @@ class HubParts:
                 heads,
                 services.source,
                 greet,
-                OtherStreams(clock, backbone.sequencer.answers, node.streams.dropMirrors),
+                OtherStreams(clock, backbone.sequencer.answers, node.streams.handover.dropMirrors),
             )
             heads.start(self._relay)
         self._tables = TableRelay(clock, codec, services.tracker)

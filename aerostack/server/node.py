@@ -205,7 +205,7 @@ class Node(MultiService):
                 self._streams.tell,
             )
             nodes.lapsed = adopter.lapsed
-            self.streams.lost = self._streams.lost
+            self.streams.handover.lost = self._streams.lost
             self._streams.isComing = adopter.isComing
             StreamMaintenance(reactor, adopter.look).setServiceParent(self)
         self.tracker = self._makeTracker()
@@ -223,7 +223,7 @@ class Node(MultiService):
         works = (
             self.backbone.roster.sweep,
             self.backbone.sequencer.expire,
-            self.streams.sweep,
+            self.streams.expiry.sweep,
             self.streams.checkpoints.sweep,
             self.audience.sweep,
         )
@@ -378,7 +378,7 @@ class Node(MultiService):
             raise StartError(f"{config.database.url} cannot be used: {error}") from None
         stored = self._answers.check(left)
         if self.adopter is None:
-            self.streams.restore(stored)
+            self.streams.handover.restore(stored)
         else:
             self.adopter.leave(stored)
 

@@ -89,6 +89,6 @@ def makeStreams(
         Checkpointer(store, node, run),
         audience,
     )
-    streams.idle = config.stalled
-    streams.maxAge = config.maxAge
+    streams.expiry.idle = config.stalled
+    streams.expiry.maxAge = config.maxAge
     return streams

@@ -135,7 +135,7 @@ class Adopter:
         self._lapses = self._settled = 0
         # Of other nodes' streams, the size, and since when they have it.
         self._still: dict[Answer, tuple[int, float]] = {}
-        streams.isSure = self.isSure
+        streams.runs.isSure = self.isSure
         nodes.serve(KIND, self._serve)
 
     def leave(self, stored: Iterable[StoredAnswer]) -> None:
@@ -201,7 +201,7 @@ class Adopter:
         if lapses == self._settled:
             return
         streams, checkpoints = self._streams, self._streams.checkpoints
-        running = streams.running
+        running = streams.runs.running
         owned = await self._store.owned(checkpoints.run)
         states = await self._ask(running)
         if states is None:
@@ -209,7 +209,7 @@ class Adopter:
         for answer, state in zip(running, states, strict=True):
             isTaken = checkpoints.isWritten(answer) and answer.record not in owned
             if isTaken or state != UNKNOWN:
-                streams.letGo(answer)
+                streams.handover.letGo(answer)
         self._settled = lapses
 
     # What other nodes have left
@@ -229,7 +229,7 @@ class Adopter:
         published: Sequence[Publication] = ()
         if self._streams.answers.get(projectOf(record.topic), record.name) is None:
             published = await self._readLog(record.topic, record.name)
-        self._streams.adopt(stored, published, self._stopped)
+        self._streams.handover.adopt(stored, published, self._stopped)
         # Other streams may be many.
         await deferLater(self._clock, 0)
 
@@ -254,7 +254,7 @@ class Adopter:
         for answer, state in zip(due, states or (), strict=False):
             if state == UNKNOWN and self._isFollowed(answer.topic):
                 if await self._store.runOf(projectOf(answer.topic), answer.id) is None:
-                    self._streams.abandon(answer)
+                    self._streams.handover.abandon(answer)
             elif state != RUNS and self._isForeign(answer):
                 # Its end did not come here.
                 self._streams.answers.forget(answer)
@@ -275,7 +275,7 @@ class Adopter:
         return due
 
     def _isForeign(self, answer: Answer) -> bool:
-        return not answer.isOver and self._streams.runOf(answer) is None
+        return not answer.isOver and self._streams.runs.of(answer) is None
 
     # The other nodes
 
@@ -309,4 +309,4 @@ class Adopter:
             elif answer.isOver:
                 yield OVER
             else:
-                yield UNKNOWN if streams.runOf(answer) is None else RUNS
+                yield UNKNOWN if streams.runs.of(answer) is None else RUNS

@@ -91,7 +91,7 @@ class Placing:
         """
         Publish the end of a stream, and have it kept.  The outcome of C{run} says when.
 
-        @param data: See L{aerostack.streams.streams.Streams.finish}.
+        @param data: See L{aerostack.streams.ending.Ending.finish}.
         @param persist: Whether the history keeps it.
         """
         answer = run.answer
@@ -120,7 +120,7 @@ class Placing:
         """
         Have the end of a stream kept; see L{EndKeeper.keep}.
 
-        @param data: See L{aerostack.streams.streams.Streams.finish}.
+        @param data: See L{aerostack.streams.ending.Ending.finish}.
         """
         message = Message(
             answer.record,

@@ -163,7 +163,7 @@ class World:
         self.tracker.reading = before.reading
         # In memory, the answers are there at once.
         claim = Claim("world", self.streams.checkpoints.run)
-        self.history.answers.take(claim).addCallback(self.streams.restore)
+        self.history.answers.take(claim).addCallback(self.streams.handover.restore)
         sequencer = self.backbone.sequencer
         sequencer.floor = self.hub.now()
         for kept in self.history.messages:
@@ -413,7 +413,11 @@ class World:
             seconds -= step
             for session in self.deadlines.expire(self.clock.seconds()):
                 session.due()  # type: ignore[attr-defined]
-            works = self.backbone.roster.sweep, self.streams.sweep, self.streams.checkpoints.sweep
+            works = (
+                self.backbone.roster.sweep,
+                self.streams.expiry.sweep,
+                self.streams.checkpoints.sweep,
+            )
             for _ in chain(*(work() for work in (*works, self.backbone.sequencer.expire))):
                 pass
 

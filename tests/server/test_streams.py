@@ -69,7 +69,7 @@ class FiguresTests(StreamCase):
         for text in "bc":
             self.append(text)
             self.world.clock.advance(0.25)
-        self.world.streams.flush(CANONICAL)
+        self.world.streams.ticker.flush(CANONICAL)
         self.world.turn()
         self.assertEqual(texts.count, 2)
         self.assertAlmostEqual(texts.total, 0.5)
@@ -79,6 +79,6 @@ class FiguresTests(StreamCase):
         )
         self.early.client.close()
         self.append("d")
-        self.world.streams.flush(CANONICAL)
+        self.world.streams.ticker.flush(CANONICAL)
         self.end()
         self.assertEqual(texts.count, 2)

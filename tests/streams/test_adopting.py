@@ -317,7 +317,7 @@ class AdoptTests(AdoptingCase):
         self.leave("abc")
         self.standing.gone = {"r0"}
         self.look()
-        self.assertEqual(len(self.world.streams.running), 1)
+        self.assertEqual(len(self.world.streams.runs.running), 1)
 
     def test_coming(self) -> None:
         """
@@ -339,7 +339,7 @@ class AdoptTests(AdoptingCase):
         self.look()
         self.store.isDown = False
         self.look()
-        self.assertEqual(len(self.world.streams.running), 1)
+        self.assertEqual(len(self.world.streams.runs.running), 1)
 
 
 class OrphanTests(AdoptingCase):
@@ -413,7 +413,7 @@ class OrphanTests(AdoptingCase):
         stored = AnswerRecord(
             "m", "a1", CANONICAL, "n", None, 1, "run", b'{"began":1000,"lease":99999}', "r"
         )
-        self.streamsThere.adopt(StoredAnswer(stored, ()))
+        self.streamsThere.handover.adopt(StoredAnswer(stored, ()))
         self.waitStill()
         self.assertEqual(self.early.ends, {})
 

@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.streams.audience}, and for streams that nobody watches.
+Tests for L{aerostack.streams.audience}.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.answers.answer import Answer, Terms
 from aerostack.core.answers.answers import Answers
-from aerostack.core.answers.requests import StartRequest, Stop
-from aerostack.core.topics.topics import topicOf
 from aerostack.streams.audience import FRESH, MOST, Audience
-from tests.streams.watching import CANONICAL, StreamCase, Watcher
+from tests.streams.watching import CANONICAL
 
 
 class Nodes:
@@ -161,82 +159,3 @@ class AudienceTests(SynchronousTestCase):
         before = len(self.second.nodes.told)
         self.second.sweep()
         self.assertEqual((self.count(), len(self.second.nodes.told)), (0, before))
-
-
-class UnwatchedTests(StreamCase):
-    """
-    Tests for streams that are cancelled when nobody watches.
-    """
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.stops: list[Stop] = []
-
-    def run_(self, unwatched: float | None = 10.0) -> None:
-        """
-        Let a stream begin.
-        """
-        terms = Terms(lease=10_000.0, unwatched=unwatched)
-        request = StartRequest(terms, "a1", None)
-        started = self.world.streams.start(topicOf(CANONICAL), request, self.stops.append)
-        self.successResultOf(started)
-
-    def state(self) -> str:
-        """
-        The stream's state.
-        """
-        answer: Any = self.world.streams.answers.get("p", "a1")
-        return str(answer.state)
-
-    def test_watched(self) -> None:
-        """
-        A stream goes on while it has a subscriber, and for the time after the last has gone.
-        """
-        self.run_()
-        self.wait(30)
-        self.early.client.close()
-        self.world.advance(9)
-        self.assertEqual(self.state(), "streaming")
-        # One who only looks in begins the time anew.
-        late = Watcher(self.world.connect(userId="late"))
-        late.subscribe()
-        self.world.advance(1)
-        late.client.close()
-        self.world.advance(9)
-        self.assertEqual((self.state(), self.stops), ("streaming", []))
-        self.world.advance(2)
-        self.assertEqual(self.state(), "cancelled")
-        (stop,) = self.stops
-        self.assertEqual((stop.state, stop.reason, stop.by), ("cancelled", "unwatched", None))
-        (kept,) = self.world.history.messages
-        self.assertIn(b'"reason":"unwatched"', kept.message.data)
-
-    def test_never(self) -> None:
-        """
-        Without that setting a stream goes on that nobody watches; one that was never watched has
-        the time from its beginning.
-        """
-        self.early.client.close()
-        self.run_(None)
-        self.world.advance(60)
-        self.assertEqual(self.state(), "streaming")
-        self.successResultOf(self.world.streams.cancel("p", "a1", None))
-        self.world.advance(400)
-        self.run_()
-        self.world.advance(9)
-        self.assertEqual(self.state(), "streaming")
-        self.world.advance(2)
-        self.assertEqual(self.state(), "cancelled")
-
-    def test_stats(self) -> None:
-        """
-        The end says how many watched.
-        """
-        late = Watcher(self.world.connect(userId="late"))
-        late.subscribe()
-        self.start()
-        self.append("abc")
-        self.end()
-        self.early.take()
-        stats = self.early.ends["a1"]["stats"]
-        self.assertEqual(stats, {"first": 0, "ms": 0, "appends": 1, "watchers": 2})

@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.streams.streams}, by the frames of producers: ends and cancels.
+Tests for L{aerostack.streams.ending}, by the frames of producers: ends and cancels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aerostack.core.answers.requests import Ended
 from aerostack.settings.projects import JWTConfig
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
 from tests.answers import codes
-from tests.streams.watching import TOPIC, StreamCase
+from tests.streams.watching import TOPIC, StreamCase, Watcher
 
 
 class EndTests(StreamCase):
@@ -110,74 +110,24 @@ class EndTests(StreamCase):
         self.early.take()
         self.assertEqual(self.early.events.count("ai:done"), 1)
 
-    def test_lease(self) -> None:
-        """
-        A stream whose producer is silent for longer than its lease is aborted; a beat renews the
-        lease.
-        """
-        self.wait(20)
-        self.producer.send(type="stream_beat", stream="a1", epoch=1, id=1)
-        self.assertEqual(self.answer()["lease"], 30000)
-        self.wait(29)
-        self.early.take()
-        self.assertEqual(self.early.ends, {})
-        self.wait(2)
-        self.early.take()
-        end = self.early.ends["a1"]
-        self.assertEqual((end["state"], end["reason"]), ("aborted", "lease"))
 
-    def test_connectionLost(self) -> None:
-        """
-        If the producer's connection breaks, the stream goes on for ten seconds at the most; a
-        producer that is back by then goes on with it.
-        """
-        self.start("a2", producer="run")
-        self.producer.die()
-        self.wait(5)
-        self.producer = self.world.connect(key="sk_0123456789abcdef")
-        self.assertEqual(self.start("a2", producer="run")["epoch"], 1)
-        self.wait(7)
-        self.early.take()
-        self.assertEqual(
-            {name: e["reason"] for name, e in self.early.ends.items()}, {"a1": "lease"}
-        )
+class StatsTests(StreamCase):
+    """
+    Tests for what the end of a stream says of it.
+    """
 
-    def test_connectedAgain(self) -> None:
+    def test_watchers(self) -> None:
         """
-        A producer that has connected anew, before its old connection is known to be gone, keeps its
-        lease, and is told when a user cancels the stream.
+        The end says how many watched.
         """
-        self.start("b1", producer="run", owner="ann", lease=60_000)
-        old, self.producer = self.producer, self.world.connect(key=SECRET_KEY)
-        self.start("b1", producer="run")
-        old.die()
-        self.wait(30)
-        self.producer.take()
-        self.world.connect(key=SECRET_KEY).send(type="stream_cancel", stream="b1")
-        self.world.advance(0.1)
-        (stop,) = self.producer.take()
-        self.assertEqual((stop["type"], stop["state"]), ("stream_stop", "cancelled"))
-
-    def test_stalled(self) -> None:
-        """
-        A stream whose producer sends nothing but beats is aborted at last.
-        """
-        for _ in range(31):
-            self.producer.send(type="stream_beat", stream="a1", epoch=1)
-            self.wait(20)
+        late = Watcher(self.world.connect(userId="late"))
+        late.subscribe()
+        self.start()
+        self.append("abc")
+        self.end()
         self.early.take()
-        self.assertEqual(self.early.ends["a1"]["reason"], "stalled")
-        self.assertEqual(self.producer.take()[-1]["code"], "stream_ended")
-
-    def test_maxAge(self) -> None:
-        """
-        No stream runs for ever.
-        """
-        for _ in range(361):
-            self.append("x")
-            self.wait(10)
-        self.early.take()
-        self.assertEqual(self.early.ends["a1"]["reason"], "limit")
+        stats = self.early.ends["a1"]["stats"]
+        self.assertEqual(stats, {"first": 0, "ms": 0, "appends": 1, "watchers": 2})
 
 
 class CancelTests(StreamCase):

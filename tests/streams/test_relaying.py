@@ -153,7 +153,7 @@ class RelayTests(StreamCase):
         An answer goes on while subscribers are behind, also with the values of tools.
         """
         started = self.relay()
-        receiver = self.world.streams._publisher._receiver
+        receiver = self.world.backbone.publisher._receiver
         self.patch(receiver, "backlog", lambda topic: MAX_BACKLOG + 1)
         self.model.grow(Valued("c1", TOOL, {"name": "f"}), Grown("c1", TOOL, "{}"))
         self.model.grow(Valued("c1", TOOL, {"name": "f", "input": {}}))

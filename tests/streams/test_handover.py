@@ -1,5 +1,6 @@
 """
-Tests for streams that another run of a daemon has taken over, at the daemon that had them.
+Tests for L{aerostack.streams.handover}: streams that another run of a daemon has taken over, at the
+daemon that had them.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class LostTests(StreamCase):
         self.append("abc")
         self.wait(1)
         self.take()
-        self.world.streams.isSure = lambda: False
+        self.world.streams.runs.isSure = lambda: False
         self.append("lost")
         self.wait(1)
-        self.world.streams.isSure = lambda: True
+        self.world.streams.runs.isSure = lambda: True
         self.assertLost()
         self.assertEqual(self.early.texts["a1", "0"], "abc")
         late = self.join()
@@ -57,12 +58,12 @@ class LostTests(StreamCase):
         self.start()
         self.append("abc")
         self.wait(1)
-        self.world.streams.isSure = lambda: False
+        self.world.streams.runs.isSure = lambda: False
         self.append("def")
         self.wait(1)
         self.early.take()
         self.assertEqual(self.early.texts["a1", "0"], "abc")
-        self.world.streams.isSure = lambda: True
+        self.world.streams.runs.isSure = lambda: True
         self.wait(1)
         self.early.take()
         self.assertEqual(self.early.texts["a1", "0"], "abcdef")
@@ -96,7 +97,7 @@ class LostTests(StreamCase):
         What tells the producer to stop is handed on, and told nothing.
         """
         lost: list[Any] = []
-        self.world.streams.lost = lambda answer, stopped: lost.append((answer.id, stopped))
+        self.world.streams.handover.lost = lambda answer, stopped: lost.append((answer.id, stopped))
         self.start()
         self.wait(1)
         self.take()
