@@ -130,7 +130,7 @@ class LockedTests(StopCase):
                 await self.ask("INSERT INTO t VALUES (1)")
             self.assertEqual(await wire.barrier(), [])
             await self.ends(daemon)
-        self.assertIn("does not answer; what it was asked is given up", daemon.output)
+        self.assertIn("messages cannot be kept", daemon.output)
         frames = [await wire.frame() for _ in range(wire.waitingFrames())]
         self.assertEqual([frame for frame in frames if frame["type"] == "ack"], [])
         self.assertEqual(self.execute("SELECT data FROM realtime_messages"), [('{"n":"before"}',)])
