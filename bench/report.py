@@ -266,14 +266,14 @@ def asText(results: Results, plan: Plan) -> str:
 
 def asRst(results: Results, plan: Plan, picture: str | None) -> str:
     """
-    Format for the documentation: sections without a title above them, the marks first.
+    Format for the documentation: parts of a section of C{docs/performance.rst}, the marks first.
 
     @param picture: The name of the file with the picture of small rooms; L{None} if there is none.
     """
     written = [intro(results, plan), "", *(f"- {line}" for line in versions(results))]
     tables = Reporter(results, plan).tables()
     for table in sorted(tables, key=lambda table: table.title != MARKS):
-        written += ["", table.title, "-" * len(table.title), "", table.note, ""]
+        written += ["", table.title, "~" * len(table.title), "", table.note, ""]
         if picture and table.title == ROOMS:
             written += [f".. image:: {picture}", f"   :alt: {ALT}", ""]
         written += lines(table)
