@@ -137,16 +137,6 @@ def deleteAnswers(cursor: Any, dialect: Dialect, answers: Sequence[str]) -> None
         dialect.execute(cursor, f"DELETE FROM {dialect.answers} WHERE id = ?", (answer,))
 
 
-def forgetAnswers(cursor: Any, dialect: Dialect, run: str, answers: Sequence[str]) -> None:
-    """
-    Delete answers of one run of a daemon, in one transaction.
-    """
-    dialect.transact(cursor)
-    foreign = foreignAnswers(cursor, dialect, run, answers)
-    deleteAnswers(cursor, dialect, [each for each in answers if each not in foreign])
-    cursor.execute("COMMIT")
-
-
 def takeAnswers(cursor: Any, dialect: Dialect, claim: Claim) -> tuple[list[StoredAnswer], int]:
     """
     Take over the answers that daemons have left, and read them.
@@ -288,14 +278,11 @@ class AnswerStore:
     def __init__(self, database: IDatabase, dialect: Dialect) -> None:
         self._database = database
         self._dialect = dialect
-        # The pool has several connections, and a deletion must not overtake a checkpoint.
+        # The pool has several connections, and no call may overtake a checkpoint.
         self._order = DeferredLock()
 
     def write(self, checkpoint: Checkpoint) -> Deferred[set[str]]:
         return self._run(writeCheckpoint, "The running streams could not be kept", checkpoint)
-
-    def forget(self, run: str, answers: Sequence[str]) -> Deferred[None]:
-        return self._run(forgetAnswers, "Streams that have ended stay", run, tuple(answers))
 
     def take(self, claim: Claim) -> Deferred[list[StoredAnswer]]:
         taking = self._run(takeAnswers, "The running streams cannot be taken over", claim)

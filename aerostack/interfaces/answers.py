@@ -30,16 +30,6 @@ class IAnswerStore(Interface):
             committed all the same.
         """
 
-    def forget(run, answers):
-        """
-        Delete answers whose end is not kept in the history.
-
-        @param run: The run of the daemon that has them.  Those of other runs stay.
-        @param answers: The C{id} of each one's record.
-        @return: A L{Deferred} that fires after the commit.  Fails with L{RealtimeError}
-            C{database_unavailable}.
-        """
-
     def take(claim):
         """
         Take over answers that daemons have left.  If several daemons claim an answer, one of them

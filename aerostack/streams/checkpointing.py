@@ -228,15 +228,6 @@ class Checkpointer:
             rest = textAfter(stored.text, part.length)
             answer.append(stored.name, stored.kind, rest or "")
 
-    def forget(self, answer: Answer) -> None:
-        """
-        Delete what the database has of a stream that ends without being kept.
-        """
-        self.ended(answer)
-        forgotten: Deferred[None] = self._store.forget(self.run, (answer.record,))
-        # The store has said why.  The next start ends the stream.
-        forgotten.addErrback(lambda failure: failure.trap(RealtimeError))
-
     def _recordOf(self, answer: Answer) -> AnswerRecord:
         terms = answer.terms
         meta = msgspec.Raw(terms.meta)

@@ -50,10 +50,6 @@ class MemoryAnswers:
     def write(self, checkpoint: Checkpoint) -> Deferred[set[str]]:
         return self._do(lambda: self._write(checkpoint))
 
-    def forget(self, run: str, answers: Iterable[str]) -> Deferred[None]:
-        gone = tuple(answers)
-        return self._do(lambda: self._delete(self._ownAmong(run, gone)))
-
     def take(self, claim: Claim) -> Deferred[list[StoredAnswer]]:
         return self._do(lambda: self._take(claim))
 
@@ -61,7 +57,9 @@ class MemoryAnswers:
         return self._do(lambda: {record.run for record in self.records.values()})
 
     def owned(self, run: str) -> Deferred[set[str]]:
-        return self._do(lambda: set(self._ownAmong(run, self.records)))
+        return self._do(
+            lambda: {record.id for record in self.records.values() if record.run == run}
+        )
 
     def runOf(self, project: str, name: str) -> Deferred[str | None]:
         def find() -> str | None:
@@ -128,10 +126,6 @@ class MemoryAnswers:
                 self.pieces[piece.answer, piece.part, piece.base] = piece
                 self.written += len(piece.text)
         return foreign
-
-    def _ownAmong(self, run: str, answers: Iterable[str]) -> list[str]:
-        own = {record.id for record in self.records.values() if record.run == run}
-        return [answer for answer in answers if answer in own]
 
     def _delete(self, answers: Iterable[str]) -> None:
         gone = set(answers)

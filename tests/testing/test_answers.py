@@ -58,11 +58,10 @@ class MemoryAnswersTests(SynchronousTestCase):
         self.take("r2", "node")
         self.assertEqual(self.store.written, 8)
         self.assertEqual(self.successResultOf(self.store.write(more)), {"m1"})
-        self.successResultOf(self.store.forget("r1", ["m1"]))
         self.assertEqual(self.successResultOf(self.store.runs()), {"r2"})
         self.assertEqual(self.successResultOf(self.store.runOf("p", "a1")), "r2")
-        self.successResultOf(self.store.forget("r2", ["m1"]))
-        self.assertEqual(self.successResultOf(self.store.owned("r2")), set())
+        self.assertEqual(self.successResultOf(self.store.owned("r2")), {"m1"})
+        self.assertEqual(self.successResultOf(self.store.owned("r1")), set())
 
     def test_ended(self) -> None:
         """
@@ -84,7 +83,7 @@ class MemoryAnswersTests(SynchronousTestCase):
         The database can be down, or slow.
         """
         self.store.isDown = True
-        for call in (self.store.write(GROWN), self.store.forget("r1", []), self.store.runs()):
+        for call in (self.store.write(GROWN), self.store.runs()):
             self.failureResultOf(call, RealtimeError)
         self.store.isDown = False
         self.store.held = held = []

@@ -226,15 +226,14 @@ class AnswerContract:
 
     def test_lost(self) -> None:
         """
-        A run whose answer was taken over writes no more of it, does not end it and does not delete
-        it, and learns it each time.
+        A run whose answer was taken over writes no more of it and does not end it, and learns it
+        each time.
         """
         self.write(piece(0, "a"), records=(RECORD,))
         self.take("r2", ofRun="r1")
         self.assertEqual(self.writeAs("r1", piece(1, "b")), {"m1"})
         again = replace(RECORD, about=b"{}")
         self.assertEqual(self.writeAs("r1", records=(again,)), {"m1"})
-        self.successResultOf(self.store.forget("r1", ["m1"]))
         error = self.failureResultOf(self.history.append(self.message()), RealtimeError).value
         self.assertEqual(error.code, "stream_fenced")
         self.assertEqual(self.writeAs("r2", piece(1, "c", answer="m1")), set())
@@ -297,16 +296,6 @@ class AnswerContract:
         self.assertEqual(len(self.flushLoggedErrors()), 1)
         self.assertEqual([answer.record for answer in self.load()], [RECORD])
 
-    def test_forgotten(self) -> None:
-        """
-        Answers that are not kept in the history are deleted.
-        """
-        other = replace(RECORD, id="m2", name="a2")
-        self.write(piece(0, "a"), piece(0, "b", answer="m2"), records=(RECORD, other))
-        self.successResultOf(self.store.forget("r1", ["m2", "m3"]))
-        self.assertEqual([answer.record for answer in self.load()], [RECORD])
-        self.assertEqual(self.rows(), 2)
-
     def test_strange(self) -> None:
         """
         Answers that no daemon wrote, or that are too large, are left out, and the log says so.
@@ -335,7 +324,6 @@ class AnswerContract:
         self.execute(f"DROP TABLE {self.dialect.answers}")
         for call in (
             lambda: self.store.write(Checkpoint((RECORD,), ())),
-            lambda: self.store.forget("r1", ["m1"]),
             lambda: self.store.take(Claim("n", "r2")),
             lambda: self.store.runs(),
             lambda: self.store.owned("r1"),
