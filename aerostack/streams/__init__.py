@@ -9,5 +9,6 @@ and L{aerostack.streams.texts} publishes it.  L{aerostack.streams.emitted} makes
 that servers emit.  L{aerostack.streams.keeping} has ends kept in the history, and
 L{aerostack.streams.checkpointing} what is new of streams that run.  What watchers get is a
 publication like any other; see L{aerostack.hub.hub}.  L{aerostack.streams.elsewhere} asks other
-nodes for their streams, and L{aerostack.streams.handover} takes streams over from them.
+nodes for their streams, with the messages of L{aerostack.streams.calls}.
+L{aerostack.streams.handover} takes streams over from other nodes.
 """

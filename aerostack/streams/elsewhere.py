@@ -21,7 +21,6 @@ from aerostack.core.answers.requests import (
     Facts,
     Found,
     Operation,
-    Put,
     Started,
     StartRequest,
     Stop,
@@ -31,6 +30,24 @@ from aerostack.core.topics.topics import Topic, projectOf, topicOf
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.nodes import INodes
 from aerostack.interfaces.streams import IStreams
+from aerostack.streams.calls import (
+    AppendCall,
+    BeatCall,
+    Call,
+    CancelCall,
+    CopyCall,
+    EndCall,
+    FindCall,
+    GetCall,
+    LeaveCall,
+    Reply,
+    StartCall,
+    StopCall,
+    WrittenOperation,
+    decodeCall,
+    decodeReply,
+    encode,
+)
 from aerostack.streams.refusals import endedAs
 from aerostack.streams.run import Stopped
 
@@ -44,146 +61,6 @@ COPYING = 3.0
 """For how many seconds a topic's subscribers wait for the beginning of a stream."""
 
 _UNKNOWN = "stream_unknown"
-
-
-class _Operation(msgspec.Struct, frozen=True, array_like=True):
-    """
-    An L{Append}; or a L{Put}, if it has a value.
-    """
-
-    part: str
-    kind: str
-    at: int = 0
-    text: str = ""
-    value: dict[str, bytes] | None = None
-    edition: int = 0
-
-    @property
-    def operation(self) -> Operation:
-        """The same."""
-        if self.value is None:
-            return Append(self.part, self.kind, self.at, self.text, self.edition)
-        return Put(self.part, self.kind, self.value)
-
-
-class _Start(msgspec.Struct, frozen=True, array_like=True, tag=0):
-    """
-    L{IStreams.start}, for a stream that has begun.
-
-    @ivar isTold: Whether the producer can be told to stop.
-    """
-
-    topic: str
-    request: StartRequest
-    isTold: bool = False
-
-
-class _Append(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """L{IStreams.append}."""
-
-    project: str
-    stream: str
-    epoch: int
-    operations: list[_Operation]
-
-
-class _End(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """L{IStreams.end}."""
-
-    project: str
-    stream: str
-    epoch: int
-    end: End
-
-
-class _Beat(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """L{IStreams.beat}."""
-
-    project: str
-    stream: str
-    epoch: int
-
-
-class _Leave(msgspec.Struct, frozen=True, array_like=True, tag=4):
-    """L{IStreams.leave}."""
-
-    project: str
-    stream: str
-    epoch: int
-
-
-class _Find(msgspec.Struct, frozen=True, array_like=True, tag=5):
-    """L{IStreams.find}."""
-
-    project: str
-    stream: str
-
-
-class _Cancel(msgspec.Struct, frozen=True, array_like=True, tag=6):
-    """L{IStreams.cancel}."""
-
-    project: str
-    stream: str
-    by: str | None
-
-
-class _Get(msgspec.Struct, frozen=True, array_like=True, tag=7):
-    """L{IStreams.get}."""
-
-    project: str
-    stream: str
-
-
-class _Stop(msgspec.Struct, frozen=True, array_like=True, tag=8):
-    """A producer at the node is to send no more; the fields are those of L{Stop}."""
-
-    stream: str
-    topic: str
-    epoch: int
-    state: str
-    by: str | None
-    reason: str | None
-
-    @property
-    def stop(self) -> Stop:
-        """The same."""
-        return Stop(self.stream, self.topic, self.epoch, self.state, self.by, self.reason)
-
-
-class _Copy(msgspec.Struct, frozen=True, array_like=True, tag=9):
-    """L{IStreams.copy}."""
-
-    project: str
-    stream: str
-    place: Place
-
-
-_Call = _Copy | _Stop | _Start | _Append | _End | _Beat | _Leave | _Find | _Cancel | _Get
-
-
-class _Answer(msgspec.Struct, frozen=True, array_like=True):
-    """
-    The answer of a node.
-
-    @ivar value: The result as msgpack; empty if the node refuses, with the other fields.
-    """
-
-    value: bytes = b""
-    code: str = ""
-    message: str = ""
-    retryAfter: int | None = None
-    details: dict[str, Any] = {}
-
-    def raiseError(self) -> None:
-        """
-        Raise what the node refuses with.
-        """
-        raise RealtimeError(self.code, self.message, self.retryAfter, self.details)
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decodeCall = msgspec.msgpack.Decoder(_Call).decode
-_decodeAnswer = msgspec.msgpack.Decoder(_Answer).decode
 
 
 @implementer(IStreams)
@@ -271,7 +148,7 @@ class NodeStreams:
         stopped: Stopped | None,
     ) -> Any:
         """Go on with a stream that runs at another node, and note whom to tell when it ends."""
-        call = _Start(topic.canonical, request, stopped is not None)
+        call = StartCall(topic.canonical, request, stopped is not None)
         if stopped is None:
             return self._elsewhere(failure, call, Started)
         project, key = topic.project, (topic.project, stream)
@@ -302,14 +179,14 @@ class NodeStreams:
         See L{IStreams.append}.
         """
         written = [
-            _Operation(each.part, each.kind, each.at, each.text, None, each.edition)
+            WrittenOperation(each.part, each.kind, each.at, each.text, None, each.edition)
             if isinstance(each, Append)
-            else _Operation(each.part, each.kind, value=dict(each.value))
+            else WrittenOperation(each.part, each.kind, value=dict(each.value))
             for each in operations
         ]
         appended: Deferred[Any] = self._streams.append(project, stream, epoch, operations)
         return appended.addErrback(
-            self._elsewhere, _Append(project, stream, epoch, written), dict[str, int]
+            self._elsewhere, AppendCall(project, stream, epoch, written), dict[str, int]
         )
 
     def end(self, project: str, stream: str, epoch: int, end: End) -> Deferred[Ended]:
@@ -318,14 +195,14 @@ class NodeStreams:
         """
         self._stopped.pop((project, stream, epoch), None)
         ended: Deferred[Any] = self._streams.end(project, stream, epoch, end)
-        return ended.addErrback(self._elsewhere, _End(project, stream, epoch, end), Ended)
+        return ended.addErrback(self._elsewhere, EndCall(project, stream, epoch, end), Ended)
 
     def beat(self, project: str, stream: str, epoch: int) -> Deferred[Started]:
         """
         See L{IStreams.beat}.
         """
         known: Deferred[Any] = self._streams.beat(project, stream, epoch)
-        return known.addErrback(self._elsewhere, _Beat(project, stream, epoch), Started)
+        return known.addErrback(self._elsewhere, BeatCall(project, stream, epoch), Started)
 
     def leave(
         self, project: str, stream: str, epoch: int, stopped: Stopped | None
@@ -344,7 +221,7 @@ class NodeStreams:
 
         def unknown(_: Failure) -> None:
             if isNoted:
-                self._nodes.tell(KIND, _encode(_Leave(project, stream, epoch)))
+                self._nodes.tell(KIND, encode(LeaveCall(project, stream, epoch)))
 
         return found.addCallbacks(known, unknown)
 
@@ -353,21 +230,21 @@ class NodeStreams:
         See L{IStreams.find}.
         """
         found: Deferred[Any] = self._streams.find(project, stream)
-        return found.addErrback(self._elsewhere, _Find(project, stream), Facts)
+        return found.addErrback(self._elsewhere, FindCall(project, stream), Facts)
 
     def cancel(self, project: str, stream: str, by: str | None) -> Deferred[Ended]:
         """
         See L{IStreams.cancel}.
         """
         cancelled: Deferred[Any] = self._streams.cancel(project, stream, by)
-        return cancelled.addErrback(self._elsewhere, _Cancel(project, stream, by), Ended)
+        return cancelled.addErrback(self._elsewhere, CancelCall(project, stream, by), Ended)
 
     def copy(self, project: str, stream: str, place: Place) -> Deferred[Page]:
         """
         See L{IStreams.copy}.
         """
         copied: Deferred[Any] = self._streams.copy(project, stream, place)
-        return copied.addErrback(self._elsewhere, _Copy(project, stream, place), Page)
+        return copied.addErrback(self._elsewhere, CopyCall(project, stream, place), Page)
 
     def get(self, project: str, stream: str) -> Deferred[Found]:
         """
@@ -380,7 +257,7 @@ class NodeStreams:
             return self._past(project, stream).addCallback(lambda found: found or failure)
 
         read: Deferred[Any] = self._streams.get(project, stream)
-        read.addErrback(self._elsewhere, _Get(project, stream), Found)
+        read.addErrback(self._elsewhere, GetCall(project, stream), Found)
         return read.addErrback(ended)
 
     # Producers
@@ -389,8 +266,8 @@ class NodeStreams:
         """
         Tell a producer to stop that may be at any other node.
         """
-        call = _Stop(stop.stream, stop.topic, stop.epoch, stop.state, stop.by, stop.reason)
-        self._nodes.tell(KIND, _encode(call))
+        call = StopCall(stop.stream, stop.topic, stop.epoch, stop.state, stop.by, stop.reason)
+        self._nodes.tell(KIND, encode(call))
 
     def lost(self, answer: Answer, stopped: Stopped | None) -> None:
         """
@@ -420,7 +297,7 @@ class NodeStreams:
 
     # The other nodes
 
-    def _elsewhere(self, failure: Failure, call: _Call, kind: Any) -> Any:
+    def _elsewhere(self, failure: Failure, call: Call, kind: Any) -> Any:
         """
         Ask the other nodes, if a stream does not run here.
 
@@ -428,8 +305,8 @@ class NodeStreams:
         """
         if not _isUnknown(failure) or self._nodes.isAlone:
             return failure
-        patience = COPYING if isinstance(call, _Copy) else PATIENCE
-        asked: Deferred[Any] = self._nodes.ask(KIND, _encode(call), patience)
+        patience = COPYING if isinstance(call, CopyCall) else PATIENCE
+        asked: Deferred[Any] = self._nodes.ask(KIND, encode(call), patience)
         return asked.addCallback(self._choose, failure, call, kind)
 
     def _choose(
@@ -437,7 +314,7 @@ class NodeStreams:
     ) -> Any:
         """Take the answer of the node that knows the stream."""
         for data in answers.values():
-            answer = None if data is None else _decodeAnswer(data)
+            answer = None if data is None else decodeReply(data)
             if answer is None or answer.code == _UNKNOWN:
                 continue
             if answer.code:
@@ -447,7 +324,7 @@ class NodeStreams:
             raise RealtimeError(
                 "engine_unavailable", "A daemon that may have the stream did not answer.", 1000
             )
-        if isinstance(call, _Start):
+        if isinstance(call, StartCall):
             coming = self.isComing(topicOf(call.topic).project, call.request.stream or "")
         else:
             coming = self.isComing(call.project, call.stream)
@@ -465,33 +342,33 @@ class NodeStreams:
 
     def _serve(self, data: bytes, timeout: float) -> Deferred[bytes]:
         """Answer another node."""
-        done = maybeDeferred(self._do, _decodeCall(data))
-        return done.addCallbacks(lambda value: _encode(_Answer(_encode(value))), _refuse)
+        done = maybeDeferred(self._do, decodeCall(data))
+        return done.addCallbacks(lambda value: encode(Reply(encode(value))), _refuse)
 
     def _do(self, call: Any) -> Any:
         streams = self._streams
-        if isinstance(call, _Stop):
+        if isinstance(call, StopCall):
             return self._stop(call.stop)
-        if isinstance(call, _Start):
+        if isinstance(call, StartCall):
             topic = topicOf(call.topic)
             stopped = self.tell if call.isTold else None
             # It is not begun here only because another node has asked.
             known: Deferred[Any] = streams.find(topic.project, call.request.stream)
             return known.addCallback(lambda _: streams.start(topic, call.request, stopped))
-        if isinstance(call, _Append):
+        if isinstance(call, AppendCall):
             operations = [each.operation for each in call.operations]
             return streams.append(call.project, call.stream, call.epoch, operations)
-        if isinstance(call, _End):
+        if isinstance(call, EndCall):
             return streams.end(call.project, call.stream, call.epoch, call.end)
-        if isinstance(call, _Beat):
+        if isinstance(call, BeatCall):
             return streams.beat(call.project, call.stream, call.epoch)
-        if isinstance(call, _Leave):
+        if isinstance(call, LeaveCall):
             return streams.leave(call.project, call.stream, call.epoch, self.tell)
-        if isinstance(call, _Find):
+        if isinstance(call, FindCall):
             return streams.find(call.project, call.stream)
-        if isinstance(call, _Cancel):
+        if isinstance(call, CancelCall):
             return streams.cancel(call.project, call.stream, call.by)
-        if isinstance(call, _Copy):
+        if isinstance(call, CopyCall):
             return streams.copy(call.project, call.stream, call.place)
         return streams.get(call.project, call.stream)
 
@@ -504,4 +381,4 @@ def _isUnknown(failure: Failure) -> bool:
 def _refuse(failure: Failure) -> bytes:
     failure.trap(RealtimeError)
     error: Any = failure.value
-    return _encode(_Answer(b"", error.code, error.message, error.retryAfter, dict(error.details)))
+    return encode(Reply(b"", error.code, error.message, error.retryAfter, dict(error.details)))
