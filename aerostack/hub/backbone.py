@@ -13,7 +13,8 @@ from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.topics.policies import TopicPolicies
-from aerostack.hub.publishing import Outcome, Publisher
+from aerostack.hub.idempotency import Outcome
+from aerostack.hub.publishing import Publisher
 from aerostack.hub.roster import PresenceAuthority
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.messaging import IEngine, IHistory

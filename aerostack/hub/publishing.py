@@ -6,9 +6,8 @@ on, in order, to the engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-import msgspec
 from msgspec import Raw
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -25,117 +24,15 @@ from aerostack.core.replay.publications import (
     Publication,
     Receipt,
 )
-from aerostack.core.topics.topics import Topic, projectOf
+from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
 from aerostack.hub.commitqueue import CommitQueues
+from aerostack.hub.idempotency import CHAT_EVENT, PLACED, ChatText, Outcome, keyOf
 from aerostack.hub.measuring import MAX_BACKLOG, Measuring
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.messaging import IEngine, IHistory
 from aerostack.interfaces.publishing import IPublisher
 from aerostack.protocol.codec import encodeValue
-
-T = TypeVar("T", bound=Receipt | Failure | None)
-
-_CHAT_EVENT = "message"
-"""The event of a chat message."""
-
-
-class _ChatText(msgspec.Struct):
-    """A chat message without the id that the daemon gave it."""
-
-    text: str
-    metadata: dict[str, Raw] | None
-
-
-def makeRepeatKey(userId: str | None, publishId: str) -> Hashable:
-    """
-    The key by which the hub knows a publication that comes again, over any connection.
-
-    @param publishId: The C{id} of the publication, as JSON.  If the user has no name, a text that
-        stands for the client's session secret comes before it.
-    """
-    return ("user", userId, publishId)
-
-
-def keyOf(message: Message) -> Hashable:
-    """
-    The key by which the hub knows a message that was kept, if it is published again; L{None} if it
-    cannot be.
-    """
-    if message.publishId is None:
-        return None
-    data = message.data
-    if message.kind == CHAT_MESSAGE:
-        try:
-            data = encodeValue(msgspec.json.decode(data, type=_ChatText))
-        except msgspec.ValidationError:
-            # The daemon keeps no such message; another program wrote it.
-            return None
-    repeatKey = makeRepeatKey(message.userId, message.publishId)
-    return message.topic, repeatKey, fingerprint(message.event, data), True
-
-
-def endKey(topic: str, stream: str, began: int) -> Hashable:
-    """
-    The key of the end of a token stream: whichever node publishes it, subscribers get it once.
-
-    @param topic: The canonical topic.
-    @param began: When the stream began, milliseconds since the epoch.
-    """
-    return topic, ("stream", stream, str(began)), b"", False
-
-
-def ownerOf(key: Any) -> str:
-    """
-    The project of a publication, by the publication's key in the L{IdempotencyCache}: a tuple that
-    begins with the canonical topic.
-    """
-    topic: str = key[0]
-    return projectOf(topic)
-
-
-class Outcome:
-    """
-    The result of a publication, for every client that sends the publication again.
-    """
-
-    __slots__ = ("_result", "_waiting")
-
-    def __init__(self) -> None:
-        self._result: Receipt | Failure | None = None
-        # L{None} once the result is known.
-        self._waiting: list[Deferred[Receipt | None]] | None = []
-
-    def settle(self, result: T) -> T:
-        """
-        Set the result, and give it to every caller of L{wait}.
-
-        @return: The result.
-        """
-        waiting, self._waiting = self._waiting, None
-        self._result = result
-        for each in waiting or ():
-            each.callback(result)
-        return result
-
-    def wait(self) -> Deferred[Receipt | None]:
-        """
-        @return: Fires with the receipt when the result is known; L{None} if the publication was not
-            kept.  Fails if the publication failed.
-        """
-        waiting: Deferred[Receipt | None] = Deferred()
-        if self._waiting is None:
-            waiting.callback(self._result)
-        else:
-            self._waiting.append(waiting)
-        return waiting
-
-
-_PLACED = Outcome()
-"""The one outcome of all publications that had their places at once, and were not kept.  It is in
-place of one for each of them, which would take more time and memory."""
-
-_PLACED.settle(None)
 
 
 class StreamHook(Protocol):
@@ -236,7 +133,7 @@ class Publisher(Measuring):
             key = (canonical, repeatKey, fingerprint(event, data), persist)
             first = self._idempotency.find(key, self._clock.seconds())
             if first is not None:
-                return None if first is _PLACED else first.wait()
+                return None if first is PLACED else first.wait()
         publication = Publication(canonical, EVENT, event, data, userId, self._now())
         messageId = self._newId() if persist else None
         return self._enter(publication, messageId, publishId, publisher, key)
@@ -262,14 +159,14 @@ class Publisher(Measuring):
         canonical, key = topic.canonical, None
         if repeatKey is not None:
             # Each message gets an id of its own, so the hub compares the rest.
-            said = encodeValue(_ChatText(text, metadata))
-            key = (canonical, repeatKey, fingerprint(_CHAT_EVENT, said), True)
+            said = encodeValue(ChatText(text, metadata))
+            key = (canonical, repeatKey, fingerprint(CHAT_EVENT, said), True)
             first = self._idempotency.find(key, self._clock.seconds())
             if first is not None:
                 return first.wait()
         messageId = self._newId()
         data = encodeValue({"id": messageId, "text": text, "metadata": metadata})
-        publication = Publication(canonical, CHAT_MESSAGE, _CHAT_EVENT, data, userId, self._now())
+        publication = Publication(canonical, CHAT_MESSAGE, CHAT_EVENT, data, userId, self._now())
         return self._enter(publication, messageId, publishId, publisher, key)
 
     def publishPresence(self, topic: str, event: str, data: bytes, userId: str | None) -> None:
@@ -354,7 +251,7 @@ class Publisher(Measuring):
         """Note a publication that its publisher may send again, and give its outcome."""
         now = self._clock.seconds()
         if entered is None:
-            self._idempotency.note(key, _PLACED, now)
+            self._idempotency.note(key, PLACED, now)
             return None
         first = Outcome()
         self._idempotency.note(key, first, now)

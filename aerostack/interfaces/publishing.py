@@ -37,7 +37,7 @@ class IPublisher(Interface):
         @param data: The event's data, bytes of JSON.
         @param userId: The user who publishes; L{None} for a server, or a user without a name.
         @param persist: Whether to keep it in the history.
-        @param repeatKey: See L{aerostack.hub.publishing.makeRepeatKey}: a tuple of strings and
+        @param repeatKey: See L{aerostack.hub.idempotency.makeRepeatKey}: a tuple of strings and
             L{None}; or L{None} if the event cannot come again.  An event that came already, with
             the same data, is not published again, but has the outcome of the first.
         @param publishId: The C{id} of the publication, which the history keeps for the time

@@ -34,7 +34,7 @@ from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.backbone import Backbone
 from aerostack.hub.following import FollowedTopics
 from aerostack.hub.heads import SharedHeads
-from aerostack.hub.publishing import keyOf, ownerOf
+from aerostack.hub.idempotency import keyOf, ownerOf
 from aerostack.hub.roster import tellPresence
 from aerostack.hub.sharedtopics import SharedTopics
 from aerostack.hub.sharing import SharedEngine, SharedLogs

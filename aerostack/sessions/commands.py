@@ -14,7 +14,7 @@ from aerostack.core.access.permissions import Action
 from aerostack.core.replay.publications import Receipt
 from aerostack.core.topics.topics import Topic, checkEvent, parseTopic
 from aerostack.errors import RealtimeError
-from aerostack.hub.publishing import makeRepeatKey
+from aerostack.hub.idempotency import makeRepeatKey
 from aerostack.protocol.clientframes import (
     Auth,
     Chat,

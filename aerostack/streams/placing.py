@@ -22,7 +22,8 @@ from aerostack.core.replay.publications import (
     StreamMark,
 )
 from aerostack.errors import RealtimeError
-from aerostack.hub.publishing import Publisher, endKey
+from aerostack.hub.idempotency import endKey
+from aerostack.hub.publishing import Publisher
 from aerostack.protocol.streams import DONE, doneData, keptData
 from aerostack.streams.checkpointing import Checkpointer
 from aerostack.streams.keeping import FENCED, EndKeeper

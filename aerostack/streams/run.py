@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from aerostack.core.answers.answer import Answer
 from aerostack.core.answers.requests import Started, Stop
-from aerostack.hub.publishing import Outcome
+from aerostack.hub.idempotency import Outcome
 
 Stopped = Callable[[Stop], object]
 """Tells a producer that it is to send no more."""

@@ -35,7 +35,7 @@ from aerostack.engine.alone import AloneNodes
 from aerostack.engine.line import NodeLine
 from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.backbone import Backbone
-from aerostack.hub.publishing import ownerOf
+from aerostack.hub.idempotency import ownerOf
 from aerostack.hub.sources import LocalLogs
 from aerostack.interfaces.messaging import IConnection
 from aerostack.net.http.api import HistoryResource, RPCResource

@@ -25,7 +25,7 @@ from aerostack.engine.memory import MemoryEngine
 from aerostack.hub.backbone import Backbone
 from aerostack.hub.encoding import publicationFrame
 from aerostack.hub.hub import Hub
-from aerostack.hub.publishing import ownerOf
+from aerostack.hub.idempotency import ownerOf
 from aerostack.hub.sequencing import Sequencer
 from aerostack.hub.sources import LocalLogs
 from aerostack.interfaces.messaging import ISubscriber
