@@ -16,7 +16,6 @@ from twisted.python.failure import Failure
 
 from aerostack.core.replay.log import LOST, Gap, TopicLog
 from aerostack.core.replay.positions import Position, parsePosition
-from aerostack.core.replay.sharedlog import SharedLog
 from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.delivery.catchup import Catchup, Stage, ignoreEnd
@@ -27,6 +26,7 @@ from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.protocol.framing import Frame, joinFrames
 from aerostack.protocol.serverframes import Subscribed
 from aerostack.protocol.streams import snapshotFrames
+from aerostack.recovery.ahead import Ahead
 from aerostack.recovery.logreader import LogReader
 from aerostack.recovery.pacing import Pacer
 from aerostack.recovery.replay import Replay, Unreadable, readable, recentFrames
@@ -40,10 +40,6 @@ from aerostack.recovery.requests import (
 )
 from aerostack.tables.feed import TableFeed
 from aerostack.tables.snapshots import Snapshots
-
-AHEAD = 2.0
-"""For how many seconds a client waits that comes from a daemon which has read further than this
-one."""
 
 
 class Recovery:
@@ -75,6 +71,7 @@ class Recovery:
         self._hub = hub
         self._feeds = feeds
         self._reader = LogReader(clock, hub, feeds, history)
+        self._ahead = Ahead(clock, hub, feeds)
         self._pacer = Pacer(clock)
         # The database could not be read the last time that it was asked.
         self._isFailing = False
@@ -202,11 +199,8 @@ class Recovery:
         """
         topic, gap = request.topic, None
         position = None if request.since is None else parsePosition(request.since)
-        if position is not None and self._openLog(topic).isBehind(position):
-            await self._reach(outbound, topic, catchup, position)
-        elif position is not None and topic.table is None:
-            await self._fill(outbound, topic, catchup)
-            await self._overtake(outbound, topic, catchup, position)
+        if position is not None:
+            await self._ahead.wait(outbound, topic, self._openLog(topic), catchup, position)
         log = self._openLog(topic)
         # What is published from here on is held.
         live = log.position
@@ -240,61 +234,6 @@ class Recovery:
             outbound.send(tableGone(topic))
         else:
             await self._sendRows(outbound, request, catchup, log, gap)
-
-    async def _reach(
-        self, outbound: Outbound, topic: Topic, catchup: Catchup, position: Position
-    ) -> None:
-        """
-        Wait until this daemon has read the journal as far as the one from which a client comes.
-        """
-        if self._feeds.isDown:
-            raise unavailable()
-        catchup.restart(self._feeds.openLog(topic).standing)
-        reached = self._feeds.tracker.reach(position.mark, AHEAD)
-        await catchup.read(reached)
-        # What was published meanwhile is in the log.
-        self._hub.delivery.handOver(topic.canonical, outbound)
-        catchup.restart(None)
-
-    async def _fill(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
-        """
-        Wait until the log has what there is of the topic from before it was attached.
-
-        @raise RealtimeError: It cannot be had now.
-        """
-        filling = self._hub.source.fill(topic.canonical)
-        if filling is not None:
-            await catchup.read(filling)
-            # What was published meanwhile is in the log.
-            self._hub.delivery.handOver(topic.canonical, outbound)
-            catchup.dropEntries()
-
-    async def _overtake(
-        self, outbound: Outbound, topic: Topic, catchup: Catchup, position: Position
-    ) -> None:
-        """
-        Wait until the entry has come here up to which a client has come at another node, but not
-        for long: the server may have lost it.
-        """
-        log = self._openLog(topic)
-        if not isinstance(log, SharedLog) or not log.isAhead(position):
-            return
-        reached: Deferred[None] = Deferred()
-
-        def come() -> None:
-            # In the present turn the entry is yet to be given to the subscribers.
-            timer.reset(0)
-
-        def goOn() -> None:
-            log.giveUp(come)
-            reached.callback(None)
-
-        timer = self._clock.callLater(AHEAD, goOn)
-        log.wait(position.offset or 0, come)
-        await catchup.read(reached)
-        # What was published meanwhile is in the log.
-        self._hub.delivery.handOver(topic.canonical, outbound)
-        catchup.dropEntries()
 
     async def _survey(self, topic: Topic, replay: Replay) -> Gap | None:
         """Look whether the database still has what a client has missed."""

@@ -1,5 +1,5 @@
 """
-Clients that come from a node which has got more of a topic than this one.
+Tests for L{aerostack.recovery.ahead}.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import EVENT, Publication
 from aerostack.core.replay.shared import SharedEntry
-from aerostack.recovery.recovery import AHEAD
+from aerostack.recovery.ahead import AHEAD
 from aerostack.testing import World
 
 TOPIC = "chat/a"
