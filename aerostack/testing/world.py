@@ -12,9 +12,7 @@ from weakref import WeakSet
 from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
-from twisted.web.resource import Resource
 
-from aerostack.ai.models import Models
 from aerostack.auth.authenticator import Authenticator, Credentials
 from aerostack.client.address import Address
 from aerostack.client.interfaces import ITransport, ITransportUser
@@ -38,9 +36,6 @@ from aerostack.hub.backbone import Backbone
 from aerostack.hub.idempotency import ownerOf
 from aerostack.hub.sources import LocalLogs
 from aerostack.interfaces.messaging import IConnection
-from aerostack.net.http.api import HistoryResource, RPCResource
-from aerostack.net.http.streams import StreamParts, StreamsResource
-from aerostack.net.http.tree import makeTree
 from aerostack.sessions.services import ClientServices, NodeServices
 from aerostack.sessions.session import Session
 from aerostack.sessions.shares import Shares
@@ -50,14 +45,13 @@ from aerostack.settings.tables import TableConfig
 from aerostack.streams.audience import Audience
 from aerostack.streams.checkpointing import Checkpointer
 from aerostack.streams.elsewhere import NodeStreams
-from aerostack.streams.following import Watches
 from aerostack.streams.keeping import EndKeeper
-from aerostack.streams.relaying import Relays
 from aerostack.streams.streams import Streams
 from aerostack.testing.clients import MemoryClient
 from aerostack.testing.connections import MemoryConnection
 from aerostack.testing.delayed import DelayedLogs, Line, delayed
 from aerostack.testing.history import MemoryHistory
+from aerostack.testing.resources import makeResources
 from aerostack.testing.revocations import MemoryRevocations
 from aerostack.testing.tracker import MemoryTracker
 from aerostack.testing.wires import Entrance, MemoryWire
@@ -207,7 +201,7 @@ class World:
             self.clock, self.projects, self.limits, Admission(self.limits, lambda: 0.5)
         )
         node = self._node() if self._line is None else delayed(self._line, self._node())
-        services = ClientServices(
+        services = self._services = ClientServices(
             self.clock,
             self.wall,
             node,
@@ -322,49 +316,20 @@ class World:
         return self._makeSession(connect(self.newConnectionId()), identity)
 
     def _agent(self) -> RequestTraversalAgent:
-        shares, limits = self.shares, self.limits
-        agent = RequestTraversalAgent(
-            _Unbounded(
-                makeTree(
-                    {
-                        "api/v1/public/realtime/history": HistoryResource(
-                            self.history,
-                            self.authenticator,
-                            self.feeds.permit,
-                            self.clock,
-                            self.wall,
-                            limits,
-                            500,
-                            shares,
-                        ),
-                        "api/v1/public/realtime/streams": StreamsResource(self._streamParts()),
-                        "internal/hooks/rpc": RPCResource(
-                            self.rpc, self.authenticator, self.clock, self.wall, shares
-                        ),
-                    }
-                )
-            )
-        )
-        self._agents.add(agent)
-        return agent
-
-    def _streamParts(self) -> StreamParts:
-        """What the resources of token streams share; there are no models."""
-        streams, permit = self.context.streams, self.feeds.permit
-        return StreamParts(
+        resources = makeResources(
             self.clock,
             self.wall,
+            self._services,
             self.authenticator,
             self.shares,
-            self.requests,
-            permit,
-            streams,
-            Watches(self.hub, streams, permit),
-            Models(self.clock, {}, self.projects, self.wall),
-            Relays(self.clock, streams, self.newConnectionId),
+            self.history,
+            self.projects,
             self.limits,
             self.newConnectionId,
         )
+        agent = RequestTraversalAgent(resources)
+        self._agents.add(agent)
+        return agent
 
     def cut(self) -> None:
         """
@@ -420,17 +385,3 @@ class World:
             )
             for _ in chain(*(work() for work in (*works, self.backbone.sequencer.expire))):
                 pass
-
-
-class _Unbounded(Resource):
-    """
-    Serves resources to the requests of a test, which have no limit of size.
-    """
-
-    def __init__(self, root: Resource) -> None:
-        super().__init__()
-        self._root = root
-
-    def getChild(self, path: bytes, request: Any) -> Any:
-        request.tooLarge = False
-        return self._root.getChildWithDefault(path, request)
