@@ -46,7 +46,7 @@ ELSEWHERE = {
     ),
     "names that the daemon remembers": "tests.core.topics.test_topics.RememberedTests.test_bounded",
     "messages of one transaction": "tests.databases.test_history.SQLiteAppendTests.test_bytes",
-    "token streams": "tests.streams.test_streams.AppendTests.test_tooLarge",
+    "token streams": "tests.streams.test_growing.AppendTests.test_tooLarge",
     "ends of streams that are not kept yet": (
         "tests.streams.test_keeping.EndKeeperTests.test_bounded"
     ),
