@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import react
 
 from aerostack.cli.options import CommandError
@@ -33,6 +33,9 @@ def talk(address: Address, maxRetries: int | None, body: Talk) -> None:
     """
     faults: list[Exception] = []
 
+    def stop(client: RealtimeClient) -> Deferred[None]:
+        return client.stopService() if client.running else succeed(None)
+
     async def run(reactor: Any) -> None:
         makeSteady(reactor)
         client = RealtimeClient(
@@ -43,12 +46,13 @@ def talk(address: Address, maxRetries: int | None, body: Talk) -> None:
             token=address.token,
             maxReconnectAttempts=maxRetries,
         )
+        # A signal ends the command: the lost connection is nothing to report.
+        reactor.addSystemEventTrigger("before", "shutdown", stop, client)
         try:
             await body(reactor, client)
         except (CommandError, ClientError, ValueError) as error:
             faults.append(error)
-        if client.running:
-            await client.stopService()
+        await stop(client)
 
     try:
         react(lambda reactor: Deferred.fromCoroutine(run(reactor)))

@@ -125,7 +125,8 @@ class Chats:
             if not isMeant or messageId not in (None, messageIdOf(following)):
                 return None
             project = identity.project
-            mayCancel(identity, await self.streams.find(project, following.stream))
+            facts = await self.streams.find(project, following.stream)
+            mayCancel(identity, facts, following.stream)
             ended: Ended = await self.streams.cancel(project, following.stream, identity.userId)
             return ended
         finally:

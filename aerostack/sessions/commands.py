@@ -243,6 +243,9 @@ class Commands:
     def _streamStart(self, frame: StreamStart) -> None:
         self._producing.start(self._topic(frame.topic), frame)
 
+    def _streamCancel(self, frame: StreamCancel) -> None:
+        self._producing.cancel(frame, self.nameTopic(frame.topic))
+
     def _ping(self, frame: Ping) -> None:
         self._session.send(Pong())
 
@@ -286,6 +289,6 @@ _HANDLERS: dict[type[ClientFrame], Callable[[Commands, Any], None]] = {
     StreamPut: lambda commands, frame: commands._producing.put(frame),
     StreamEnd: lambda commands, frame: commands._producing.end(frame),
     StreamBeat: lambda commands, frame: commands._producing.beat(frame),
-    StreamCancel: lambda commands, frame: commands._producing.cancel(frame),
+    StreamCancel: Commands._streamCancel,
     Ping: Commands._ping,
 }

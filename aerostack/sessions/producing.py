@@ -242,20 +242,22 @@ class Producing:
 
         self._answer(self._asked(frame, self._context.streams.beat), frame, None, known)
 
-    def cancel(self, frame: StreamCancel) -> None:
+    def cancel(self, frame: StreamCancel, topic: str | None) -> None:
         """
         Cancel a stream.
+
+        @param topic: The topic that an error names, if the client has named one.
         """
         _checkId(frame.id)
         stream = frame.stream[:64]
         asked: Deferred[Any] = self._context.streams.find(self._project, stream)
         asked.addCallback(self._cancel, stream)
-        self._answer(asked, frame, None, self._cancelled)
+        self._answer(asked, frame, topic, self._cancelled)
 
     def _cancel(self, facts: Facts, stream: str) -> Deferred[Any]:
         """Cancel a stream, if the client may."""
         identity = self._session.identity
-        mayCancel(identity, facts)
+        mayCancel(identity, facts, stream)
         cancelled: Deferred[Any] = self._context.streams.cancel(
             self._project, stream, identity.userId
         )
@@ -306,10 +308,11 @@ class Producing:
         asked.addCallbacks(answer, failed, (messageId,)).addErrback(self._session.fail)
 
 
-def mayCancel(identity: Identity, facts: Facts) -> None:
+def mayCancel(identity: Identity, facts: Facts, stream: str) -> None:
     """
     Make sure that a client may cancel a stream.
 
+    @param stream: The stream's id.
     @raise RealtimeError: C{forbidden} or C{wrong_project}.
     """
     if identity.role is Role.SECRET:
@@ -317,12 +320,16 @@ def mayCancel(identity: Identity, facts: Facts) -> None:
     topic = topicOf(facts.topic)
     identity.check(Action.SUBSCRIBE, topic)
     if facts.cancel == NOBODY:
-        raise RealtimeError("forbidden", "No client may cancel this stream.")
+        raise _uncancellable("No client may cancel this stream.", stream)
     if facts.cancel == OWNER:
         if facts.owner is None or facts.owner != identity.userId:
-            raise RealtimeError("forbidden", "Only the owner of this stream may cancel it.")
+            raise _uncancellable("Only the owner of this stream may cancel it.", stream)
     else:
         identity.check(Action.PUBLISH, topic)
+
+
+def _uncancellable(message: str, stream: str) -> RealtimeError:
+    return RealtimeError("forbidden", message, details={"stream": stream})
 
 
 def _given(messageId: MessageId | None) -> Any:

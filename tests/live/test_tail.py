@@ -113,6 +113,20 @@ class TailTests(CommandTests):
         await self.emit("unread")
         self.assertEqual((await tail.ended, tail.errors), (0, before))
 
+    async def test_interrupted(self) -> None:
+        """
+        A signal ends the command quietly.
+        """
+        await self.serve()
+        for name in ("INT", "TERM"):
+            tail = self.tail("chat/a")
+            # The whole line, because the test looks for what comes after it.
+            await self.said(tail, "watching chat/a/p\n")
+            before = tail.errors
+            tail.signal(name)
+            await tail.ended
+            self.assertEqual((tail.errors, tail.output), (before, ""))
+
     async def test_unix(self) -> None:
         """
         The command finds a daemon on a Unix socket.

@@ -76,3 +76,14 @@ class RightsTests(SynchronousTestCase):
         """
         frame = {"type": "stream_start", "topic": "ai/1", "id": "x" * 129}
         self.assertEqual(codes(self.client.ask(**frame)), ["invalid_frame"])
+
+    def test_cancelRefused(self) -> None:
+        """
+        A client that may not cancel a stream is told which one, and on which topic.
+        """
+        self.start("ai/1")
+        for named in ("ai/1", "ai/1/p", None):
+            frame = {"type": "stream_cancel", "stream": "a1", "topic": named, "id": "c"}
+            (error,) = self.client.ask(**frame)
+            self.assertEqual((error["code"], error["stream"], error["id"]), ("forbidden", "a1", "c"))
+            self.assertEqual(error.get("topic"), named and "ai/1/p")
