@@ -112,7 +112,7 @@ class Past(Watch):
 
     def __init__(self, stream: str, found: Mapping[str, Any], place: str) -> None:
         self.stream = stream
-        self.head = {"id": stream, "meta": found.get("meta") or {}}
+        self.head = {"id": stream, "owner": found.get("owner"), "meta": found.get("meta") or {}}
         self._parts = found.get("parts") or []
         self._left, isPlace = growthOf(self._parts, place)
         self.isNew = not isPlace

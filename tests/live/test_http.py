@@ -184,6 +184,22 @@ class PathTests(HTTPTests):
         told = [event for event in logged if event["log_level"] > LogLevel.debug]
         self.assertEqual([event for event in told if "HEAD" in str(event["log_format"])], [])
 
+    async def test_namesProject(self) -> None:
+        """
+        A client without credentials names its project behind the topic, in the URL or in a header.
+        """
+        path = "/api/v1/public/realtime/history?room=chat/a"
+        for more, headers in (
+            ("/p", {}),
+            ("&projectId=p", {}),
+            ("", {"X_Aerostack_Project": "p"}),
+        ):
+            status, body, _ = await self.http("GET", path + more, **headers)
+            self.assertEqual((status, body), (200, {"messages": []}))
+        status, body, _ = await self.http("GET", path)
+        self.assertEqual((status, body["error"]), (401, "unauthorized"))
+        self.assertIn("?projectId=", body["message"])
+
     async def test_health(self) -> None:
         """
         C{/health} is 200 while everything works, and otherwise 503 with the reason.

@@ -85,5 +85,7 @@ class RightsTests(SynchronousTestCase):
         for named in ("ai/1", "ai/1/p", None):
             frame = {"type": "stream_cancel", "stream": "a1", "topic": named, "id": "c"}
             (error,) = self.client.ask(**frame)
-            self.assertEqual((error["code"], error["stream"], error["id"]), ("forbidden", "a1", "c"))
+            self.assertEqual(
+                (error["code"], error["stream"], error["id"]), ("forbidden", "a1", "c")
+            )
             self.assertEqual(error.get("topic"), named and "ai/1/p")

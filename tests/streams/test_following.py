@@ -150,7 +150,7 @@ class FollowingTests(StreamCase):
         A stream that has ended long ago comes from the history, also after a restart, for those
         who may subscribe to its topic.
         """
-        self.start(meta={"messageId": "m1"})
+        self.start(owner="ann", meta={"messageId": "m1"})
         self.append("Hm", part="r", kind="reasoning")
         self.append("Hello")
         self.end(state="failed", error="No.", usage={"tokens": 2})
@@ -162,6 +162,8 @@ class FollowingTests(StreamCase):
                 world = self.world
                 self.watches = Watches(world.hub, world.context.streams, world.feeds.permit)
             watch = self.open()
+            head = {"id": "a1", "owner": "ann", "meta": {"messageId": "m1"}}
+            self.assertEqual(watch.head, head)
             self.assertEqual((self.text(watch), messageIdOf(watch)), ("HmHello", "m1"))
             end: Any = watch.end
             self.assertEqual((end.state, end.reason), ("failed", "No."))

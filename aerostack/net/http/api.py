@@ -10,10 +10,9 @@ from typing import Any
 from msgspec import Raw
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.server import Request
 
-from aerostack.auth.authenticator import Authenticator, Credentials
-from aerostack.core.access.permissions import Action, Identity
+from aerostack.auth.authenticator import Authenticator
+from aerostack.core.access.permissions import Action
 from aerostack.core.replay.publications import Kept, StreamMark
 from aerostack.core.topics.topics import parseTopic
 from aerostack.errors import RealtimeError
@@ -22,8 +21,7 @@ from aerostack.interfaces.shares import IShares
 from aerostack.net.http.base import JSONResource
 from aerostack.net.http.requests import (
     BoundedRequest,
-    bearerOf,
-    headerOf,
+    callerOf,
     numberOf,
     queryOf,
     serverOf,
@@ -38,6 +36,7 @@ class HistoryResource(JSONResource):
     """
 
     cors = True
+    corsHeaders = (*JSONResource.corsHeaders, "x-aerostack-project")
     defaultLimit = 50
 
     def __init__(
@@ -75,7 +74,7 @@ class HistoryResource(JSONResource):
         room = query.get("room")
         if not room:
             raise RealtimeError("invalid_arguments", "Name the topic: ?room=chat/general")
-        identity = self._identify(request, room)
+        identity = callerOf(request, self._authenticator, self._wall(), room)
         self._shares.spend(identity.project, 0, self._clock.seconds())
         topic = parseTopic(
             room, identity.project, self._authenticator.projects, self._limits.topicLength
@@ -85,21 +84,6 @@ class HistoryResource(JSONResource):
         limit = self.defaultLimit if limit is None else min(limit, self._pageSize)
         page = self._history.page(topic.canonical, limit, numberOf(query, "before", 0))
         return page.addCallback(_page)
-
-    def _identify(self, request: Request, room: str) -> Identity:
-        bearer = bearerOf(request, self._authenticator) or Credentials()
-        # A request without credentials names its project by the topic.
-        named = room.rpartition("/")[2]
-        brought = headerOf(request, "x-aerostack-key") or bearer.key or bearer.token
-        return self._authenticator.identify(
-            Credentials(
-                projectId=named if not brought and named in self._authenticator.projects else None,
-                key=headerOf(request, "x-aerostack-key") or bearer.key,
-                token=bearer.token,
-                origin=headerOf(request, "origin"),
-            ),
-            self._wall(),
-        )
 
 
 def _page(messages: list[Kept]) -> tuple[int, Any]:

@@ -94,21 +94,29 @@ def serverOf(request: Request, authenticator: Authenticator, now: float) -> Iden
     return authenticator.identify(bearer, now)
 
 
-def callerOf(request: Request, authenticator: Authenticator, now: float) -> Identity:
+def callerOf(
+    request: Request, authenticator: Authenticator, now: float, topic: str = ""
+) -> Identity:
     """
     Verify the credentials of a client: a key or a token in C{Authorization: Bearer}, the key in
     C{X-Aerostack-Key} beside a token, or, for an anonymous client, only the name of its project in
-    C{X-Aerostack-Project} or in the URL.
+    C{X-Aerostack-Project}, in the URL, or behind the topic.
 
     @param now: The time in seconds.
+    @param topic: The topic that the request is about, if it is about one.
     @raise RealtimeError: As L{Authenticator.identify}.
     """
     bearer = bearerOf(request, authenticator) or Credentials()
     project = headerOf(request, "x-aerostack-project") or queryOf(request).get("projectId")
     key = headerOf(request, "x-aerostack-key") or bearer.key
+    behind = topic.rpartition("/")[2]
+    if not (project or key or bearer.token) and behind in authenticator.projects:
+        project = behind
     if not (project or key or bearer.token):
         raise RealtimeError(
-            "unauthorized", "Bring Authorization: Bearer and the project's key or a token."
+            "unauthorized",
+            "Bring Authorization: Bearer and the project's key or a token; where clients need none,"
+            " name the project by ?projectId=.",
         )
     return authenticator.identify(
         Credentials(
