@@ -125,8 +125,12 @@ def _checkBody(payload: bytes) -> None:
     try:
         payload.decode()
         _rawDecoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
+        if _mend(payload) != payload:
+            raise RealtimeError("invalid_json", f"In the body, {_HALF}") from None
         raise RealtimeError("invalid_json", f"The body is not JSON. {error}.") from None
+    except UnicodeDecodeError:
+        raise RealtimeError("invalid_json", "The body is not UTF-8.") from None
     except RecursionError:
         raise _tooDeep("body") from None
     _checkReadable(payload, "body")

@@ -303,6 +303,9 @@ class UnreadableTests(Refusing):
         for half in HALVES:
             payload = b'{"type":"publish","topic":"a/b","event":"e","data":' + half + b"}"
             self.assertIn("half of a surrogate pair", self.refused(payload, "invalid_json"))
+            error = self.assertRaises(RealtimeError, decodeValue, payload)
+            self.assertEqual(error.code, "invalid_json")
+            self.assertIn("half of a surrogate pair", str(error))
 
     @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**308), 10**308))
     def test_everyNumber(self, number: float) -> None:
