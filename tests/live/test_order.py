@@ -181,7 +181,7 @@ class HistoryTests(ClientTests):
                 if method == "OPTIONS":
                     self.assertEqual(status, 204)
                     named = headers.getRawHeaders("access-control-allow-headers")
-                    expected = ["authorization, content-type, x-aerostack-key"]
-                    self.assertEqual(named, expected if allowed else None)
+                    expected = "authorization, content-type, x-aerostack-key, x-aerostack-project"
+                    self.assertEqual(named, [expected] if allowed else None)
         status, body, _ = await self.http("GET", room, Origin="http://evil.test")
         self.assertEqual((status, body["error"]), (403, "origin_not_allowed"))
