@@ -84,7 +84,7 @@ class Expiry:
         return LIMIT if now >= run.began + self.maxAge else None
 
     def _isUnwatched(self, run: Run, now: float) -> bool:
-        """Whether nobody has watched a stream for so long that it is cancelled."""
+        """Whether a stream has had no watcher for so long that it is cancelled."""
         limit = run.answer.terms.unwatched
         if limit is None:
             return False

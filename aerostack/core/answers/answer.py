@@ -27,7 +27,7 @@ UPSTREAM = "upstream"
 """The reasons of L{ABORTED}."""
 
 UNWATCHED = "unwatched"
-"""The reason of L{CANCELLED} where nobody has watched for too long."""
+"""The reason of L{CANCELLED} where a stream had no watcher for too long."""
 
 OWNER = "owner"
 PUBLISHERS = "publishers"

@@ -236,7 +236,7 @@ class _Streamed:
         self._stream.finish()
 
     def _lost(self) -> None:
-        # The client alone gets the answer: nobody needs the rest of it once the client is gone.
+        # The client alone gets the answer, so the daemon drops the rest once the client is gone.
         self._admitted.leave()
         self._reply.cancel()
 
