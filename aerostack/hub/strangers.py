@@ -118,7 +118,7 @@ class Strangers:
                     self._sequencer.answers.enter(found)
 
     async def _read(self, topic: str, stream: str) -> Answer | None:
-        """Copy a stream from the node that has it; L{None} if there is none."""
+        """Copy a stream from the node that has it; L{None} if no node has it."""
         found: Answer | None = None
         place = Place()
         try:

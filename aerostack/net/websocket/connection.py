@@ -188,7 +188,8 @@ class Connection(WebSocketServerProtocol):
         """
         Take the text messages that stand at the beginning of the unread bytes, without Autobahn.
 
-        @return: Whether there was one.  There is none if Autobahn has the beginning of a frame.
+        @return: Whether the bytes held one.  They hold none while Autobahn has the beginning of a
+            frame.
         """
         session = self._session
         if session is None or self.current_frame is not None:
