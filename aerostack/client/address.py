@@ -14,8 +14,10 @@ from aerostack.settings.settings import Config
 # A server that listens on all interfaces can be reached on the loopback interface.
 _HERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
-# What a URL may begin with, and how a WebSocket's would.
-_SCHEMES = {"http": "ws", "https": "wss", "http+unix": "ws+unix"}
+# What a URL may begin with.
+_SECURE = ("wss", "https")
+_UNIX = ("ws+unix", "http+unix")
+_SCHEMES = ("ws", "http", *_SECURE, *_UNIX)
 
 # Credentials travel as subprotocols, which are tokens (RFC 9110, 5.6.2).
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -26,8 +28,9 @@ class Address:
     """
     A daemon to connect to, with the client's credentials.
 
-    @ivar url: C{ws://}, C{wss://} or C{ws+unix://} and a path; C{http} stands for
-        C{ws} as well.  Behind a proxy that has a path for the daemon, with that path.
+    @ivar url: C{ws://}, C{wss://} or C{ws+unix://} and a path; C{http} may stand for C{ws}.
+        It stays as it was given, so that messages name it so.  Behind a proxy that has a path for
+        the daemon, with that path.
     @ivar projectId: The project, if the client names it.
     @ivar userId: The user to be, if the project trusts clients to say so.
     @ivar key: An API key.
@@ -43,17 +46,23 @@ class Address:
     session: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        for name, given in (("url", self.url), ("key", self.key), ("token", self.token)):
+            if not isinstance(given, str) and (given is not None or name == "url"):
+                said = "None" if given is None else f"a value of the type {type(given).__name__}"
+                raise TypeError(
+                    f"the {name} is text, not {said}; is a variable of the environment not set?"
+                )
         scheme, separator, rest = self.url.partition("://")
-        scheme = _SCHEMES.get(scheme.lower(), scheme.lower())
-        url = f"{scheme}{separator}{rest.rstrip('/')}"
+        url = f"{scheme.lower()}{separator}{rest.rstrip('/')}"
         # The dataclass is frozen; only this method sets a field.
         object.__setattr__(self, "url", url)
         if not _isAddress(url):
             # A URL that may have a password is not shown.
             shown = "that" if "@" in url else repr(url)
             raise ValueError(
-                f"{shown} is no address of a daemon; write it as ws://host:8787, wss://host or"
-                " ws+unix:///path/of.sock, without credentials and parameters"
+                f"{shown} is no address of a daemon; write it as http://host:8787, https://host or"
+                " http+unix:///path/of.sock (or with ws for http), without credentials and"
+                " parameters"
             )
         for name, value in (("key", self.key), ("token", self.token)):
             if value is not None and not _TOKEN.fullmatch(value):
@@ -68,6 +77,16 @@ class Address:
         named = {"projectId": self.projectId, "userId": self.userId}
         query = urlencode({name: value for name, value in named.items() if value})
         return f"{self.prefix}/api/realtime{'?' if query else ''}{query}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of a connection over server-sent events."""
+        named = {
+            "X-Aerostack-Key": self.key,
+            "Authorization": f"Bearer {self.token}" if self.token else None,
+            "X-Aerostack-Client": self.session,
+        }
+        return {name: value for name, value in named.items() if value}
 
     @property
     def web(self) -> str:
@@ -95,12 +114,12 @@ class Address:
     def unixPath(self) -> str | None:
         """The path of the Unix socket to connect to, if the URL names one."""
         parts = urlsplit(self.url)
-        return parts.path if parts.scheme == "ws+unix" else None
+        return parts.path if parts.scheme in _UNIX else None
 
     @property
     def secure(self) -> bool:
         """Whether the daemon speaks TLS."""
-        return self.url.startswith("wss:")
+        return urlsplit(self.url).scheme in _SECURE
 
     @property
     def host(self) -> str:
@@ -121,48 +140,23 @@ class Address:
 def _isAddress(url: str) -> bool:
     parts = urlsplit(url)
     try:
-        where = parts.path if parts.scheme == "ws+unix" else parts.hostname and parts.port != 0
+        where = parts.path if parts.scheme in _UNIX else parts.hostname and parts.port != 0
     except ValueError:
         return False
     odd = parts.query or parts.fragment or "@" in parts.netloc
-    return parts.scheme in ("ws", "wss", "ws+unix") and bool(where) and not odd
+    return parts.scheme in _SCHEMES and bool(where) and not odd
 
 
-def addressOf(config: Config, projectId: str | None, secret: bool = False) -> Address:
-    """
-    Find the daemon that runs with a configuration, on the same machine.
-
-    @param projectId: One of its projects; L{None} for the first.
-    @param secret: Whether to use the project's secret key, as servers do.
-    @raise ValueError: It has no such project, that has no secret key, or the daemon
-        listens nowhere that can be connected to.
-    """
-    project = config.projects.get(projectId or next(iter(config.projects)))
-    if project is None:
-        raise ValueError(f"the configuration has no project {projectId}")
-    if secret and project.secretKey is None:
-        raise ValueError(
-            f"projects.{project.id} has no secret_key, which servers carry, or it is yet to be made"
-            " at the first start of the daemon"
-        )
-    key = project.secretKey if secret else project.publicKey
-    for url in urlsOf(config):
-        return Address(url, project.id, key=key)
-    raise ValueError("none of server.listen can be connected to from here; give --url")
-
-
-def urlsOf(config: Config, proxied: bool = False) -> list[str]:
+def urlsOf(config: Config) -> list[str]:
     """
     Where the daemon that runs on a configuration can be reached on this machine; first
     the listeners that are for this machine only.
-
-    @param proxied: Whether those as well that only a proxy can speak to.
     """
     urls = []
     descriptions = [parseDescription(listen) for listen in config.server.listen]
     for description in sorted(descriptions, key=lambda each: not each.local):
         options = description.options
-        if description.proxied and not proxied:
+        if description.proxied:
             continue
         if description.kind == "unix":
             urls.append(f"ws+unix://{config.path.parent / options['address']}")

@@ -18,7 +18,7 @@ from aerostack.core.answers.units import after, units
 
 STREAMING = "streaming"
 UNKNOWN = "unknown"
-"""It ended while the client was away, and the daemon does not say how any more."""
+"""The state of an answer that ended while the client was away, if the daemon does not know how."""
 
 _MOST_ENDED = 32
 """How many answers that have ended stay, so that a client that runs for months does not grow."""
@@ -141,7 +141,7 @@ class _Growing:
 
     def end(self, state: str, data: Mapping[str, Any]) -> None:
         """
-        Note how it has ended.
+        The daemon says how the answer has ended.
 
         @param data: What the daemon says of it.  The message that the history keeps has the whole
             text.
@@ -152,7 +152,7 @@ class _Growing:
         if isinstance(text, str):
             if not isinstance(parts, list):
                 parts = [{"part": "0", "kind": "text", "text": text}]
-            # A server that ends its stream by an event gives any values.
+            # A server may end its stream by an event, whose values the daemon does not check.
             whole = [_readPart(each) for each in parts if isinstance(each, dict)]
             self.parts = {part.fields["id"]: part for part in whole}
 
@@ -199,8 +199,10 @@ class Answers:
         self._read = read
         self._callbacks = Callbacks(added)
         self._answers: dict[str, _Growing] = {}
-        # Those that streamed when the subscription broke off, and that the daemon has not begun
-        # again.
+        # The ids of the answers that have ended, in the order in which they ended.
+        self._ended: dict[str, None] = {}
+        # The ids of the answers that streamed when the subscription broke off, and that the daemon
+        # has not begun again.
         self._doubtful: set[str] = set()
 
     @property
@@ -262,14 +264,37 @@ class Answers:
         elif event in _KINDS:
             growing = self._open(id)
             if growing.state == UNKNOWN:
-                # It goes on after all.
+                # The daemon sends more of it, so it has not ended.
                 growing.state = STREAMING
-            # What comes after the end was under way before it.
+            # A frame after the end was under way when the stream ended.
             if growing.state == STREAMING:
                 if not growing.grow(frame, fields):
                     return False
                 self._changed(id)
         return True
+
+    def fresh(self, frame: Frame) -> Frame | None:
+        """
+        Give the part of an event of a stream that has not come before.  After a broken connection
+        the daemon may send text a second time.
+
+        @param frame: It has not been L{received}.
+        @return: The event with the rest of its text; L{None} if all of it has come.
+        """
+        growing = self._answers.get(str(frame["stream"]))
+        part = None if growing is None else growing.parts.get(str(frame.get("part", "0")))
+        at, data = frame.get("at"), frame.get("data")
+        name = "args" if frame.get("event") == "ai:tool" else "token"
+        text = data.get(name) if isinstance(data, dict) else None
+        if part is None or not isinstance(at, int) or not isinstance(text, str):
+            return frame
+        if frame.get("reset") is True or at >= part.length:
+            return frame
+        rest = after(text, min(part.length - at, units(text)))
+        if rest is None:
+            return frame
+        assert isinstance(data, dict)
+        return {**frame, "at": part.length, "data": {**data, name: rest}} if rest else None
 
     def subscribed(self, recovered: bool) -> None:
         """
@@ -300,7 +325,7 @@ class Answers:
             self._end(id, str(state), {name: found[name] for name in found if name not in _READ})
 
     def _notFound(self, failure: Failure) -> None:
-        """It was not kept, or the daemon does not answer now: its end stays unknown."""
+        """The answer was not kept, or the daemon does not reply now: the end stays unknown."""
         failure.trap(ClientError)
 
     def clear(self) -> None:
@@ -308,6 +333,7 @@ class Answers:
         Forget the answers and the callbacks.
         """
         self._answers.clear()
+        self._ended.clear()
         self._doubtful.clear()
         self._callbacks.clear()
 
@@ -316,10 +342,17 @@ class Answers:
 
     def _end(self, id: str, state: str, data: Mapping[str, Any]) -> None:
         self._open(id).end(state, data)
-        ended = [each for each, growing in self._answers.items() if growing.state != STREAMING]
-        for old in ended[:-_MOST_ENDED]:
-            del self._answers[old]
+        self._ended.pop(id, None)
+        self._ended[id] = None
+        if len(self._ended) > _MOST_ENDED:
+            self._forget(next(iter(self._ended)))
         self._changed(id)
+
+    def _forget(self, id: str) -> None:
+        """Forget an answer, unless it goes on."""
+        del self._ended[id]
+        if self._answers[id].state != STREAMING:
+            del self._answers[id]
 
     def _changed(self, id: str) -> None:
         self._callbacks.call(_CHANGE, self._view(id))

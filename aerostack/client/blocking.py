@@ -17,20 +17,25 @@ from typing import Any
 
 from aerostack.client.address import Address
 from aerostack.client.blockingstream import BlockingAI
+from aerostack.client.calls import Calls, Database, Socket, Users
 from aerostack.client.errors import ClientError, Unsent
+from aerostack.client.repeating import LONGEST_REPEATING, Attempts
 from aerostack.client.requests import (
     LARGEST_ANSWER,
-    Database,
     Request,
-    Socket,
-    Users,
-    explain,
-    health,
-    history,
     readAnswer,
-    retryDelay,
+)
+from aerostack.client.results import (
+    EmitAllResult,
+    EmitResult,
+    ExplainResult,
+    HealthResult,
+    Message,
+    QueryResult,
+    RemovalResult,
 )
 from aerostack.client.streams import StreamCalls
+from aerostack.client.tlsfaults import tlsFault
 
 _IDLE = 5.0
 """Seconds for which a connection is kept for the next call; the daemon keeps it longer."""
@@ -41,7 +46,7 @@ _KEPT = 16
 _CHUNK = 65536
 
 
-class BlockingSDK:
+class BlockingSDK(Calls[list[Message], HealthResult, ExplainResult]):
     """
     Sends events to users, streams tokens to them, removes users, and queries the database.  Each
     method waits for its answer, and raises L{ClientError}.
@@ -61,9 +66,10 @@ class BlockingSDK:
         *,
         projectId: str | None = None,
         token: str | None = None,
-        timeout: float = 10.0,
+        timeout: float | None = None,
         retry: bool = True,
         context: ssl.SSLContext | None = None,
+        via: tuple[str, int] | None = None,
     ) -> None:
         """
         @param url: The daemon, such as C{https://rt.example.com}.
@@ -71,50 +77,29 @@ class BlockingSDK:
             do.
         @param projectId: The project; not needed, because the key names it.
         @param token: A JWT, to read the history with.
-        @param timeout: Seconds that a call may take in all.
-        @param retry: Whether to repeat, within that time, a call that the daemon has certainly
-            not acted on: it was not reachable, or said that it has too much to do.
+        @param timeout: Seconds that a call may take in all; L{None} for 3 of an C{emit}, 35 of a
+            query, 30 of those about token streams and 10 of any other.
+        @param retry: Whether to repeat, within that time and for 10 seconds at most, a call that
+            the daemon has certainly not acted on: it was not reachable, or said that it has too
+            much to do.  A call about a stream that another daemon takes over is repeated for as
+            long as it may take.
         @param context: The TLS context; L{None} to trust the machine's certificates.
+        @param via: With TLS, the host and the port to connect to instead of the URL's.  The
+            certificate must be for the URL's host.
         @raise ValueError: The URL or the key is malformed.
         """
-        self._address = Address(url, projectId, key=secretKey, token=token)
+        super().__init__(Address(url, projectId, key=secretKey, token=token), self._request)
         self._timeout = timeout
         self._retry = retry
         self._context = context
+        self._via = via
         # Connections that are not in use, with the time since then.  The end has the latest.
         self._idle: deque[tuple[float, HTTPConnection]] = deque()
         self._process = os.getpid()
-        self.socket: Socket[Any] = Socket(self._address, self._send)
-        self.db: Database[Any] = Database(self._address, self._send)
-        self.user: Users[Any] = Users(self._address, self._send)
-        self.ai = BlockingAI(StreamCalls(self._address, self._send))
-
-    def history(self, topic: str, limit: int = 50, before: int | None = None) -> Any:
-        """
-        Read a page of a topic's history.
-
-        @param before: The C{created_at} (ms) of the oldest message of the page before.
-        @return: The messages, newest first.
-        """
-        return self._send(history(self._address, topic, limit, before))["messages"]
-
-    def health(self) -> Any:
-        """
-        Ask for the health of the daemon.
-
-        @return: What C{/health} says: C{status} is C{ok} or C{failing}, C{checks} has the
-            status of each part, and C{notices}, if there are any, what to look at.
-        """
-        return self._send(health())
-
-    def explain(self, userId: str, topic: str) -> Any:
-        """
-        Ask whether publications on a topic reach a user, and why not.
-
-        @return: What the daemon finds: C{verdict} says it in a sentence, and
-            C{findings} have a C{code}, a C{severity} and a C{message} each.
-        """
-        return self._send(explain(self._address, userId, topic))
+        self.socket: Socket[EmitResult, EmitAllResult] = Socket(self._address, self._request)
+        self.db: Database[QueryResult] = Database(self._address, self._request)
+        self.user: Users[RemovalResult] = Users(self._address, self._request)
+        self.ai = BlockingAI(StreamCalls(self._address, self._request))
 
     def close(self) -> None:
         """
@@ -129,20 +114,28 @@ class BlockingSDK:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _send(self, request: Request) -> Any:
-        until = time.monotonic() + self._timeout
-        attempts = 0
+    def _request(self, request: Request) -> Any:
+        attempts = Attempts(request, self._timeout, time.monotonic())
         while True:
             try:
-                return self._once(request, until)
+                return self._once(request, attempts.until)
+            except TimeoutError:
+                seconds = attempts.seconds
+                raise ClientError(
+                    "timed_out", f"{self._address.url} did not answer within {seconds:g} seconds."
+                ) from None
             except ClientError as error:
-                attempts += 1
-                wait = retryDelay(request, error, attempts) if self._retry else None
-                if wait is None or time.monotonic() + wait >= until:
+                wait = attempts.pause(error, time.monotonic()) if self._retry else None
+                if wait is None:
                     raise
             time.sleep(wait)
 
     def _once(self, request: Request, until: float) -> Any:
+        """
+        Make a request.
+
+        @raise TimeoutError: The answer has not come in time.
+        """
         url = self._address.url
         connection = self._take() or self._connect(until)
         try:
@@ -159,7 +152,7 @@ class BlockingSDK:
             body = self._read(connection, response, until)
         except TimeoutError:
             connection.close()
-            raise self._late() from None
+            raise
         except OSError as error:
             connection.close()
             raise ClientError(
@@ -193,25 +186,16 @@ class BlockingSDK:
         response.close()
         return b"".join(pieces)
 
-    def _late(self) -> ClientError:
-        return ClientError(
-            "timed_out", f"{self._address.url} did not answer within {self._timeout:g} seconds."
-        )
-
     # Connections
 
     def _connect(self, until: float) -> HTTPConnection:
         address = self._address
-        left = until - time.monotonic()
-        if left <= 0:
-            raise self._late()
+        left = min(_left(until), LONGEST_REPEATING)
         connection: HTTPConnection
         if address.unixPath is not None:
             connection = _UnixConnection(address.unixPath, left)
         elif address.secure:
-            connection = HTTPSConnection(
-                address.host, address.port, timeout=left, context=self._context
-            )
+            connection = _TLSConnection(address, left, self._context, self._via)
         else:
             connection = HTTPConnection(address.host, address.port, timeout=left)
         try:
@@ -219,6 +203,8 @@ class BlockingSDK:
         except (OSError, UnicodeError) as error:
             # UnicodeError comes from a name that no host can have.
             connection.close()
+            if isinstance(error, ssl.SSLError) and (fault := tlsFault(address.url, error)):
+                raise fault from None
             raise Unsent(
                 "unreachable", f"No server can be reached at {address.url}: {_why(error)}."
             ) from None
@@ -254,6 +240,30 @@ class _UnixConnection(HTTPConnection):
         self.sock.connect(self._path)
 
 
+class _TLSConnection(HTTPSConnection):
+    """
+    HTTP over TLS, to the URL's host or by way of another address.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        timeout: float,
+        context: ssl.SSLContext | None,
+        via: tuple[str, int] | None,
+    ) -> None:
+        self._trust = context or ssl.create_default_context()
+        super().__init__(address.host, address.port, timeout=timeout, context=self._trust)
+        self._via = via
+
+    def connect(self) -> None:
+        if self._via is None:
+            super().connect()
+            return
+        self.sock = socket.create_connection(self._via, self.timeout)
+        self.sock = self._trust.wrap_socket(self.sock, server_hostname=self.host)
+
+
 def _isSpent(connection: HTTPConnection) -> bool:
     """Whether the daemon has closed a connection, or sent bytes without a request."""
     if connection.sock is None:
@@ -272,8 +282,9 @@ def _left(until: float) -> float:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
+    if isinstance(error, TimeoutError):
+        # The module ssl says where in its source the time was over.
+        return "it did not answer in time"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

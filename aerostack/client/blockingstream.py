@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from threading import Condition, Thread
-from time import monotonic
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
@@ -22,10 +22,13 @@ from aerostack.client.draft import (
     readGap,
 )
 from aerostack.client.errors import ClientError
-from aerostack.client.streams import Begin, StreamCalls, endOptions
+from aerostack.client.streams import GIVEN_UP, StreamAccess, StreamCalls, beginning, endOptions
 
 _WINDOW = 0.04
 """Seconds for which text gathers before it goes out."""
+
+_PAUSES = (0.0, 0.5, 3.0, 10.0)
+"""Seconds before each attempt to end a stream whose start was interrupted."""
 
 _MOST = 1_048_576
 """How many characters may wait for the daemon; then L{BlockingStream.write} waits."""
@@ -89,7 +92,7 @@ class BlockingStream:
 
     def tool(self, call: str, name: str, **value: Any) -> None:
         """
-        Tell of a call of a tool.  See L{write}.
+        Show clients that the model calls a tool.  See L{write}.
 
         @param call: The id of the call.
         @param value: C{input}, the whole arguments; later C{output} or C{error} too.
@@ -158,7 +161,14 @@ class BlockingStream:
         if self._error is not None:
             raise self._error
         try:
-            return self._calls.end(self.id, self._epoch, options)
+            while True:
+                try:
+                    return self._calls.end(self.id, self._epoch, {**options, **self._draft.whole})
+                except ClientError as error:
+                    if not self._rewind(error) or not self._draft.isPending:
+                        raise
+                while self._draft.isPending:
+                    self._append(self._draft.take())
         except ClientError as error:
             raise readEnd(error) or error from None
 
@@ -195,41 +205,45 @@ class BlockingStream:
                 self._changed.wait_for(lambda: self._isEnding, _WINDOW)
             operations = self._draft.take() if self._draft.isPending else []
             isLast = self._isEnding and not operations
-            if isLast:
-                operations = self._draft.question()
         if operations:
-            isTaken = self._append(operations)
-            return not (isLast and isTaken)
-        if isLast:
-            return False
-        self._calls.beat(self.id, self._epoch)
-        return True
+            self._append(operations)
+        elif not isLast:
+            self._sendBeat()
+        return not isLast
 
-    def _append(self, operations: list[dict[str, Any]]) -> bool:
-        """Send operations; whether the daemon has taken them."""
+    def _sendBeat(self) -> None:
+        try:
+            self._calls.beat(self.id, self._epoch)
+        except ClientError as error:
+            # The daemon may be back for the next text, or for the next beat.
+            if readEnd(error) is not None:
+                raise
+
+    def _append(self, operations: list[dict[str, Any]]) -> None:
+        """Send operations."""
         try:
             self._calls.append(self.id, self._epoch, operations)
         except ClientError as error:
-            held = readGap(error)
-            if held is None:
+            if not self._rewind(error):
                 raise
-            with self._changed:
-                # The daemon was restarted, and has lost the newest text.
-                self._draft.rewind(held)
-            return False
+            return
         with self._changed:
             self._draft.taken()
             self._changed.notify_all()
-        return True
+
+    def _rewind(self, error: ClientError) -> bool:
+        """Go back to what the daemon has, if it was restarted and has lost the newest text."""
+        held = readGap(error)
+        if held is not None:
+            with self._changed:
+                self._draft.rewind(held)
+        return held is not None
 
 
-class BlockingAI:
+class BlockingAI(StreamAccess[Any]):
     """
     Token streams.
     """
-
-    def __init__(self, calls: StreamCalls[Any]) -> None:
-        self._calls = calls
 
     def stream(self, topic: str, **options: Any) -> BlockingStream:
         """
@@ -239,30 +253,33 @@ class BlockingAI:
                 for token in tokens:
                     stream.write(token)
 
-        @param options: The fields of L{Begin}.
+        @param options: The fields of L{aerostack.client.streams.Begin}.
         """
-        return BlockingStream(self._calls, self._calls.start(Begin(topic, **options), uuid4().hex))
+        begin = beginning(topic, options)
+        # Where the stream begins with an id of its own, its first producer has the epoch 1.
+        own = None if options.get("stream") is not None else (begin.stream, 1)
+        try:
+            started = self._calls.start(begin, uuid4().hex)
+            own = started["stream"], started["epoch"]
+            return BlockingStream(self._calls, started)
+        except (ClientError, TypeError, ValueError):
+            # The daemon, or the client, refuses it.
+            raise
+        except BaseException:
+            # A signal, or the time limit of a task queue.  The daemon may have begun the stream.
+            if own is not None:
+                Thread(target=self._giveUp, args=own, daemon=True).start()
+            raise
 
-    def relay(self, topic: str, request: Mapping[str, Any], **options: Any) -> Any:
-        """
-        Let the daemon ask a model, and stream the answer.
-
-        @param request: What the model is asked: C{messages}, and what else the daemon allows.
-        @param options: C{model}, C{stream}, C{owner}, C{cancel}, C{persist} and C{meta}.
-        """
-        # With an id a call that is repeated begins no second stream.
-        return self._calls.relay(topic, request, {"stream": uuid4().hex, **options})
-
-    def cancel(self, stream: str) -> Any:
-        """
-        Cancel a stream.  When this returns, clients get nothing more of it.
-        """
-        return self._calls.cancel(stream)
-
-    def get(self, stream: str) -> Any:
-        """
-        Read a stream, or what the history has kept of it.
-
-        @return: C{stream}, C{topic}, C{state}, C{text}, C{parts} and more.
-        """
-        return self._calls.get(stream)
+    def _giveUp(self, stream: str, epoch: int) -> None:
+        """End a stream, if it has begun."""
+        for pause in _PAUSES:
+            sleep(pause)
+            try:
+                self._calls.end(stream, epoch, endOptions("failed", GIVEN_UP))
+            except ClientError as error:
+                if error.code == "stream_unknown":
+                    # The daemon may deal with the start later than with this end.
+                    continue
+            # It has ended; or else its lease ends it.
+            return

@@ -13,9 +13,12 @@ from aerostack.client.answers import Answers
 from aerostack.client.callbacks import Callback
 from aerostack.client.errors import ClientError
 from aerostack.client.frames import Frame
-from aerostack.client.outgoing import encodeGiven
+from aerostack.client.outgoing import Terms, encodeGiven
 from aerostack.client.presence import Presence
-from aerostack.client.topic import ERROR, FEED, GAP, SUBSCRIBED, Topic, TopicOwner
+from aerostack.client.rows import Key, Rows
+from aerostack.client.sharedstate import SharedState
+from aerostack.client.topic import ERROR, FEED, GAP, SUBSCRIBED, Topic
+from aerostack.client.topicowner import TopicOwner
 
 
 class Channel:
@@ -26,7 +29,7 @@ class Channel:
     on each later connection: it resumes the subscription, and sends the presence again.
     """
 
-    def __init__(self, owner: TopicOwner, topic: Topic) -> None:
+    def __init__(self, owner: TopicOwner[Topic], topic: Topic) -> None:
         self._owner = owner
         self._topic = topic
 
@@ -44,6 +47,21 @@ class Channel:
     def answers(self) -> Answers:
         """The streams, such as the answers of a language model."""
         return self._topic.answers
+
+    @property
+    def sharedState(self) -> SharedState:
+        """The values of the topic, if it is keyed."""
+        return self._topic.sharedState
+
+    @property
+    def view(self) -> str:
+        """The name of the subscription beside others to the same table; empty if it has none."""
+        return self._topic.view
+
+    @property
+    def rows(self) -> Rows:
+        """The rows of a table that is subscribed with C{snapshot}."""
+        return self._topic.rows
 
     # Callbacks
 
@@ -133,18 +151,28 @@ class Channel:
         limit: int | None = None,
         columns: list[str] | None = None,
         event: str | list[str] | None = None,
+        rewind: int | None = None,
+        key: Key = "id",
+        timeout: float | None = None,
     ) -> Deferred[Frame]:
         """
         Subscribe.  If the channel is subscribed with other arguments, change the subscription.
 
         @param filter: Which rows of a table; L{None} for the filter of the channel.
         @param since: A position to resume from, perhaps of an earlier run.
-        @param snapshot: Whether the present rows come first, as C{snapshot}.
-        @param order: The order of the snapshot: pairs of a column and C{asc} or C{desc}.
-        @param limit: How many rows the snapshot has at most.
+        @param snapshot: Whether the present rows come first, as C{snapshot}, and L{rows} has them.
+        @param order: The order of the snapshot and of L{rows}: pairs of a column and C{asc} or
+            C{desc}.
+        @param limit: How many rows the snapshot and L{rows} have at most.
         @param columns: Which columns.
         @param event: Which of C{INSERT}, C{UPDATE} and C{DELETE}.
-        @return: Fires with the C{subscribed} frame.  Fails with L{ClientError}.
+        @param rewind: How many of the newest frames of the topic's log come first, oldest first;
+            not for tables.  L{None} for as many as the daemon's configuration says.
+        @param key: The column, or the columns, whose values identify a row of L{rows}.
+        @param timeout: Seconds in which the daemon has to answer; L{None} for those of the client,
+            C{math.inf} for any time.
+        @return: Fires with the C{subscribed} frame.  Fails with L{ClientError}; with C{timed_out}
+            if the answer does not come in time.  The client then goes on asking.
         """
         fields = {
             "filter": self._topic.filter if filter is None else filter,
@@ -154,15 +182,18 @@ class Channel:
             "limit": limit,
             "columns": columns,
             "event": event,
+            "rewind": rewind,
         }
         given = {name: value for name, value in fields.items() if value is not None}
         for name, value in given.items():
             # Raises now, in the caller, what would otherwise fail later.
             encodeGiven(value, name)
         self._topic.released = False
+        if snapshot and not self._topic.subscription.isWanted(given):
+            self._topic.rows.begin(key, order, limit)
         answered = self._topic.subscription.want(given)
         self._owner.changed(self._topic)
-        return answered
+        return self._owner.bound(answered, self.topic, timeout)
 
     def unsubscribe(self) -> Deferred[None]:
         """
@@ -173,7 +204,10 @@ class Channel:
         self._topic.events.clear()
         self.answers.clear()
         self.presence.clear()
-        self.presence.fail(ClientError("unsubscribed", "The channel was unsubscribed."))
+        self.sharedState.clear()
+        self.rows.clear()
+        for each in (self.presence, self.sharedState):
+            each.fail(ClientError("unsubscribed", "The channel was unsubscribed."))
         self._topic.released = True
         left = self._topic.subscription.leave()
         self._owner.changed(self._topic)
@@ -181,16 +215,32 @@ class Channel:
 
     # Publishing
 
-    def publish(self, event: str, data: Any = None, persist: bool = False) -> Deferred[None]:
+    def publish(
+        self,
+        event: str,
+        data: Any = None,
+        persist: bool = False,
+        replaces: int | None = None,
+        *,
+        key: str | None = None,
+        ifPos: str | None = None,
+        ifNew: bool = False,
+    ) -> Deferred[None]:
         """
         Publish an event.
 
         @param data: Any JSON value.
         @param persist: Whether the topic's history keeps it.
+        @param replaces: The C{created_at}, ms, up to which it replaces the topic's kept messages.
+        @param key: On a keyed topic, the key whose value the data become; L{None} as the data
+            removes the value.
+        @param ifPos: Publish only if the key's value has this C{pos}.
+        @param ifNew: Publish only if the key has no value.
         @return: Fires when the daemon has accepted it; with C{persist}, when it is stored.
             Fails with L{ClientError}.
         """
-        return self._owner.publish(self.topic, event, data, persist)
+        terms = Terms(persist, replaces, key, ifPos, ifNew)
+        return self._owner.publish(self.topic, event, data, terms)
 
     def getHistory(self, limit: int = 50, before: int | None = None) -> Deferred[list[Frame]]:
         """
@@ -207,6 +257,8 @@ class Channel:
         """
         Be present with a state, or change the state.
         """
+        if self.view:
+            raise ValueError("a client is present on a topic, not on a view: use channel(topic)")
         if not isinstance(state, dict):
             raise TypeError(f"a presence state is a dictionary, not {state!r}")
         encoded = encodeGiven(state, "state")

@@ -19,6 +19,7 @@ from aerostack.client.closing import Closing
 from aerostack.client.errors import ClientError, seconds
 from aerostack.client.frames import ANSWERS, Frame, Head, Unreadable, known, readFrame
 from aerostack.client.interfaces import ITransport, ITransportUser, OpenTransport
+from aerostack.client.pending import Pending
 from aerostack.errors import CLOSE_NORMAL
 
 IDLE = "idle"
@@ -146,7 +147,7 @@ class Connection:
         self._failures = 0
         self._heard = False
         self._pings: list[Deferred[None]] = []
-        # The one thing that the connection waits for.
+        # The only timer: of the next attempt, the opening, the daemon's silence or the close.
         self._timer: IDelayedCall | None = None
 
     # From the application
@@ -197,7 +198,7 @@ class Connection:
         @return: Fires when the answer has come, and all that the daemon sent before it.
             Fails when the connection is closed.
         """
-        answered: Deferred[None] = Deferred()
+        answered: Pending[None] = Pending()
         self._pings.append(answered)
         if self._canSend:
             self.send(_PING)

@@ -43,6 +43,8 @@ def readEnd(error: ClientError) -> StreamEnded | None:
 
     @return: L{None} if the stream goes on.
     """
+    if isinstance(error, StreamEnded):
+        return error
     if error.code == "stream_ended":
         state, by = error.details.get("state"), error.details.get("by")
         return StreamEnded(
@@ -91,7 +93,7 @@ class _Piece:
     edition: int = 0
 
     def isIn(self, held: Held) -> bool:
-        """Whether the daemon has it, for sure."""
+        """Whether the daemon certainly has it."""
         if self.text is None:
             # A value does no harm twice.
             return False
@@ -112,17 +114,16 @@ class _Piece:
 
 class Draft:
     """
-    Everything that was written of a stream, in order.
+    All that the publisher has written of a stream, in order.
 
-    What the daemon has is kept too: a daemon that was restarted may have lost the newest text, and
-    then gets it again.
+    The draft also keeps what the daemon has: a daemon that was restarted may have lost the newest
+    text, and gets it again.
     """
 
     def __init__(self) -> None:
         self._pieces: list[_Piece] = []
-        # By part, its length in UTF-16 units, and its kind.
+        # By part, its length in UTF-16 units.
         self._lengths: dict[str, int] = {}
-        self._kinds: dict[str, str] = {}
         self._editions: dict[str, int] = {}
         # How many pieces the daemon has; how many of the others are under way; and how many have
         # ever been.
@@ -167,13 +168,21 @@ class Draft:
             ) from None
         if reset is not None:
             self._checkPlace(part, reset)
-            self._lengths[part] = reset
-            self._editions[part] = self._editions.get(part, 0) + 1
+            # An edition of its own says only where the part is cut, and the next one brings the
+            # text.  A daemon that was restarted may have lost both; it would take later text of one
+            # edition for its beginning, and refuses the text of an edition that leaves one out.
+            self._takeBack(part, reset)
+            self._add(part, kind, "")
+            self._takeBack(part, reset)
         first = text[:LONGEST]
         if first or reset is not None:
             self._add(part, kind, first)
         for begin in range(LONGEST, len(text), LONGEST):
             self._add(part, kind, text[begin : begin + LONGEST])
+
+    def _takeBack(self, part: str, place: int) -> None:
+        self._lengths[part] = place
+        self._editions[part] = self._editions.get(part, 0) + 1
 
     def _checkPlace(self, part: str, place: int) -> None:
         """Make sure that a place is between two characters of a part."""
@@ -200,7 +209,6 @@ class Draft:
     def _add(self, part: str, kind: str, text: str) -> None:
         at, edition = self._lengths.get(part, 0), self._editions.get(part, 0)
         self._lengths[part] = at + units(text)
-        self._kinds[part] = kind
         # A piece that went out stays as it is: if it goes out again, it must be the same.
         last = self._pieces[-1] if self._flown < len(self._pieces) else None
         if (
@@ -229,17 +237,14 @@ class Draft:
         self._flown = max(self._flown, self._taken + count)
         return [piece.operation for piece in self._pieces[self._taken : self._taken + count]]
 
-    def question(self) -> list[dict[str, Any]]:
+    @property
+    def whole(self) -> dict[str, Any]:
         """
-        Give operations that add nothing, and that the daemon takes only if it has all text.  It may
-        have lost some that it had taken, in a restart.
+        The fields of the end that say how much was written.  The daemon may have lost text that it
+        had taken, in a restart; it does not end the stream then.
         """
-        # Of a part whose text was taken back, the operation could take back more.
-        return [
-            _Piece(part, self._kinds[part], length, "").operation
-            for part, length in self._lengths.items()
-            if not self._editions.get(part)
-        ]
+        editions = {"edition": dict(self._editions)} if self._editions else {}
+        return {"length": dict(self._lengths), **editions}
 
     def taken(self) -> None:
         """

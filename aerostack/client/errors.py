@@ -16,9 +16,12 @@ CLIENT_ERRORS: dict[str, str] = {
     " Whether the daemon acted on a call is not known.",
     "timed_out": "The answer did not come in time."
     " Whether the daemon acted on a call is not known.",
+    "tls_failed": "The daemon's certificate cannot be trusted, or the server does not speak TLS."
+    " The message says which. The call is not repeated.",
     "bad_answer": "The server is no aerostack-rt daemon. The message shows its answer.",
     "closed": "The daemon closed the connection. The message has the close code and the reason.",
-    "queue_full": "Too many publications wait for an answer. Publish more slowly.",
+    "queue_full": "Too many publications wait for an answer, or too many frames for the"
+    " application. The message says which.",
     "unsubscribed": "The channel was unsubscribed before the daemon answered its subscription.",
     "stopped": "The client was stopped before the answer came.",
 }
@@ -38,7 +41,8 @@ class ClientError(Exception):
     @ivar message: One sentence: what was wrong and what to do.
     @ivar retryAfter: Milliseconds after which another attempt may succeed; L{None} if that is
         not known.
-    @ivar details: What else an HTTP answer of the daemon says.
+    @ivar details: What else an HTTP answer of the daemon says, or its error C{stale}: C{pos} and
+        C{data} of the key's value.
     """
 
     def __init__(
@@ -56,6 +60,17 @@ class ClientError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} [{self.code}]"
+
+    @property
+    def kind(self) -> str | None:
+        """What the database refused, of an error of C{db.query}: a name of
+        L{aerostack.errors.SQL_KINDS}."""
+        return self.details.get("kind")
+
+    @property
+    def sqlstate(self) -> str | None:
+        """PostgreSQL's code, of an error of C{db.query}, if PostgreSQL gave one."""
+        return self.details.get("sqlstate")
 
 
 class Unsent(ClientError):

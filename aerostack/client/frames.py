@@ -33,6 +33,7 @@ class Head(msgspec.Struct, frozen=True):
     event: str | None = None
     operation: str | None = None
     pos: str | None = None
+    view: str | None = None
     gap: dict[str, Any] | None = None
     more: bool | None = None
     feed: str | None = None

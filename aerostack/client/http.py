@@ -32,9 +32,16 @@ from zope.interface import implementer
 
 from aerostack.client.address import Address
 from aerostack.client.errors import ClientError, Unsent
-from aerostack.client.requests import LARGEST_ANSWER, Request, readAnswer, retryDelay
+from aerostack.client.opensslfaults import faultOf
+from aerostack.client.pending import pending
+from aerostack.client.repeating import LONGEST_REPEATING, Attempts
+from aerostack.client.requests import (
+    LARGEST_ANSWER,
+    Request,
+    readAnswer,
+)
 
-_IDLE = 5.0
+IDLE = 5.0
 """Seconds for which a connection is kept for the next request; the daemon keeps it longer."""
 
 
@@ -46,10 +53,11 @@ class HttpClient:
     """
 
     def __init__(
-        self, reactor: Any, address: Address, timeout: float, agent: IAgent | None = None
+        self, reactor: Any, address: Address, timeout: float | None, agent: IAgent | None = None
     ) -> None:
         """
-        @param timeout: Seconds that a request may take in all, with its repetitions.
+        @param timeout: Seconds that a request may take in all, with its repetitions; L{None} for
+            what is usual for it.
         @param agent: The agent that makes requests; L{None} for one of this client.
         """
         self.address = address
@@ -57,46 +65,51 @@ class HttpClient:
         self._timeout = timeout
         self._pool: HTTPConnectionPool | None = None
         self._client = treq.client.HTTPClient(
-            agent or self._makeAgent(), data_to_body_producer=_Body
+            agent or self._makeAgent(), data_to_body_producer=Body
         )
 
     def _makeAgent(self) -> IAgent:
         self._pool = pool = HTTPConnectionPool(self._reactor)
         # Twisted's annotation says int, and its code takes a float.
-        pool.cachedConnectionTimeout = _IDLE  # type: ignore[assignment]
+        pool.cachedConnectionTimeout = IDLE  # type: ignore[assignment]
         if self.address.unixPath is None:
-            return Agent(self._reactor, pool=pool)
-        endpoints = _UnixEndpoints(self._reactor, self.address.unixPath)
+            return Agent(self._reactor, connectTimeout=LONGEST_REPEATING, pool=pool)
+        endpoints = OneEndpoint(UNIXClientEndpoint(self._reactor, self.address.unixPath))
         return Agent.usingEndpointFactory(self._reactor, endpoints, pool=pool)
 
-    @inlineCallbacks
-    def send(self, request: Request) -> Any:
+    def send(self, request: Request) -> Deferred[Any]:
         """
         Make a request, and repeat it where that is safe and may help.
 
         @return: Fires with the answer.  Fails with L{ClientError}.
         """
-        until = self._reactor.seconds() + self._timeout
-        attempts = 0
+        return pending(self._send(request))
+
+    @inlineCallbacks
+    def _send(self, request: Request) -> Any:
+        attempts = Attempts(request, self._timeout, self._reactor.seconds())
         while True:
+            left = attempts.until - self._reactor.seconds()
             try:
-                answer = yield self._once(request, until - self._reactor.seconds())
+                answer = yield self._once(request, left, attempts.seconds)
             except ClientError as error:
-                attempts += 1
-                wait = retryDelay(request, error, attempts)
-                if wait is None or self._reactor.seconds() + wait >= until:
+                wait = attempts.pause(error, self._reactor.seconds())
+                if wait is None:
                     raise
                 failed = error
             else:
                 return answer
             yield deferLater(self._reactor, wait)
-            if self._reactor.seconds() >= until:
+            if attempts.isOver(self._reactor.seconds()):
                 # The program was busy for longer than it meant to wait.
                 raise failed
 
-    def _once(self, request: Request, timeout: float) -> Deferred[Any]:
+    def _once(self, request: Request, left: float, seconds: float) -> Deferred[Any]:
+        def late(result: Any, _: float) -> Any:
+            return self._late(result, seconds)
+
         made: Deferred[Any] = Deferred.fromCoroutine(self._make(request))
-        made.addTimeout(timeout, self._reactor, onTimeoutCancel=self._late)
+        made.addTimeout(left, self._reactor, onTimeoutCancel=late)
         return made.addErrback(self._explain)
 
     async def _make(self, request: Request) -> Any:
@@ -107,8 +120,10 @@ class HttpClient:
             data=request.body,
             # A redirect would send the credentials to another server.
             allow_redirects=False,
+            # Else treq imports the global one.
+            reactor=self._reactor,
         )
-        body = _Collector()
+        body = Collector()
         try:
             await treq.collect(response, body.add)
         finally:
@@ -117,12 +132,12 @@ class HttpClient:
         retryAfter = response.headers.getRawHeaders("retry-after")
         return readAnswer(request, response.code, retryAfter[0] if retryAfter else None, body.value)
 
-    def _late(self, result: Any, timeout: float) -> Any:
+    def _late(self, result: Any, seconds: float) -> Any:
         # The second is what cancels an attempt to connect.
         cancelled = (CancelledError, ConnectingCancelledError, ResponseFailed)
         if isinstance(result, Failure) and result.check(*cancelled):
             raise ClientError(
-                "timed_out", f"{self.address.url} did not answer within {self._timeout:g} seconds."
+                "timed_out", f"{self.address.url} did not answer within {seconds:g} seconds."
             )
         return result
 
@@ -134,7 +149,13 @@ class HttpClient:
         reasons = [failure]
         if isinstance(failure.value, (ResponseFailed, RequestTransmissionFailed)):
             reasons = failure.value.reasons
+            if any(reason.check(CancelledError) for reason in reasons):
+                # The application gave the call up: it is not repeated.
+                raise CancelledError from None
             why = "; ".join(reason.getErrorMessage() for reason in reasons).rstrip(".")
+        for reason in reasons:
+            if (fault := faultOf(url, reason.value)) is not None:
+                raise fault from None
         if any(reason.check(ParseError, _TooLarge) for reason in reasons):
             raise ClientError(
                 "bad_answer", f"The server at {url} is no aerostack-rt daemon: {why}."
@@ -156,7 +177,7 @@ class HttpClient:
 
 
 @implementer(IBodyProducer)
-class _Body:
+class Body:
     """
     The body of a request.  It goes out at once, because it is small.
     """
@@ -185,7 +206,7 @@ class _TooLarge(Exception):
     """
 
 
-class _Collector:
+class Collector:
     """
     Collects the body of an answer.
     """
@@ -213,13 +234,13 @@ class _Collector:
 
 
 @implementer(IAgentEndpointFactory)
-class _UnixEndpoints:
+class OneEndpoint:
     """
-    Sends every request to one Unix socket.
+    Sends every request to one endpoint.
     """
 
-    def __init__(self, reactor: Any, path: str) -> None:
-        self._endpoint = UNIXClientEndpoint(reactor, path)
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        self._endpoint = endpoint
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         return self._endpoint

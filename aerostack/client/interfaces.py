@@ -69,8 +69,8 @@ class ITransportUser(Interface):
 
     def closed(closing: Closing) -> None:
         """
-        The transport has ended, or could not be opened.  Called exactly once, as the last
-        call, for every transport on which L{ITransport.open} was called.
+        The transport has ended, or could not be opened.  A transport on which L{ITransport.open}
+        was called makes this call exactly once, as its last one.
         """
 
 

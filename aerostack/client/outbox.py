@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from twisted.internet.defer import Deferred, fail
 
 from aerostack.client.errors import ClientError
+from aerostack.client.pending import Pending
 
 
 @dataclass
 class _Publication:
     number: int
     payload: bytes
-    acknowledged: Deferred[None] = field(default_factory=Deferred)
+    acknowledged: Pending[None] = field(default_factory=Pending)
     # Whether it went out on this connection, and the daemon has not refused it.
     sent: bool = False
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,6 +21,54 @@ _LONG = re.compile(rb"[0-9]{309}")
 
 LARGEST = 67_000_000
 """How many bytes the JSON may have: no setting of the daemon allows larger messages."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """
+    What a publication says beside its event and its data.
+
+    @ivar persist: Whether the topic's history keeps it.
+    @ivar replaces: The C{created_at}, ms, up to which it replaces the topic's kept messages.
+    @ivar key: On a keyed topic, the key whose value the data become; L{None} as the data removes
+        the value.
+    @ivar ifPos: Publish only if the key's value has this C{pos}.
+    @ivar ifNew: Publish only if the key has no value.
+    """
+
+    persist: bool = False
+    replaces: int | None = None
+    key: str | None = None
+    ifPos: str | None = None
+    ifNew: bool = False
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Its fields in a frame or in the options of a call."""
+        fields = {
+            "persist": self.persist or None,
+            "replaces": self.replaces,
+            "key": self.key,
+            "ifPos": self.ifPos,
+            "ifNew": self.ifNew or None,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+def kindOf(value: Any) -> str:
+    """What a value is, for an error: the value itself may be long, or a secret."""
+    return "None" if value is None else f"a value of the type {type(value).__name__}"
+
+
+def requireText(value: Any, name: str) -> str:
+    """
+    Give an argument that must be text.
+
+    @raise TypeError: It is not.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is text, not {kindOf(value)}")
+    return value
 
 
 def encodeGiven(value: Any, name: str) -> bytes:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from aerostack.client.callbacks import Callback, Callbacks
 from aerostack.client.errors import ClientError
+from aerostack.client.pending import Waiting
 
 Member = dict[str, Any]
 """C{userId}, C{connectionId}, C{state} and C{since}."""
@@ -22,7 +23,7 @@ _CHANGE = "change"
 
 class Presence:
     """
-    Who is present on a topic, as the daemon says.
+    The members of a topic.
 
     The daemon sends the set of members in pages.  Until the last page has come, the application
     sees the set before.  Members that come and go meanwhile change both sets.
@@ -36,7 +37,7 @@ class Presence:
         # The set whose pages are coming, if one is.
         self._coming: dict[str, Member] | None = None
         self._whole = False
-        self._waiting: list[Deferred[list[Member]]] = []
+        self._waiting: Waiting[list[Member]] = Waiting()
         self._callbacks = Callbacks(added)
         self._added = added
 
@@ -67,8 +68,7 @@ class Presence:
         """
         if self._whole:
             return succeed(self.members)
-        waiting: Deferred[list[Member]] = Deferred()
-        self._waiting.append(waiting)
+        waiting = self._waiting.join()
         if self._added is not None:
             self._added()
         return waiting
@@ -129,9 +129,7 @@ class Presence:
         Fire the deferreds of L{known}, if the whole set has come.
         """
         if self._whole:
-            waiting, self._waiting = self._waiting, []
-            for deferred in waiting:
-                deferred.callback(self.members)
+            self._waiting.answer(self.members)
 
     def closed(self) -> None:
         """
@@ -143,9 +141,7 @@ class Presence:
         """
         The set will not come: fail the deferreds of L{known}.
         """
-        waiting, self._waiting = self._waiting, []
-        for deferred in waiting:
-            deferred.errback(error)
+        self._waiting.fail(error)
 
     def over(self, error: ClientError) -> None:
         """

@@ -5,29 +5,35 @@ again on each later connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import random
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from msgspec import Raw
+from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from aerostack.client.address import Address
 from aerostack.client.callbacks import Callbacks
 from aerostack.client.channel import Channel
-from aerostack.client.connection import CONNECTED, Connection, IConnectionUser
+from aerostack.client.connection import CONNECTED, IDLE, Connection, IConnectionUser
 from aerostack.client.errors import ClientError, seconds
 from aerostack.client.frames import Frame, Head
 from aerostack.client.interfaces import OpenTransport
+from aerostack.client.names import keyOf, pathOf
 from aerostack.client.outbox import Outbox
-from aerostack.client.outgoing import encodeGiven
-from aerostack.client.pacing import Pacer
-from aerostack.client.topic import History, ReadStream, Topic, pathOf
+from aerostack.client.outgoing import Terms, encodeGiven, requireText
+from aerostack.client.patience import Patience
+from aerostack.client.sending import Sending
+from aerostack.client.timers import Timers
+from aerostack.client.topic import Topic
+from aerostack.client.topicowner import History, ReadStream
 from aerostack.client.topics import Topics
 from aerostack.protocol.codec import encodeValue
 
@@ -36,11 +42,15 @@ STATUS, ERROR, EXHAUSTED = "status", "error", "exhausted"
 SHORTEST_WAIT = 0.1
 """The client waits at least so many seconds before it sends a refused frame again."""
 
+# The longest pauses, in seconds, between two questions for a table that is missing.  Half of a
+# pause is random, so that many clients do not ask at once.
+_MISSING = backoffPolicy(initialDelay=2.0, maxDelay=60.0, factor=2.0, jitter=lambda: 0.0)
+
 
 @implementer(IConnectionUser)
 class Session:
     """
-    Tells the daemon what the application wants, and tells it again on each new connection.
+    Sends the daemon what the application wants, and sends it again on each new connection.
 
     @ivar connection: The connection, which opens again by itself.
     @ivar notices: The application's callbacks by L{STATUS}, L{ERROR} and L{EXHAUSTED}.
@@ -59,31 +69,31 @@ class Session:
         readStream: ReadStream,
         maxRetries: int | None,
         queueSize: int,
+        timeout: float,
     ) -> None:
+        """
+        @param timeout: Seconds in which the daemon has to answer a subscription.
+        """
         self.connection = Connection(clock, openTransport, address, self, maxRetries)
         self.notices = Callbacks()
         self.history = history
         self.readStream = readStream
-        self._clock = clock
         self._topics = Topics()
-        # By path, the channels that the application holds, and their topics.
+        # By L{keyOf}, the channels that the application holds, and their topics.
         self._known: WeakValueDictionary[str, Topic] = WeakValueDictionary()
         self._channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
-        self._pacer = Pacer()
+        self._sending = Sending(self.connection, self._next)
+        self._timers = Timers(clock, self._sending.flush)
         self._outbox = Outbox(queueSize)
+        self._timeout = timeout
+        self._patience = Patience(clock)
+        # Why there is no connection, if an attempt has failed since the last one.
+        self._trouble: ClientError | None = None
         # Publications have ids that no other client uses.
         self._name = uuid4().hex[:16]
         self._count = 0
         # Why the client has given up, if it has.
         self._over: ClientError | None = None
-        # Pings of the application that go out behind all pending frames.
-        self._pings: list[Deferred[None]] = []
-        # How many refusals as too fast have yet to pass before the next frame goes out.
-        self._pauses = 0
-        self._timers: set[IDelayedCall] = set()
-        # Whether a ping of the session's own is under way: its pong shows that the daemon has
-        # dealt with all frames before it.
-        self._isAsking = False
 
     # From the application
 
@@ -121,9 +131,9 @@ class Session:
         """Send the present token."""
         self.connection.send(encodeValue({"type": "auth", "token": self.connection.address.token}))
 
-    def channel(self, topic: str, filter: Any) -> Channel:
+    def channel(self, topic: str, filter: Any, view: str = "") -> Channel:
         """
-        Give the channel of a topic.
+        Give the channel of a topic, or of a view of a table.
 
         @return: The same channel for the same topic, as long as the application holds it.
         """
@@ -131,14 +141,17 @@ class Session:
             raise ValueError(f"a topic is text such as 'orders' or 'chat/general', not {topic!r}")
         encodeGiven(topic, "topic")
         path = pathOf(topic, self.connection.address.projectId)
-        used = self._known.get(path)
+        if not isinstance(view, str):
+            raise ValueError(f"a view is named by a text such as 'new', not by {view!r}")
+        key = keyOf(path, view)
+        used = self._known.get(key)
         if used is None:
-            used = self._known[path] = Topic(self, topic, path, filter)
+            used = self._known[key] = Topic(self, topic, path, filter, view)
         elif filter is not None:
             used.filter = filter
-        channel = self._channels.get(path)
+        channel = self._channels.get(key)
         if channel is None:
-            channel = self._channels[path] = Channel(self, used)
+            channel = self._channels[key] = Channel(self, used)
         self.touch(used)
         return channel
 
@@ -149,24 +162,25 @@ class Session:
         if self._over is not None:
             topic.fail(self._over)
         self.touch(topic)
-        self.flush()
+        self._sending.flush()
 
-    def publish(self, topic: str, event: str, data: Any, persist: bool) -> Deferred[None]:
+    def publish(self, topic: str, event: str, data: Any, terms: Terms) -> Deferred[None]:
         """
         Publish an event.
         """
-        if not isinstance(event, str):
-            raise TypeError(f"an event's name is text, not {event!r}")
+        requireText(event, "event")
         frame = {"type": "publish", "topic": topic, "event": event, "data": data}
-        return self._enter({**frame, "persist": True} if persist else frame)
+        return self._enter({**frame, **terms.fields})
 
     def chat(self, roomId: str, text: str, metadata: Any) -> Deferred[None]:
         """
         Send a chat message.
         """
-        if not isinstance(roomId, str) or not isinstance(text, str):
-            raise TypeError(f"a room and what is said are text, not {roomId!r} and {text!r}")
-        frame = {"type": "chat", "roomId": roomId, "text": text}
+        frame = {
+            "type": "chat",
+            "roomId": requireText(roomId, "roomId"),
+            "text": requireText(text, "text"),
+        }
         return self._enter(frame if metadata is None else {**frame, "metadata": metadata})
 
     def cancel(self, topic: str, stream: str) -> Deferred[None]:
@@ -174,6 +188,26 @@ class Session:
         Cancel a stream.
         """
         return self._enter({"type": "stream_cancel", "topic": topic, "stream": stream})
+
+    def bound(
+        self, answered: Deferred[Frame], topic: str, timeout: float | None
+    ) -> Deferred[Frame]:
+        """
+        See L{aerostack.client.topicowner.TopicOwner.bound}.
+        """
+        most = self._timeout if timeout is None else timeout
+        if math.isinf(most):
+            return answered
+        return self._patience.bound(answered, most, lambda: self._lateness(topic, most))
+
+    def _lateness(self, topic: str, seconds: float) -> ClientError:
+        """The error for a subscription that is not answered."""
+        url, status = self.connection.address.url, self.connection.status
+        said = f"{url} has not answered the subscription to {topic} within {seconds:g} seconds"
+        if status == IDLE:
+            return ClientError("timed_out", f"{said}: the client was not started.")
+        why = f": {self._trouble.message.rstrip('.')}" if self._trouble is not None else ""
+        return ClientError("timed_out", f"{said}{why}. The client goes on asking.")
 
     def _enter(self, frame: dict[str, Any]) -> Deferred[None]:
         """Put a frame into the outbox, which sends it until the daemon has acknowledged it."""
@@ -184,7 +218,7 @@ class Session:
         if self._over is not None:
             return fail(self._over)
         acknowledged = self._outbox.add(id, payload)
-        self.flush()
+        self._sending.flush()
         return acknowledged
 
     def ping(self) -> Deferred[None]:
@@ -193,47 +227,12 @@ class Session:
 
         @return: Fires when the daemon has answered.  Fails when the connection is closed.
         """
-        if self.connection.status != CONNECTED:
-            return self.connection.ping()
-        answered: Deferred[None] = Deferred()
-        self._pings.append(answered)
-        self.flush()
-        return answered
-
-    # To the daemon
-
-    def flush(self) -> None:
-        """
-        Send the pending frames, as many as may go out now.
-        """
-        if self.connection.status != CONNECTED or self._pauses:
-            return
-        payload = None
-        while self._pacer.left and (payload := self._next()) is not None:
-            self._pacer.sent(len(payload))
-            self.connection.send(payload)
-        if self._pacer.left:
-            # All pending frames are out.
-            pings, self._pings = self._pings, []
-            for answered in pings:
-                self.connection.ping().chainDeferred(answered)
-        if not self._pacer.left and not self._isAsking:
-            self._isAsking = True
-            self.connection.ping().addCallbacks(self._caughtUp, self._notCaughtUp)
+        return self._sending.ping()
 
     def _next(self) -> bytes | None:
+        """The next pending frame."""
         payload = self._topics.next()
         return self._outbox.next() if payload is None else payload
-
-    def _caughtUp(self, _: None) -> None:
-        """The daemon has dealt with all frames that went out."""
-        self._isAsking = False
-        self._pacer.refill()
-        self.flush()
-
-    def _notCaughtUp(self, _: object) -> None:
-        """The connection is closed, or the ping itself came too fast."""
-        self._isAsking = False
 
     # From the connection
 
@@ -241,6 +240,7 @@ class Session:
         self.notices.call(STATUS, status)
 
     def opened(self) -> None:
+        self._trouble = None
         if self.connection.outdated:
             # The application set the token while the connection opened.
             self._authenticate()
@@ -249,7 +249,7 @@ class Session:
     def _reviewTopics(self) -> None:
         """Let every topic send what the daemon does not know."""
         self._topics.review()
-        self.flush()
+        self._sending.flush()
 
     def tooLarge(self, most: int | None) -> bool:
         limit = "limits.frame_bytes" if most is None else f"{most} bytes"
@@ -262,6 +262,7 @@ class Session:
         return found
 
     def closed(self, error: ClientError) -> None:
+        self._trouble = error
         self._connectionClosed()
         self._notice(error)
 
@@ -279,23 +280,26 @@ class Session:
         if head.type in ("ack", "stream_ack"):
             self._outbox.acknowledge(head.id)
         elif head.type == "error":
-            self._refused(head)
+            self._refused(head, frame)
         elif head.topic is not None:
-            topic = self._find(head.topic)
+            topic = self._find(head)
             if topic is not None:
                 topic.received(head, frame)
                 self.touch(topic)
-        self.flush()
+        self._sending.flush()
 
     def unreadable(self, error: ClientError, head: Head) -> None:
-        topic = self._find(head.topic) if head.topic else None
+        topic = self._find(head)
         if topic is None:
             self._notice(error)
         else:
             topic.unreadable(error, head)
 
-    def _find(self, name: str) -> Topic | None:
-        return self._topics.find(name, self.connection.address.projectId)
+    def _find(self, head: Head) -> Topic | None:
+        """Find the topic that a frame is about."""
+        if not head.topic:
+            return None
+        return self._topics.find(head.topic, self.connection.address.projectId, head.view)
 
     def touch(self, topic: Topic) -> None:
         """
@@ -303,25 +307,26 @@ class Session:
         """
         self._topics.touch(topic)
 
-    def _refused(self, head: Head) -> None:
+    def _refused(self, head: Head, frame: Frame) -> None:
         wait = seconds(head.retryAfter)
         error = ClientError(
             head.code or "bad_answer",
             head.message or "The daemon refused a frame and gave no reason.",
             None if wait is None else int(wait * 1000),
+            {name: frame[name] for name in ("pos", "data") if name in frame},
         )
         if wait is None:
             self._assign(head, error, None)
             return
         wait = max(wait, SHORTEST_WAIT)
+        self._patience.heldUp(wait)
         tooFast = error.code == "rate_limited"
         if tooFast:
-            self._pacer.tooFast()
-            self._pauses += 1
+            self._sending.tooFast()
         self._assign(head, error, wait)
         if tooFast:
             # Last, so that the refused frame is pending again when this timer fires.
-            self._later(wait, self._resume)
+            self._timers.later(wait, self._sending.resume)
 
     def _assign(self, head: Head, error: ClientError, wait: float | None) -> None:
         """
@@ -335,10 +340,10 @@ class Session:
             id = self._outbox.only
         if wait is not None:
             if self._outbox.postpone(id):
-                self._later(wait, self._outbox.again, id)
+                self._timers.later(wait, self._outbox.again, id)
                 return
             if head.request == "auth":
-                self._later(wait, self._authenticate)
+                self._timers.later(wait, self._authenticate)
                 return
             unnamed = id is None and topic is None
             if unnamed and error.code == "rate_limited" and self.connection.pingRefused(error):
@@ -349,46 +354,32 @@ class Session:
         if topic is None or id is not None:
             self._notice(error)
         elif wait is None:
-            topic.refused(error, head.request)
+            if topic.refused(error, head.request):
+                pause = _MISSING(topic.misses - 1) * random.uniform(0.5, 1)
+                self._timers.later(pause, self._rested, topic)
             self.touch(topic)
         else:
             topic.postpone(head.request)
-            self._later(wait, self._again, topic, head.request)
+            self._timers.later(wait, self._again, topic, head.request)
 
     def _again(self, topic: Topic, request: str | None) -> None:
         topic.again(request)
+        self.touch(topic)
+
+    def _rested(self, topic: Topic) -> None:
+        topic.subscription.rested()
         self.touch(topic)
 
     def _notice(self, error: ClientError) -> None:
         if not self.notices.call(ERROR, error):
             self.log.warn("{error}", error=error)
 
-    # Time
-
-    def _resume(self) -> None:
-        self._pauses -= 1
-
-    def _later(self, wait: float, call: Callable[..., None], *args: Any) -> None:
-        def fire() -> None:
-            self._timers.discard(timer)
-            call(*args)
-            self.flush()
-
-        timer = self._clock.callLater(wait, fire)
-        self._timers.add(timer)
-
     # Ends
 
     def _connectionClosed(self) -> None:
         """Forget what went out on the connection, which is closed."""
-        timers, self._timers = self._timers, set()
-        for timer in timers:
-            timer.cancel()
-        self._pauses = 0
-        pings, self._pings = self._pings, []
-        for answered in pings:
-            answered.errback(ClientError("unreachable", "The connection is closed."))
-        self._pacer.closed()
+        self._timers.cancel()
+        self._sending.closed()
         self._outbox.closed()
         for topic in self._topics:
             topic.closed()

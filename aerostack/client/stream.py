@@ -24,7 +24,15 @@ from aerostack.client.draft import (
     readGap,
 )
 from aerostack.client.errors import ClientError
-from aerostack.client.streams import Begin, StreamCalls, endOptions
+from aerostack.client.pending import Pending
+from aerostack.client.streams import (
+    GIVEN_UP,
+    Begin,
+    StreamAccess,
+    StreamCalls,
+    beginning,
+    endOptions,
+)
 
 
 class Stream:
@@ -56,6 +64,16 @@ class Stream:
         self._beat: IDelayedCall | None = None
         self._rest()
 
+    @property
+    def isOver(self) -> bool:
+        """Whether it takes nothing more."""
+        return self._over is not None
+
+    @property
+    def waiting(self) -> int:
+        """How many characters the daemon does not have yet."""
+        return self._draft.waiting
+
     # From the application
 
     def write(
@@ -74,7 +92,8 @@ class Stream:
         @raise ValueError: The text has half a character in it, or C{reset} is no place between two
             characters of the part.
         """
-        self._draft.write(part, kind, text, reset)
+        if self._over is None:
+            self._draft.write(part, kind, text, reset)
         return self._flush()
 
     def reason(self, text: str, part: str = "reasoning") -> Deferred[None]:
@@ -87,14 +106,13 @@ class Stream:
 
     def tool(self, call: str, name: str, **value: Any) -> Deferred[None]:
         """
-        Tell of a call of a tool.
+        Show clients that the model calls a tool.
 
         @param call: The id of the call.
         @param value: C{input}, the whole arguments; later C{output} or C{error} too.
         @return: As L{write}.
         """
-        self._draft.put(call, TOOL, {"name": name, **value})
-        return self._flush()
+        return self.put(call, TOOL, {"name": name, **value})
 
     def data(self, id: str, name: str, value: Any) -> Deferred[None]:
         """
@@ -102,7 +120,16 @@ class Stream:
 
         @return: As L{write}.
         """
-        self._draft.put(id, DATA, {"name": name, "value": value})
+        return self.put(id, DATA, {"name": name, "value": value})
+
+    def put(self, part: str, kind: str, value: Any) -> Deferred[None]:
+        """
+        Give a part a value, instead of the value before; see L{tool} and L{data}.
+
+        @return: As L{write}.
+        """
+        if self._over is None:
+            self._draft.put(part, kind, value)
         return self._flush()
 
     def end(self, usage: Mapping[str, Any] | None = None) -> Deferred[Any]:
@@ -144,8 +171,10 @@ class Stream:
     # To the daemon
 
     def _flush(self) -> Deferred[None]:
-        if self._over is not None:
-            return fail(self._over)
+        return self._deliver() if self._over is None else fail(self._over)
+
+    def _deliver(self) -> Deferred[None]:
+        """Send what the daemon lacks."""
         waiting: Deferred[None] = Deferred()
         self._waiting.append(waiting)
         self._send()
@@ -187,40 +216,28 @@ class Stream:
             each.callback(None) if failure is None else each.errback(failure)
 
     def _end(self, options: Mapping[str, Any]) -> Deferred[Any]:
-        return self._endBehind(options).addErrback(self._notEnded)
+        return self._flush().addCallback(self._endNow, options).addErrback(self._notEnded)
 
-    def _endBehind(self, options: Mapping[str, Any]) -> Deferred[Any]:
-        """End it behind all text."""
-        return self._flush().addCallback(self._ask, options)
-
-    def _ask(self, _: None, options: Mapping[str, Any]) -> Deferred[Any]:
-        """End it if the daemon still has all text."""
-        question = self._draft.question()
-        if not question:
-            return self._endNow(None, options)
-        self._isBusy = True
-        asked = self._calls.append(self.id, self.epoch, question)
-        return asked.addCallbacks(
-            self._whole, self._lacking, callbackArgs=(options,), errbackArgs=(options,)
-        )
-
-    def _whole(self, _: Any, options: Mapping[str, Any]) -> Deferred[Any]:
-        self._isBusy = False
-        # The application may have written more.
-        return self._endBehind(options) if self._draft.isPending else self._endNow(None, options)
+    def _endNow(self, _: None, options: Mapping[str, Any]) -> Deferred[Any]:
+        self._close(StreamEnded("stream_ended", "The stream was ended.", options["state"]))
+        asked = self._calls.end(self.id, self.epoch, {**options, **self._draft.whole})
+        return asked.addErrback(self._lacking, options)
 
     def _lacking(self, failure: Failure, options: Mapping[str, Any]) -> Any:
-        self._failed(failure)
-        return failure if readGap(failure.value) is None else self._endBehind(options)
+        held = readGap(failure.value)
+        if held is None:
+            return failure
+        # The daemon was restarted since it took all text.
+        self._draft.rewind(held)
+        if not self._draft.isPending:
+            return failure
+        return self._deliver().addCallback(self._endNow, options)
 
     def _notEnded(self, failure: Failure) -> Failure:
         # The application may leave it at that; the lease ends the stream then.
         self._stopBeat()
-        return _raiseEnd(failure)
-
-    def _endNow(self, _: None, options: Mapping[str, Any]) -> Deferred[Any]:
-        self._close(StreamEnded("stream_ended", "The stream was ended.", options["state"]))
-        return self._calls.end(self.id, self.epoch, options).addErrback(_raiseEnd)
+        self._over = ended = _readEnd(failure)
+        return failure if ended is None else Failure(ended)
 
     def _close(self, over: ClientError) -> None:
         self._over = over
@@ -249,11 +266,6 @@ class Stream:
             self._close(ended)
 
 
-def _raiseEnd(failure: Failure) -> Failure:
-    ended = _readEnd(failure)
-    return failure if ended is None else Failure(ended)
-
-
 def _readEnd(failure: Failure) -> StreamEnded | None:
     error = failure.value
     return readEnd(error) if isinstance(error, ClientError) else None
@@ -263,48 +275,71 @@ def _trapClient(failure: Failure) -> None:
     failure.trap(ClientError)
 
 
-class AI:
+class Beginning:
+    """
+    A stream that is about to begin.
+
+    @ivar begun: Fires with the L{Stream}.  If it is cancelled, the stream ends as soon as it has
+        begun: the daemon may have begun it by then.
+    @ivar settled: Fires when nothing more is to be done: the application has the stream, or the
+        stream has not begun, or has ended.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, calls: StreamCalls[Deferred[Any]], begin: Begin
+    ) -> None:
+        self.begun: Deferred[Stream] = Pending()
+        self._clock = clock
+        self._calls = calls
+        self._stream: Stream | None = None
+        asked = calls.start(begin, uuid4().hex)
+        self.settled: Deferred[Any] = asked.addCallbacks(self._started, self._failed)
+
+    def giveUp(self) -> None:
+        """
+        Let it end as failed, although the application may have it already.
+        """
+        self.begun.cancel()
+        if self._stream is not None:
+            self.settled = self._stream.fail(GIVEN_UP).addErrback(_trapClient)
+
+    def _started(self, started: Mapping[str, Any]) -> Any:
+        if not self.begun.called:
+            self._stream = Stream(self._clock, self._calls, started)
+            self.begun.callback(self._stream)
+            return None
+        failed = endOptions("failed", GIVEN_UP)
+        ended = self._calls.end(started["stream"], started["epoch"], failed)
+        # If the daemon does not get it, the lease ends the stream.
+        return ended.addErrback(_trapClient)
+
+    def _failed(self, failure: Failure) -> None:
+        if self.begun.called:
+            failure.trap(ClientError)
+        else:
+            self.begun.errback(failure)
+
+
+class AI(StreamAccess[Deferred[Any]]):
     """
     Token streams.
     """
 
     def __init__(self, clock: IReactorTime, calls: StreamCalls[Deferred[Any]]) -> None:
+        super().__init__(calls)
         self._clock = clock
-        self._calls = calls
 
     def start(self, topic: str, **options: Any) -> Deferred[Stream]:
         """
         Begin a stream.
 
         @param options: The fields of L{Begin}.
-        @return: Fires with a L{Stream}.
+        @return: Fires with a L{Stream}.  If it is cancelled, the stream ends as failed.
         """
-        asked: Deferred[Any] = self._calls.start(Begin(topic, **options), uuid4().hex)
-        return asked.addCallback(lambda started: Stream(self._clock, self._calls, started))
+        return self.begin(topic, **options).begun
 
-    def relay(self, topic: str, request: Mapping[str, Any], **options: Any) -> Deferred[Any]:
+    def begin(self, topic: str, **options: Any) -> Beginning:
         """
-        Let the daemon ask a model, and stream the answer.
-
-        @param request: What the model is asked: C{messages}, and what else the daemon allows.
-        @param options: C{model}, C{stream}, C{owner}, C{cancel}, C{persist} and C{meta}.
-        @return: Fires when the stream has begun.
+        Begin a stream, as L{start}.
         """
-        # With an id a call that is repeated begins no second stream.
-        return self._calls.relay(topic, request, {"stream": uuid4().hex, **options})
-
-    def cancel(self, stream: str) -> Deferred[Any]:
-        """
-        Cancel a stream.
-
-        @return: Fires when clients get nothing more of it.
-        """
-        return self._calls.cancel(stream)
-
-    def get(self, stream: str) -> Deferred[Any]:
-        """
-        Read a stream, or what the history has kept of it.
-
-        @return: Fires with C{stream}, C{topic}, C{state}, C{text}, C{parts} and more.
-        """
-        return self._calls.get(stream)
+        return Beginning(self._clock, self._calls, beginning(topic, options))

@@ -7,14 +7,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
+from uuid import uuid4
 
 from msgspec import Raw
 
 from aerostack.client.address import Address
-from aerostack.client.outgoing import encodeGiven
-from aerostack.client.requests import Send, rpc
+from aerostack.client.outgoing import encodeGiven, requireText
+from aerostack.client.requests import USUAL_SECONDS, Send, rpc
 
 T = TypeVar("T", covariant=True)
+
+STREAM_SECONDS = 30.0
+"""Seconds that a call about a stream may take, if nothing else is said.  When the daemon that has
+the stream dies, another one takes it over within 16 seconds; the call is repeated until then."""
+
+GIVEN_UP = "The program gave the stream up before it began."
+"""Why a stream has failed whose start the application has cancelled."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,7 @@ class Begin:
     What a publisher says of a stream at its beginning.
 
     @ivar topic: Where it is streamed.
-    @ivar stream: Its id; L{None} for a new one.
+    @ivar stream: Its id; L{None} if the client makes one up.
     @ivar owner: The user for whom it is.
     @ivar cancel: Which clients may cancel it: C{owner}, C{publishers} or C{nobody}.
     @ivar lease: After how many seconds without a sign of the publisher the daemon ends it.
@@ -73,7 +81,8 @@ class StreamCalls(Generic[T]):
         """
         Begin a stream, or go on with one.
         """
-        return self._call("ai.start", begin.topic, begin.options(producer))
+        topic = requireText(begin.topic, "topic")
+        return self._call("ai.start", topic, begin.options(producer))
 
     def append(self, stream: str, epoch: int, operations: Sequence[Mapping[str, Any]]) -> T:
         """
@@ -91,30 +100,79 @@ class StreamCalls(Generic[T]):
         """
         Say that the publisher is still there.
         """
-        return self._call("ai.beat", stream, epoch)
+        # The next sign of life tries again, and no text waits for this one for long.
+        return self._call("ai.beat", stream, epoch, usual=USUAL_SECONDS)
 
     def cancel(self, stream: str) -> T:
         """
         Cancel a stream.
         """
-        return self._call("ai.cancel", stream)
+        return self._call("ai.cancel", requireText(stream, "stream"))
 
     def get(self, stream: str) -> T:
         """
         Read a stream.
         """
-        return self._call("ai.get", stream)
+        return self._call("ai.get", requireText(stream, "stream"))
 
     def relay(self, topic: str, request: Mapping[str, Any], options: Mapping[str, Any]) -> T:
         """
         Let the daemon ask a model, and stream the answer.
         """
-        return self._call("ai.relay", topic, request, options)
+        return self._call("ai.relay", requireText(topic, "topic"), request, options)
 
-    def _call(self, method: str, *args: Any) -> T:
+    def _call(self, method: str, *args: Any, usual: float = STREAM_SECONDS) -> T:
         encoded = [Raw(encodeGiven(each, method)) for each in args]
         request = rpc(self._address, method, encoded)
-        return self._send(replace(request, expects="stream", repeatable=True))
+        return self._send(replace(request, expects="stream", repeatable=True, usual=usual))
+
+
+def beginning(topic: str, options: Mapping[str, Any]) -> Begin:
+    """
+    What a publisher says of a stream, with an id: a start that is repeated, because its answer was
+    lost, begins no second stream.
+
+    @param options: Other fields of L{Begin}.
+    """
+    begin = Begin(topic, **options)
+    return replace(begin, stream=uuid4().hex) if begin.stream is None else begin
+
+
+class StreamAccess(Generic[T]):
+    """
+    What the three SDKs do alike with token streams.  C{T} is the answer itself, a Deferred or a
+    coroutine.
+    """
+
+    def __init__(self, calls: StreamCalls[T]) -> None:
+        self._calls = calls
+
+    def relay(self, topic: str, request: Mapping[str, Any], **options: Any) -> T:
+        """
+        Let the daemon ask a model, and stream the answer.
+
+        @param request: What the model is asked: C{messages}, and what else the daemon allows.
+        @param options: C{model}, C{stream}, C{owner}, C{cancel}, C{persist} and C{meta}.
+        @return: C{stream}, C{topic} and more, when the stream has begun.
+        """
+        # With an id a call that is repeated begins no second stream.
+        return self._calls.relay(topic, request, {"stream": uuid4().hex, **options})
+
+    def cancel(self, stream: str) -> T:
+        """
+        Cancel a stream.
+
+        @return: C{stream}, C{state} and C{kept}, when clients get nothing more of the stream.
+        """
+        return self._calls.cancel(stream)
+
+    def get(self, stream: str) -> T:
+        """
+        Read a stream, or what the history has kept of it.
+
+        @return: C{stream}, C{topic}, C{state}, C{text}, C{parts} and more.
+        """
+        return self._calls.get(stream)
 
 
 def endOptions(

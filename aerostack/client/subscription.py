@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from aerostack.client.errors import ClientError
 from aerostack.client.frames import Frame, Head
+from aerostack.client.pending import Pending, Waiting
 
 _UNSUBSCRIBED = "The channel was unsubscribed before the daemon answered its subscription."
 
@@ -27,21 +28,26 @@ class _Request:
     @ivar begun: Whether the application has all that came before the position: the daemon has
         confirmed this subscription, or the one that it replaces, on this connection or another.
     @ivar left: Whether the application has unsubscribed since.
+    @ivar shown: Whether the application has the frames from before that C{rewind} asks for.
     """
 
     fields: dict[str, Any]
     position: str | None
-    waiting: list[Deferred[Frame]] = field(default_factory=list)
+    waiting: Waiting[Frame] = field(default_factory=Waiting)
     begun: bool = False
     left: bool = False
+    shown: bool = False
+
+    @property
+    def beginsAnew(self) -> bool:
+        """Whether the application wants something from before, and has none of it."""
+        return bool(self.fields.get("snapshot") or self.fields.get("rewind"))
 
     def answer(self, result: Frame | ClientError) -> None:
-        waiting, self.waiting = self.waiting, []
-        for deferred in waiting:
-            if isinstance(result, ClientError):
-                deferred.errback(result)
-            else:
-                deferred.callback(result)
+        if isinstance(result, ClientError):
+            self.waiting.fail(result)
+        else:
+            self.waiting.answer(result)
 
 
 class Subscription:
@@ -51,12 +57,15 @@ class Subscription:
     asks for one thing at a time, so that an answer has one meaning.
 
     @ivar postponed: Whether the client has to wait before it asks again.
+    @ivar resting: Whether the client waits before it asks again, because the table is missing.  The
+        application may ask before.
     @ivar filling: Whether pages of a snapshot have yet to come.
     """
 
     def __init__(self) -> None:
         self.filling = False
         self.postponed = False
+        self.resting = False
         self._pages = 0
         self._wanted: _Request | None = None
         # What the client asked for on this connection, and the daemon has not answered.
@@ -95,7 +104,8 @@ class Subscription:
     @property
     def pending(self) -> bool:
         """Whether there is a frame to send now."""
-        return self._held is not self._wanted and not self.asking and not self.postponed
+        waits = self.asking or self.postponed or (self.resting and self._wanted is not None)
+        return self._held is not self._wanted and not waits
 
     @property
     def settled(self) -> bool:
@@ -103,6 +113,14 @@ class Subscription:
         return self._held is self._wanted and not self.asking
 
     # From the application
+
+    def isWanted(self, fields: dict[str, Any]) -> bool:
+        """
+        Whether the application wants this subscription already.
+
+        @param fields: The fields of the C{subscribe} frame.
+        """
+        return self._wanted is not None and self._wanted.fields == fields
 
     def want(self, fields: dict[str, Any]) -> Deferred[Frame]:
         """
@@ -112,13 +130,12 @@ class Subscription:
         @return: Fires with the answer.
         """
         wanted = self._wanted
+        self.resting = False
         if wanted is None or wanted.fields != fields:
             wanted = self._change(fields, fields.get("since"))
         elif self._held is wanted:
             return succeed(self._answer)
-        answered: Deferred[Frame] = Deferred()
-        wanted.waiting.append(answered)
-        return answered
+        return wanted.waiting.join()
 
     def _change(self, fields: dict[str, Any], position: str | None) -> _Request:
         """Replace what the application wants."""
@@ -126,20 +143,21 @@ class Subscription:
         wanted = self._wanted = _Request(fields, position)
         if before is not None and before is not self._asked:
             # The deferreds of the request before get the answer to this one.
-            wanted.waiting = before.waiting
+            wanted.waiting, before.waiting = before.waiting, Waiting()
         if before not in (self._held, self._asked):
             self._goOn(before)
         return wanted
 
     def _goOn(self, before: _Request | None) -> None:
         """
-        Let the wanted subscription resume where the one before has come to.  Only for one that
-        the daemon neither holds nor was asked for: otherwise frames under way would come twice.
+        Let the wanted subscription resume at the position of the one before.  The daemon must
+        neither hold that one nor have been asked for it: otherwise frames that are under way would
+        come twice.
         """
         wanted = self._wanted
         if before is None or before is wanted:
             return
-        fresh = wanted is None or wanted.position is not None or wanted.fields.get("snapshot")
+        fresh = wanted is None or wanted.position is not None or wanted.beginsAnew
         if wanted is not None and not fresh and before.begun and not before.left:
             wanted.position, wanted.begun = before.position, True
 
@@ -149,6 +167,7 @@ class Subscription:
 
         @return: Whether the client asks for them again, because the subscription has a snapshot.
         """
+        self.resting = False
         if self._wanted is None or not self._wanted.fields.get("snapshot"):
             return False
         self._change(self._wanted.fields, None)
@@ -159,9 +178,9 @@ class Subscription:
         Something is missing in the streams that the application has: subscribe anew, without a
         position.
         """
-        # Otherwise it is on its way already.
+        # Otherwise the client is changing the subscription already.
         if self._wanted is not None and self._wanted is self._held:
-            self._change(self._wanted.fields, None)
+            self._change(self._wanted.fields, None).shown = True
 
     def leave(self) -> Deferred[None]:
         """
@@ -177,7 +196,7 @@ class Subscription:
             wanted.answer(ClientError("unsubscribed", _UNSUBSCRIBED))
         if self._asked is None and self._held is None:
             return succeed(None)
-        left: Deferred[None] = Deferred()
+        left: Pending[None] = Pending()
         self._leaving.append(left)
         return left
 
@@ -197,6 +216,8 @@ class Subscription:
         fields = {name: value for name, value in request.fields.items() if name != "since"}
         if request.position is not None:
             fields["since"] = request.position
+        if request.shown:
+            fields["rewind"] = 0
         return {"type": "subscribe", **fields}
 
     # From the daemon
@@ -212,6 +233,7 @@ class Subscription:
         if request is None:
             return False
         self._held, self._answer = request, frame
+        self.resting = False
         # Without a recovery the daemon sends the rows; for a table that is missing, later.
         self.filling = bool(request.fields.get("snapshot")) and not frame.get("recovered")
         request.begun, request.position = True, None if self.filling else head.pos
@@ -227,8 +249,8 @@ class Subscription:
         @return: Whether the client asked for that.
         """
         asked, self._askedToLeave = self._askedToLeave, False
-        if not asked and not self.postponed and self._wanted is self._held:
-            # The daemon ended it for good: before a short end it says so.
+        if not asked and not self.postponed and not self.resting and self._wanted is self._held:
+            # The daemon ended it for good: otherwise it would have sent an error before.
             self._wanted = None
         self._held = None
         self._left()
@@ -244,7 +266,7 @@ class Subscription:
         if request is None:
             return False
         waited = bool(request.waiting)
-        if request is self._wanted:
+        if request is self._wanted and not (self.resting and self._held is None):
             # A change that is refused leaves the subscription as it was.
             self._wanted = self._held
         if self._held is None:
@@ -271,6 +293,18 @@ class Subscription:
         Ask again after L{postpone}.
         """
         self.postponed = False
+
+    def rest(self) -> None:
+        """
+        The table is missing: ask again after L{rested}, or when the application asks.
+        """
+        self.resting = self._wanted is not None
+
+    def rested(self) -> None:
+        """
+        Ask again after L{rest}.
+        """
+        self.resting = False
 
     def advance(self, position: str | None) -> None:
         """
@@ -303,7 +337,7 @@ class Subscription:
         """
         self._goOn(self._held)
         asked, self._held = self._unanswered(), None
-        self._askedToLeave = self.postponed = self.filling = False
+        self._askedToLeave = self.postponed = self.resting = self.filling = False
         if asked is not None and asked is not self._wanted:
             if self._wanted is not None:
                 self._wanted.waiting[:0] = asked.waiting

@@ -5,118 +5,76 @@ is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from msgspec import Raw
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from aerostack.client.answers import Answers
 from aerostack.client.callbacks import Callbacks
 from aerostack.client.errors import ClientError
 from aerostack.client.frames import ANSWERS, Frame, Head
+from aerostack.client.names import keyOf
 from aerostack.client.presence import PREFIX, Presence
+from aerostack.client.rows import Rows
+from aerostack.client.sharedstate import SharedState
 from aerostack.client.subscription import Subscription
+from aerostack.client.topicowner import TopicOwner
+from aerostack.client.tracking import PRESENCE, Tracking
 from aerostack.protocol.codec import encodeValue
 
 GAP, FEED, ERROR, SUBSCRIBED = "gap", "feed", "error", "subscribed"
 """The names of a topic's notices."""
 
-History = Callable[[str, int, int | None], Deferred[list[Frame]]]
-"""Reads a page of a topic's history: the topic, how many messages, and the C{created_at} of the
-oldest message of the page before."""
-
-ReadStream = Callable[[str], Deferred[Frame]]
-"""Reads a stream that has ended, by its id."""
-
-# The types of the frames that say how this client is present.
-_PRESENCE = ("track", "untrack")
-
-
-class TopicOwner(Protocol):
-    """
-    What a topic and its channels need of the session.
-    """
-
-    @property
-    def history(self) -> History:
-        """See L{History}."""
-
-    @property
-    def readStream(self) -> ReadStream:
-        """See L{ReadStream}."""
-
-    def touch(self, topic: Topic) -> None:
-        """
-        Look again whether a topic has a frame to send, and whether it is in use.
-        """
-
-    def changed(self, topic: Topic) -> None:
-        """
-        Send what the application has just asked of a topic.
-        """
-
-    def publish(self, topic: str, event: str, data: Any, persist: bool) -> Deferred[None]:
-        """
-        Publish an event.
-        """
-
-    def cancel(self, topic: str, stream: str) -> Deferred[None]:
-        """
-        Cancel a stream.
-        """
-
-
-def pathOf(topic: str, projectId: str | None) -> str:
-    """
-    The name by which the daemon knows a topic, without the project at its end.
-
-    @param topic: In any of the forms that the daemon takes.
-    """
-    path = topic.removesuffix(f"/{projectId}") if projectId else topic
-    return f"table/{topic}" if path == topic and "/" not in topic else path
+# While these hold, the table may yet come.
+_NO_TABLE = ("unknown_table", "untrackable_table")
 
 
 class Topic:
     """
     Keeps the daemon's idea of a topic the same as the application's.
 
-    L{next} gives the frames to send, one at a time.  The session passes on what the daemon
-    answers, and tells when the connection is closed.
+    L{next} gives the frames to send, one at a time.  The session calls L{received} with the frames
+    of the daemon, and L{closed} when the connection is closed.
 
     @ivar name: The topic, as the application writes it.
     @ivar path: The topic, as the daemon writes it, without the project.
+    @ivar view: The name of the subscription beside others to the same table; empty if it has none.
     @ivar filter: Which rows of a table a subscription has, where it names no others.
     @ivar subscription: See L{Subscription}.
     @ivar presence: The members, see L{Presence}.
     @ivar answers: The streams, see L{Answers}.
+    @ivar sharedState: The values of the topic's keys, see L{SharedState}.
+    @ivar rows: The rows of a table, see L{Rows}.
     @ivar events: The application's callbacks by the name of the event.
     @ivar notices: The application's callbacks by L{GAP}, L{FEED}, L{ERROR}, L{SUBSCRIBED}.
     @ivar released: Whether the application has unsubscribed and asked for nothing since.
+    @ivar misses: How often in a row the daemon has answered that the table is missing.
     """
 
     log = Logger()
 
-    def __init__(self, owner: TopicOwner, name: str, path: str, filter: Any) -> None:
+    def __init__(
+        self, owner: TopicOwner[Topic], name: str, path: str, filter: Any, view: str = ""
+    ) -> None:
         self.name = name
         self.path = path
+        self.view = view
         self.filter = filter
         self.subscription = Subscription()
         self.presence = Presence(self._used)
         self.answers = Answers(
             lambda stream: owner.cancel(name, stream), owner.readStream, self._used
         )
+        self.sharedState = SharedState(
+            lambda event, data, terms: owner.publish(name, event, data, terms), self._used
+        )
+        self.rows = Rows(self._report, self._used)
         self.events = Callbacks(self._used)
         self.notices = Callbacks(self._used)
         self.released = False
+        self.misses = 0
         self._owner = owner
-        # How this client is present, as JSON, and whether the daemon was sent that.
-        self._state: bytes | None = None
-        self._isStateSent = True
-        # Whether this connection was sent a presence frame of this topic.
-        self._spoke = False
-        self._isPresencePostponed = False
+        self._tracking = Tracking(name)
         # The bytes of the subscription that was asked for last.
         self._size = 0
 
@@ -133,11 +91,15 @@ class Topic:
 
         @param state: A JSON object; L{None} to be present no more.
         """
-        if state is not None or self._state is not None:
-            self._state, self._isStateSent = state, False
+        if self._tracking.set(state):
             self._owner.changed(self)
 
     # To the daemon
+
+    @property
+    def key(self) -> str:
+        """What the session knows it by."""
+        return keyOf(self.path, self.view)
 
     @property
     def asking(self) -> bool:
@@ -159,8 +121,10 @@ class Topic:
             or self.notices
             or self.presence.watched
             or self.answers.watched
+            or self.sharedState.watched
+            or self.rows.watched
         )
-        return unused and self._isStateSent and self._state is None and self.subscription.idle
+        return unused and self._tracking.idle and self.subscription.idle
 
     def next(self) -> bytes | None:
         """
@@ -173,24 +137,22 @@ class Topic:
             self._size = len(payload)
             return payload
         if self._canSendPresence:
-            self._isStateSent = self._spoke = True
-            return encodeValue(self._presenceFrame())
+            return self._tracking.next()
         return None
 
     @property
     def _canSendPresence(self) -> bool:
         # While a subscription waits for its answer, an error without a request is about that.
-        waits = self.subscription.asking or self.subscription.postponed
-        return not (self._isStateSent or self._isPresencePostponed or waits)
+        subscription = self.subscription
+        waits = subscription.asking or subscription.postponed or subscription.resting
+        return self._tracking.pending and not waits
 
     def _subscriptionFrame(self) -> Frame:
         frame = {**self.subscription.ask(), "topic": self.name}
+        if self.view:
+            # The members come to the subscription without a name.
+            return {**frame, "view": self.view}
         return {**frame, "sync": True} if frame["type"] == "subscribe" else frame
-
-    def _presenceFrame(self) -> Frame:
-        if self._state is None:
-            return {"type": "untrack", "topic": self.name}
-        return {"type": "track", "topic": self.name, "state": Raw(self._state), "sync": True}
 
     # From the daemon
 
@@ -218,17 +180,28 @@ class Topic:
             self._status(head)
         # After the callbacks, so that those who wait see the same set as these.
         self.presence.answer()
+        self.sharedState.answer()
 
     def _event(self, head: Head, frame: Frame) -> None:
         name = head.operation if head.type == "db_change" else head.event
         if name is None or not self.subscription.heard:
             return
         isPresence = name.startswith(PREFIX) and head.type == "event"
-        if "stream" in frame and not self.answers.received(frame):
-            self.subscription.restart()
-        if not isPresence or self.presence.received(name, frame.get("data")):
-            self.events.call(name, frame)
-            self.events.call("*", frame)
+        if head.type == "db_change":
+            self.rows.change(frame)
+            if self.rows.isShort and self.subscription.settled:
+                self.subscription.reload()
+        fresh: Frame | None = frame
+        if "stream" in frame:
+            fresh = self.answers.fresh(frame)
+            if not self.answers.received(frame):
+                self.subscription.restart()
+        if fresh is not None and (
+            not isPresence or self.presence.received(name, frame.get("data"))
+        ):
+            self.events.call(name, fresh)
+            self.events.call("*", fresh)
+        self.sharedState.received(frame)
         if head.pos is not None:
             self.answers.settled()
 
@@ -247,6 +220,7 @@ class Topic:
     def _subscribed(self, head: Head, frame: Frame) -> None:
         if not self.subscription.subscribed(head, frame):
             return
+        self.misses = 0
         if head.sync:
             self.presence.begin()
         # The parts of a stream are not kept one by one.
@@ -254,6 +228,7 @@ class Topic:
         self.answers.subscribed(isWhole)
         if head.pos is not None:
             self.answers.settled()
+        self.sharedState.subscribed(frame.get("recovered") is True, head.pos is None)
         if head.gap is not None:
             self._gap(head.gap.get("reason"))
         self.notices.call(SUBSCRIBED, frame)
@@ -281,6 +256,7 @@ class Topic:
         first = self.subscription.page()
         if self.subscription.heard:
             self.events.call("snapshot", {**frame, "first": first})
+            self.rows.page(frame.get("rows") or [], first, bool(head.more))
         if not head.more:
             self.subscription.filled(head.pos)
 
@@ -296,13 +272,18 @@ class Topic:
             self.subscription.advance(head.pos)
         self._report(error)
 
-    def refused(self, error: ClientError, request: str | None) -> None:
+    def refused(self, error: ClientError, request: str | None) -> bool:
         """
         The daemon refused a frame of this topic, or ended something by itself.
 
         @param request: The type of the frame that the daemon refused; L{None} where it does not
             say, or where it refused no frame.
+        @return: Whether the subscription waits for a table that is missing, until its C{rested} is
+            called.
         """
+        isMissing = error.code in _NO_TABLE and request in (None, "subscribe")
+        if isMissing:
+            self.subscription.rest()
         if error.code == "table_lost" and request is None:
             # The subscription stays; the rows that the application has are wrong.
             self._report(error)
@@ -311,14 +292,23 @@ class Topic:
         elif request == "unsubscribe":
             # The daemon has no such subscription.
             self.subscription.unsubscribed()
-        elif request in _PRESENCE or not self.subscription.refused(error):
+        elif (request in PRESENCE or not self.subscription.refused(error)) and not (
+            isMissing and self.misses
+        ):
             self._report(error)
+        self.misses += isMissing
         self._endPresence(error)
+        return isMissing and self.subscription.resting
 
     def _endPresence(self, error: ClientError | None = None) -> None:
         """Forget the members if the daemon sends them no more, because the subscription ended."""
-        if not self.subscription.wanted and self._state is None:
-            self.presence.over(error or ClientError("unsubscribed", "The subscription ended."))
+        over = error or ClientError("unsubscribed", "The subscription ended.")
+        subscription = self.subscription
+        if subscription.wanted and (subscription.settled or not subscription.resting):
+            return
+        self.sharedState.over(over)
+        if not self._tracking.wanted:
+            self.presence.over(over)
 
     def _report(self, error: ClientError) -> None:
         if not self.notices.call(ERROR, error):
@@ -330,13 +320,13 @@ class Topic:
 
         @param request: See L{refused}.
         """
-        if request in _PRESENCE:
-            self._isStateSent, self._isPresencePostponed = False, True
+        if request in PRESENCE:
+            self._tracking.postpone()
             return
         self.subscription.postpone()
-        if request is None and self._spoke:
+        if request is None:
             # The refused frame may have been the presence frame.
-            self._isStateSent = False
+            self._tracking.doubt()
 
     def again(self, request: str | None) -> None:
         """
@@ -344,8 +334,8 @@ class Topic:
 
         @param request: As it was postponed.
         """
-        if request in _PRESENCE:
-            self._isPresencePostponed = False
+        if request in PRESENCE:
+            self._tracking.again()
         else:
             self.subscription.again()
 
@@ -356,9 +346,8 @@ class Topic:
         @param most: The bytes that a frame may have.
         @return: Whether there was such a frame.
         """
-        found = False
-        if self._state is not None and len(encodeValue(self._presenceFrame())) > most:
-            self._state, self._isStateSent, found = None, True, True
+        found = self._tracking.tooLarge(most)
+        if found:
             self._report(error)
         if self.subscription.asking and self._size > most:
             self.refused(error, "subscribe")
@@ -367,11 +356,9 @@ class Topic:
 
     def tokenChanged(self) -> None:
         """
-        The client has another token.  The daemon may have ended the presence of the user before,
-        so it gets the state again.
+        The client has another token.
         """
-        if self._state is not None:
-            self._isStateSent = False
+        self._tracking.tokenChanged()
 
     def closed(self) -> None:
         """
@@ -379,8 +366,7 @@ class Topic:
         """
         self.subscription.closed()
         self.presence.closed()
-        self._isStateSent = self._state is None
-        self._spoke = self._isPresencePostponed = False
+        self._tracking.closed()
 
     def fail(self, error: ClientError) -> None:
         """
@@ -388,3 +374,4 @@ class Topic:
         """
         self.subscription.fail(error)
         self.presence.fail(error)
+        self.sharedState.fail(error)

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aerostack.client.frames import Head
-from aerostack.client.topic import Topic, pathOf
+from aerostack.client.names import keyOf, pathOf
+from aerostack.client.topic import Topic
 
 
 class Topics:
@@ -16,7 +17,7 @@ class Topics:
     """
 
     def __init__(self) -> None:
-        # The topics by path, and in the order in which they send, those with a frame to send.
+        # The topics by L{keyOf}, and in the order in which they send, those with a frame to send.
         self._topics: dict[str, Topic] = {}
         self._pending: dict[Topic, None] = {}
 
@@ -31,9 +32,9 @@ class Topics:
         if topic.pending:
             self._pending[topic] = None
         if topic.idle:
-            self._topics.pop(topic.path, None)
+            self._topics.pop(topic.key, None)
         else:
-            self._topics[topic.path] = topic
+            self._topics[topic.key] = topic
 
     def review(self) -> None:
         """
@@ -54,16 +55,18 @@ class Topics:
             self.touch(topic)
         return None
 
-    def find(self, name: str, projectId: str | None) -> Topic | None:
+    def find(self, name: str, projectId: str | None, view: str | None = None) -> Topic | None:
         """
         Find the topic of a frame.
 
         @param name: The topic as the daemon names it.
         @param projectId: The client's project, if the client knows it.
+        @param view: The name of the subscription, if it has one.
         """
         # A client that does not know its project takes what stands last for the project.
-        path = pathOf(name, projectId)
-        return self._topics.get(path) or self._topics.get(name.rpartition("/")[0])
+        paths = (pathOf(name, projectId), name.rpartition("/")[0])
+        found = (self._topics.get(keyOf(path, view)) for path in paths)
+        return next((topic for topic in found if topic is not None), None)
 
     def findRefused(self, head: Head, projectId: str | None) -> Topic | None:
         """
@@ -71,7 +74,7 @@ class Topics:
 
         @param projectId: The client's project, if the client knows it.
         """
-        topic = self.find(head.topic, projectId) if head.topic else None
+        topic = self.find(head.topic, projectId, head.view) if head.topic else None
         if topic is None and head.request in ("subscribe", "unsubscribe"):
             # The daemon repeats only the beginning of a topic that is too long, and nothing of
             # one that it cannot read.

@@ -17,6 +17,7 @@ from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientPr
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
+from twisted.internet.protocol import connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -26,6 +27,7 @@ from aerostack.client.address import Address
 from aerostack.client.closing import Closing, broken, closed, refused
 from aerostack.client.errors import ClientError, excerpt, wholeNumber
 from aerostack.client.interfaces import ITransport, ITransportUser, OpenTransport
+from aerostack.client.opensslfaults import faultOf
 
 txaio.use_twisted()
 
@@ -48,6 +50,7 @@ class Protocol(WebSocketClientProtocol):
     factory: Factory
     transport: Any
     _closing: Closing | None = None
+    _fault: ClientError | None = None
 
     def dataReceived(self, data: bytes) -> None:
         self.factory.user.heard()
@@ -87,6 +90,10 @@ class Protocol(WebSocketClientProtocol):
         if wasOpen:
             self.factory.user.closeStarted()
 
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._fault = faultOf(self.factory.address.url, reason.value)
+        super().connectionLost(reason)
+
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         self.factory.user.closed(self._closing or self._closingOf(wasClean, code, reason))
 
@@ -94,6 +101,8 @@ class Protocol(WebSocketClientProtocol):
         if wasClean:
             return closed(code, reason)
         url, why = self.factory.address.url, str(self.wasNotCleanReason).rstrip(".")
+        if self._fault is not None:
+            return Closing(self._fault)
         if self.failedByMe:
             return Closing(ClientError("bad_answer", f"{url} does not speak as it should: {why}."))
         return broken(f"The connection to {url} is gone: {why}.")
@@ -177,10 +186,14 @@ class WebSocketTransport:
         self._protocol = protocol
 
     def _failed(self, failure: Failure) -> None:
+        url = self._factory.address.url
+        fault = faultOf(url, failure.value)
+        if fault is not None:
+            # Another attempt may find a certificate that was renewed.
+            self._factory.user.closed(Closing(fault))
+            return
         why = failure.getErrorMessage().rstrip(".")
-        self._factory.user.closed(
-            broken(f"No server can be reached at {self._factory.address.url}: {why}.")
-        )
+        self._factory.user.closed(broken(f"No server can be reached at {url}: {why}."))
 
     def send(self, payload: bytes) -> None:
         self._protocol.sendMessage(payload)

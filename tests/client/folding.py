@@ -19,7 +19,11 @@ class Folding:
     @ivar text: The text of the part C{0}.
     @ivar said: What else was said, in order.
     @ivar refusals: Errors that the next calls get.
+    @ivar left: How much text is left of a restart at the moment when the next end comes, UTF-16
+        units; L{None} without a restart.
     """
+
+    left: int | None = None
 
     def __init__(self) -> None:
         self.text = ""
@@ -54,10 +58,16 @@ class Folding:
 
     def end(self, stream: str, epoch: int, options: Mapping[str, Any]) -> Any:
         """
-        End the stream.
+        End the stream, if the daemon has as much text as the publisher has written.
         """
         self._refuse()
-        self.said.append(("end", dict(options)))
+        if self.left is not None:
+            self.text, self.left = self.text[: self.left], None
+        said = {name: options[name] for name in options if name not in ("length", "edition")}
+        if options.get("length", {}).get("0", 0) > units(self.text):
+            length = {"0": units(self.text)}
+            raise ClientError("stream_gap", "Go back.", None, {"length": length})
+        self.said.append(("end", said))
         return {"stream": stream, "state": options["state"], "kept": True}
 
     def beat(self, stream: str, epoch: int) -> Any:

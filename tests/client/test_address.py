@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.client.address import Address, addressOf, urlsOf
+from aerostack.client.address import Address, urlsOf
 from aerostack.config.loader import load
 from aerostack.settings.settings import Config
 
@@ -21,13 +22,13 @@ class AddressTests(SynchronousTestCase):
 
     def test_forms(self) -> None:
         """
-        A URL may begin with http, and have the path of a proxy.
+        A URL may begin with http, which it keeps, and have the path of a proxy.
         """
         for given, url, path, host, port, secure in (
             ("ws://h:1", "ws://h:1", "/api/realtime", "h", 1, False),
             ("WSS://h/", "wss://h", "/api/realtime", "h", 443, True),
-            ("http://h", "ws://h", "/api/realtime", "h", 80, False),
-            ("https://h:2/rt/", "wss://h:2/rt", "/rt/api/realtime", "h", 2, True),
+            ("http://h", "http://h", "/api/realtime", "h", 80, False),
+            ("https://h:2/rt/", "https://h:2/rt", "/rt/api/realtime", "h", 2, True),
             ("ws://[::1]:3", "ws://[::1]:3", "/api/realtime", "::1", 3, False),
         ):
             address = Address(given)
@@ -42,6 +43,8 @@ class AddressTests(SynchronousTestCase):
         for given, web in (
             ("ws://h:1", "http://h:1"),
             ("wss://h/rt/", "https://h/rt"),
+            ("http://h:1", "http://h:1"),
+            ("HTTPS://h/rt", "https://h/rt"),
             ("ws+unix:///run/rt.sock", "http://localhost"),
         ):
             self.assertEqual(Address(given).web, web)
@@ -55,7 +58,7 @@ class AddressTests(SynchronousTestCase):
             self.assertEqual(
                 (address.url, address.unixPath, address.path, address.authority),
                 (
-                    "ws+unix:///run/rt:1.sock",
+                    f"{scheme}:///run/rt:1.sock",
                     "/run/rt:1.sock",
                     "/api/realtime?projectId=p",
                     "localhost",
@@ -82,7 +85,7 @@ class AddressTests(SynchronousTestCase):
             *("ws://h?apiKey=1", "ws://h#a", "ws+unix://rt.sock"),
         ):
             error = self.assertRaises(ValueError, Address, url)
-            self.assertIn(f"{url!r} is no address of a daemon; write it as ws://", str(error))
+            self.assertIn(f"{url!r} is no address of a daemon; write it as http://", str(error))
 
     def test_credentialsInURL(self) -> None:
         """
@@ -99,6 +102,18 @@ class AddressTests(SynchronousTestCase):
             error = self.assertRaises(ValueError, Address, "ws://h", **{name: value})
             self.assertIn(f"the {name} is empty or has characters", str(error))
             self.assertNotIn(repr(value), str(error))
+
+    def test_types(self) -> None:
+        """
+        A URL or a credential that is no text is refused by its name.
+        """
+        wrong: list[tuple[str, dict[str, Any]]] = [
+            ("the url is text, not None;", {"url": None}),
+            ("the key is text, not a value of the type int;", {"url": "ws://h", "key": 5}),
+            ("the token is text, not a value of the type bytes;", {"url": "ws://h", "token": b"t"}),
+        ]
+        for said, options in wrong:
+            self.assertIn(said, str(self.assertRaises(TypeError, Address, **options)))
 
     def test_secrets(self) -> None:
         """
@@ -150,38 +165,10 @@ class ConfigTests(SynchronousTestCase):
         self.assertEqual(urlsOf(self.config("systemd:domain=INET:index=0")), [])
         proxied = self.config("haproxy:tcp:8787")
         self.assertEqual(urlsOf(proxied), [])
-        self.assertEqual(urlsOf(proxied, proxied=True), ["ws://127.0.0.1:8787"])
 
-    def test_address(self) -> None:
+    def test_local(self) -> None:
         """
-        The first listener counts, with those for this machine before others; and the first project,
-        or the named one.
+        The listeners for this machine come before others.
         """
-        config = self.config("systemd:domain=INET:index=0", "tcp:1", "tcp:2")
-        address = addressOf(config, None)
-        self.assertEqual(
-            (address.url, address.projectId, address.key),
-            ("ws://127.0.0.1:1", "p", "pk_0123456789abcdef"),
-        )
-        self.assertEqual(address.protocols, ["aerostack-key.pk_0123456789abcdef", "aerostack-v1"])
         local = self.config("tcp:1", "tcp:2:interface=127.0.0.1:local=1")
-        self.assertEqual(addressOf(local, None).url, "ws://127.0.0.1:2")
-        other = addressOf(config, "q")
-        self.assertEqual((other.projectId, other.key, other.protocols), ("q", None, []))
-        self.assertIn("no project r", str(self.assertRaises(ValueError, addressOf, config, "r")))
-
-    def test_secret(self) -> None:
-        """
-        A server gets the secret key, if the project has one.
-        """
-        config = self.config("tcp:1")
-        self.assertEqual(addressOf(config, "p", secret=True).key, "sk_0123456789abcdef")
-        error = self.assertRaises(ValueError, addressOf, config, "q", secret=True)
-        self.assertIn("projects.q has no secret_key", str(error))
-
-    def test_nowhere(self) -> None:
-        """
-        Without a listener to reach the error says what to give.
-        """
-        config = self.config("systemd:domain=INET:index=0")
-        self.assertIn("give --url", str(self.assertRaises(ValueError, addressOf, config, None)))
+        self.assertEqual(urlsOf(local), ["ws://127.0.0.1:2", "ws://127.0.0.1:1"])

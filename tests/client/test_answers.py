@@ -131,11 +131,12 @@ class AnswersTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.integers(0, 2), TEXT, st.integers(0, 30)), max_size=20))
     def test_model(self, steps: list[tuple[int, str, int]]) -> None:
         """
-        Text that comes twice in part, or is taken back, leaves the text that the publisher has.
+        Text that comes twice in part, or is taken back, leaves the text that the publisher has; and
+        a handler of the events gets no text twice.
         """
         answers = Answers(self.cancel, self.read)
         answers.received(start())
-        whole = ""
+        whole = heard = ""
         for kind, text, place in steps:
             cut = min(place, len(whole))
             if kind == 0:
@@ -147,10 +148,33 @@ class AnswersTests(SynchronousTestCase):
             else:
                 frames = token(units(whole), text)
                 whole += text
+            fresh = answers.fresh(frames)
+            if kind == 0:
+                self.assertIs(fresh, frames)
+                heard = whole
+            elif fresh is not None:
+                self.assertEqual(fresh["at"], units(heard))
+                heard += fresh["data"]["token"]
+            self.assertEqual(heard, whole)
             self.assertTrue(answers.received(frames))
         newest = answers.newest
         assert newest is not None
         self.assertEqual(newest.text, whole)
+
+    def test_freshArguments(self) -> None:
+        """
+        Of the arguments of a tool's call, too, a handler gets what is new; a value has no place and
+        comes as it is.
+        """
+        args = frame("ai:tool", {"call": "c", "args": '{"a'}, part="c", at=0)
+        self.take(start(), args)
+        self.assertIsNone(self.answers.fresh(args))
+        more = frame("ai:tool", {"call": "c", "args": '"a":1}'}, part="c", at=1)
+        fresh = self.answers.fresh(more)
+        assert fresh is not None
+        self.assertEqual((fresh["at"], fresh["data"]), (3, {"call": "c", "args": '":1}'}))
+        value = frame("ai:tool", {"call": "c", "input": {"a": 1}}, part="c")
+        self.assertIs(self.answers.fresh(value), value)
 
     def test_over(self) -> None:
         """
@@ -246,6 +270,45 @@ class AnswersTests(SynchronousTestCase):
             self.take(frame("ai:done", {}, f"s{n}", state="done"))
         self.assertEqual(len(self.answers.list), 33)
         self.assertEqual(self.answers.list[0].id, "first")
+
+    def test_oldest(self) -> None:
+        """
+        An answer that ends after many that began later says how it has ended, and stays; the one
+        that ended first goes.
+        """
+        changes: list[Answer] = []
+        self.answers.onChange(changes.append)
+        self.take(start("old"))
+        for number in range(40):
+            self.take(frame("ai:done", {}, str(number), state="done"))
+        self.take(frame("ai:done", {}, "old", state="aborted"))
+        self.assertEqual((changes[-1].id, changes[-1].state), ("old", "aborted"))
+        self.assertEqual(self.answers.get("old"), changes[-1])
+        self.assertEqual(len(self.answers.list), 32)
+        self.assertIsNone(self.answers.get("8"))
+        self.assertIsNotNone(self.answers.get("9"))
+
+    def test_goesOn(self) -> None:
+        """
+        An answer whose end was not known, and that goes on, is not forgotten before it ends.
+        """
+        self.take(start())
+        self.answers.subscribed(False)
+        self.answers.settled()
+        self.take(token(0, "Hello"))
+        for number in range(40):
+            self.take(frame("ai:done", {}, str(number), state="done"))
+        self.assertEqual(self.newestOf("s"), ("streaming", "Hello"))
+        self.take(done())
+        self.assertEqual(self.newestOf("s"), ("done", "Hello"))
+
+    def newestOf(self, stream: str) -> tuple[str, str]:
+        """
+        The state and the text of an answer, which there is.
+        """
+        answer = self.answers.get(stream)
+        assert answer is not None
+        return answer.state, answer.text
 
     def test_cancel(self) -> None:
         """

@@ -4,6 +4,8 @@ Tests for L{aerostack.client.blocking} that need no daemon.
 
 from __future__ import annotations
 
+import socket
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.blocking import BlockingSDK
@@ -29,6 +31,15 @@ class ConnectingTests(SynchronousTestCase):
         """
         for url in ("http://127.0.0.1:1", "https://127.0.0.1:1", "http+unix:///nowhere/rt.sock"):
             self.assertEqual(self.failure(url, 0.0).code, "timed_out")
+
+    def test_silent(self) -> None:
+        """
+        The error of a server that does not answer the beginning of TLS says so.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            error = self.failure(f"https://127.0.0.1:{silent.getsockname()[1]}", 0.2)
+        self.assertEqual(error.code, "unreachable")
+        self.assertIn(": it did not answer in time.", error.message)
 
     def test_noName(self) -> None:
         """

@@ -4,14 +4,16 @@ Tests for L{aerostack.client.blockingstream}.
 
 from __future__ import annotations
 
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.client import blockingstream
 from aerostack.client.blockingstream import BlockingAI, BlockingStream
 from aerostack.client.draft import StreamEnded
 from aerostack.client.errors import ClientError
+from aerostack.client.streams import Begin
 from tests.client.folding import ENDED, Folding
 
 PATIENCE = 20
@@ -37,6 +39,40 @@ class Slow(Folding):
         self.came.set()
         self.may.wait(PATIENCE)
         super()._refuse()
+
+
+class Interrupted(Slow):
+    """
+    A daemon that begins a stream while a signal interrupts the program, and tells when an end came.
+    """
+
+    def start(self, begin: Begin, producer: str) -> Any:
+        super().start(begin, producer)
+        raise KeyboardInterrupt
+
+    def end(self, *args: Any) -> Any:
+        self.ended = args
+        answer = super().end(*args)
+        self.folded.set()
+        return answer
+
+
+class Silent(Folding):
+    """
+    A daemon that wants a sign of life every few milliseconds, and tells when it has got one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = Event()
+
+    def start(self, begin: Begin, producer: str) -> Any:
+        return {**super().start(begin, producer), "lease": 30}
+
+    def beat(self, stream: str, epoch: int) -> Any:
+        answer = super().beat(stream, epoch)
+        self.heard.set()
+        return answer
 
 
 class BlockingStreamTests(SynchronousTestCase):
@@ -68,7 +104,9 @@ class BlockingStreamTests(SynchronousTestCase):
             stream.tool("c", "weather", output="rain")
             stream.data("d", "sources", [])
         self.assertEqual(self.daemon.text, "".join(tokens))
-        self.assertEqual(self.daemon.said[0][2], {"producer": "me", "owner": "ann"})
+        options = self.daemon.said[0][2]
+        self.assertRegex(options.pop("stream"), r"^\w{10,}$")
+        self.assertEqual(options, {"producer": "me", "owner": "ann"})
         self.assertEqual([each["part"] for each in self.daemon.said[1:4]], ["reasoning", "c", "d"])
         self.assertEqual(self.daemon.said[-1], ("end", {"state": "done"}))
         self.assertLess(self.daemon.appends, 100)
@@ -82,6 +120,58 @@ class BlockingStreamTests(SynchronousTestCase):
             stream.write("a")
             self.assertTrue(self.daemon.came.wait(PATIENCE))
         self.assertEqual(self.daemon.text, "a")
+
+    def test_interrupted(self) -> None:
+        """
+        A stream whose start is interrupted ends, if it has an id of its own.
+        """
+        daemon: Any = Interrupted()
+        self.assertRaises(KeyboardInterrupt, BlockingAI(daemon).stream, "ai-chat/7", stream="mine")
+        self.assertRaises(KeyboardInterrupt, BlockingAI(daemon).stream, "ai-chat/7")
+        self.assertTrue(daemon.folded.wait(PATIENCE))
+        (_, (_, _, begun), (end, said)) = daemon.said
+        self.assertEqual((end, said["state"]), ("end", "failed"))
+        self.assertEqual(daemon.ended[:2], (begun["stream"], 1))
+
+    def test_interruptedBeforeStart(self) -> None:
+        """
+        A stream whose start the daemon deals with after the first attempt to end it ends, too.
+        """
+        self.patch(blockingstream, "_PAUSES", (0.0, 0.0))
+        daemon: Any = Interrupted()
+        daemon.refusals.append(ClientError("stream_unknown", "No such stream runs."))
+        self.assertRaises(KeyboardInterrupt, BlockingAI(daemon).stream, "ai-chat/7")
+        self.assertTrue(daemon.folded.wait(PATIENCE))
+        self.assertEqual(daemon.said[-1][1]["state"], "failed")
+
+    def test_interruptedAfterStart(self) -> None:
+        """
+        A stream that the application does not get ends, although its thread has begun.
+        """
+        thread: Any = Thread
+        begun = []
+
+        def begin(**named: Any) -> Any:
+            made = thread(**named)
+            if "name" in named:
+                begun.append(made)
+                made.start = interrupt
+            return made
+
+        def interrupt() -> None:
+            thread.start(begun[0])
+            raise KeyboardInterrupt
+
+        self.patch(blockingstream, "Thread", begin)
+        daemon: Any = Interrupted()
+        daemon.start = lambda *args: {**Folding.start(daemon, *args), "lease": 30}
+        self.assertRaises(KeyboardInterrupt, BlockingAI(daemon).stream, "ai-chat/7", stream="mine")
+        self.assertTrue(daemon.folded.wait(PATIENCE))
+        self.assertEqual((daemon.ended[:2], daemon.said[-1][1]["state"]), (("s", 1), "failed"))
+        # As the daemon does once the stream has ended.
+        daemon.refusals.append(ENDED)
+        begun[0].join(PATIENCE)
+        self.assertFalse(begun[0].is_alive())
 
     def test_failed(self) -> None:
         """
@@ -116,6 +206,19 @@ class BlockingStreamTests(SynchronousTestCase):
         error = self.assertRaises(ClientError, stream.end)
         self.assertEqual(error.code, "unreachable")
 
+    def test_silent(self) -> None:
+        """
+        A stream whose producer is silent while the daemon is away goes on afterwards.
+        """
+        daemon = Silent()
+        daemon.refusals.append(ClientError("unreachable", "Nobody is there."))
+        calls: Any = daemon
+        with BlockingAI(calls).stream("ai-chat/7") as stream:
+            self.assertTrue(daemon.heard.wait(PATIENCE))
+            stream.write("a")
+        self.assertEqual(daemon.text, "a")
+        self.assertEqual(daemon.said[-1], ("end", {"state": "done"}))
+
     def test_forgotten(self) -> None:
         """
         A daemon that has lost the newest text in a restart gets it again.
@@ -137,6 +240,29 @@ class BlockingStreamTests(SynchronousTestCase):
             self.daemon.text = "Hel"
         self.assertEqual(self.daemon.text, "Hello world")
         self.waitFor(stream)
+
+    def test_endLost(self) -> None:
+        """
+        A daemon that is restarted at the moment when the end comes, and has lost text, gets it
+        again.
+        """
+        stream = self.ai.stream("ai-chat/7")
+        stream.write("Hello ")
+        stream.write("w" * 100_000)
+        self.daemon.left = 3
+        self.assertEqual(stream.end()["state"], "done")
+        self.assertEqual(self.daemon.text, "Hello " + "w" * 100_000)
+
+    def test_endStrange(self) -> None:
+        """
+        A daemon that lacks nothing and says so all the same is not asked for ever.
+        """
+        stream = self.ai.stream("ai-chat/7")
+        stream.write("a")
+        self.assertTrue(self.daemon.folded.wait(PATIENCE))
+        gap = ClientError("stream_gap", "Go back.", None, {"length": {"0": 1}})
+        self.daemon.refusals.append(gap)
+        self.assertIs(self.assertRaises(ClientError, stream.end), gap)
 
     def test_full(self) -> None:
         """

@@ -131,8 +131,10 @@ class DraftTests(SynchronousTestCase):
             self.draft.take(),
             [
                 {"part": "0", "kind": "text", "at": 0, "text": "Hello"},
-                {"part": "0", "kind": "text", "at": 3, "text": "p!", "edition": 1},
-                {"part": "0", "kind": "text", "at": 0, "text": "", "edition": 2},
+                {"part": "0", "kind": "text", "at": 3, "text": "", "edition": 1},
+                {"part": "0", "kind": "text", "at": 3, "text": "p!", "edition": 2},
+                {"part": "0", "kind": "text", "at": 0, "text": "", "edition": 3},
+                {"part": "0", "kind": "text", "at": 0, "text": "", "edition": 4},
             ],
         )
         self.write("😀b")
@@ -140,6 +142,23 @@ class DraftTests(SynchronousTestCase):
             self.assertRaises(ValueError, self.draft.write, "0", "text", "x", place)
         self.assertRaises(ValueError, self.draft.write, "new", "text", "x", 1)
         self.draft.write("0", "text", "x", 3)
+
+    def test_lostTakingBack(self) -> None:
+        """
+        A daemon that has lost where text was taken back asks for that, and does not take the text
+        behind it for the place.
+        """
+        answer = self.load("", 0)
+        self.write("Hello world")
+        self.fold(self.draft, answer, answered=True)
+        kept = self.store(answer)
+        self.draft.write("0", "text", "Good", 0)
+        self.fold(self.draft, answer, answered=True)
+        answer = self.load(*kept)
+        self.write("bye")
+        while self.draft.isPending:
+            self.fold(self.draft, answer, answered=True)
+        self.assertEqual(self.store(answer)[0], "Goodbye")
 
     def test_half(self) -> None:
         """

@@ -70,7 +70,15 @@ class PublishingTests(WorldTestCase):
         )
         self.assertEqual(self.refusal(self.publisher.sendChat("a;", "hello")), "invalid_topic")
         self.assertEqual(self.refusal(self.publisher.sendChat("a", "x", [1])), "invalid_frame")
-        self.assertRaises(TypeError, self.publisher.sendChat, "a", None)
+        for call, said in (
+            (lambda: self.publisher.sendChat("a", None), "text is text, not None"),
+            (
+                lambda: self.publisher.sendChat(7, "x"),
+                "roomId is text, not a value of the type int",
+            ),
+            (lambda: self.publisher.chatRoom(None), "roomId is text, not None"),
+        ):
+            self.assertIn(said, str(self.assertRaises(TypeError, call)))
 
     def test_again(self) -> None:
         """
@@ -145,6 +153,7 @@ class PublishingTests(WorldTestCase):
         for wire in self.world.wires:
             wire._user._user.stop()
         self.world.turn()
+        self.world.refusals.stopService()
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
     def test_strange(self) -> None:

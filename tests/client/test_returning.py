@@ -95,7 +95,7 @@ class TooLargeTests(WorldTestCase):
         """
         Let the daemon close the connection when it gets a larger frame.
         """
-        opening = self.world._openTransport
+        opening = self.world.openTransport
 
         def open(address: Any, user: Any) -> Any:
             wire: Any = opening(address, user)
@@ -110,7 +110,7 @@ class TooLargeTests(WorldTestCase):
             wire.send = check
             return wire
 
-        self.patch(self.world, "_openTransport", open)
+        self.patch(self.world, "openTransport", open)
 
     def test_publication(self) -> None:
         """

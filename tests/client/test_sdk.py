@@ -4,10 +4,14 @@ Tests for L{aerostack.client.sdk} and L{aerostack.client.http}.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from msgspec import Raw
+from OpenSSL.SSL import Error as SSLError
+from service_identity import VerificationError
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.error import (
     ConnectingCancelledError,
     ConnectionLost,
@@ -18,16 +22,14 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web._newclient import ParseError
-from twisted.web.client import ResponseDone, ResponseFailed, ResponseNeverReceived
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent
-from zope.interface import implementer
+from twisted.web.client import ResponseFailed, ResponseNeverReceived
 
 from aerostack.client import http
 from aerostack.client.errors import ClientError
 from aerostack.client.sdk import TwistedSDK
 from aerostack.errors import RealtimeError
 from aerostack.testing import SECRET_KEY, World
+from tests.client.agents import Agent, Response
 
 
 class WorldTests(SynchronousTestCase):
@@ -49,6 +51,42 @@ class WorldTests(SynchronousTestCase):
         self.assertEqual(answer, {"success": True})
         (frame,) = client.take()
         self.assertEqual((frame["data"], frame["userId"]), ({"n": 1}, "bot"))
+
+    def test_emitAll(self) -> None:
+        """
+        Several events go with one request, and each has its own result.
+        """
+        client = self.world.connect()
+        client.ask(type="subscribe", topic="chat/a")
+        answer = self.successResultOf(
+            self.sdk.socket.emitAll(
+                [
+                    {"event": "e", "data": 1, "topic": "chat/a", "userId": "bot"},
+                    {"event": "", "data": 2, "topic": "chat/a"},
+                    {"event": "f", "data": None, "topic": "chat/a", "persist": True},
+                ]
+            )
+        )
+        first, second, third = answer["results"]
+        self.assertEqual((answer["success"], first), (False, {"success": True}))
+        self.assertEqual((second["success"], second["error"]), (False, "invalid_event"))
+        self.assertEqual(set(third), {"success", "id", "created_at"})
+        self.assertEqual([frame["event"] for frame in client.take()], ["e", "f"])
+
+    def test_emitAllAsWritten(self) -> None:
+        """
+        Data that is JSON already goes as it is written, in a list too, and data that JSON does not
+        have is named.
+        """
+        client = self.world.connect()
+        client.ask(type="subscribe", topic="chat/a")
+        event = {"event": "e", "topic": "chat/a"}
+        self.successResultOf(self.sdk.socket.emitAll([{**event, "data": Raw(b"[1.10]")}]))
+        self.assertEqual(client.take()[0]["data"], [1.1])
+        error = self.assertRaises(
+            ValueError, self.sdk.socket.emitAll, [{**event, "data": 1}, {**event, "data": math.nan}]
+        )
+        self.assertIn("data of event 2", str(error))
 
     def test_kept(self) -> None:
         """
@@ -77,48 +115,6 @@ class WorldTests(SynchronousTestCase):
             self.assertEqual(failure.value.code, code)
             self.assertNotIn("sk_wrong", str(failure.value))
             self.assertNotIsInstance(failure.value, RealtimeError)
-
-
-class Response:
-    """
-    An answer that the test gives.
-    """
-
-    version = (b"HTTP", 1, 1)
-
-    def __init__(self, code: int, *pieces: bytes, end: Exception | None = None, **headers: str):
-        self.code = code
-        self.length = -1
-        self.headers = Headers({n.replace("_", "-"): [v] for n, v in headers.items()})
-        self._pieces = pieces
-        self._end = end or ResponseDone()
-
-    def deliverBody(self, protocol: Any) -> None:
-        self.protocol = protocol
-        protocol.makeConnection(None)
-        for piece in self._pieces:
-            protocol.dataReceived(piece)
-        protocol.connectionLost(Failure(self._end))
-
-
-@implementer(IAgent)
-class Agent:
-    """
-    Answers requests with what it was given, one after the other.
-    """
-
-    def __init__(self) -> None:
-        self.answers: list[Any] = []
-        self.requests: list[tuple[str, str]] = []
-
-    def request(
-        self, method: bytes, uri: bytes, headers: Any = None, bodyProducer: Any = None
-    ) -> Deferred[Any]:
-        self.requests.append((method.decode(), uri.decode()))
-        answer = self.answers.pop(0)
-        if isinstance(answer, Deferred):
-            return answer
-        return fail(answer) if isinstance(answer, Exception) else succeed(answer)
 
 
 class NetworkTests(SynchronousTestCase):
@@ -163,7 +159,7 @@ class NetworkTests(SynchronousTestCase):
         self.assertNoResult(waiting)
         for _ in range(100):
             self.clock.advance(0.1)
-        self.assertIn("wss://h/rt: ", self.assertCode(waiting, "unreachable"))
+        self.assertIn("https://h/rt: ", self.assertCode(waiting, "unreachable"))
         self.assertLess(len(self.agent.requests), 15)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -245,6 +241,50 @@ class NetworkTests(SynchronousTestCase):
         self.clock.advance(0.1)
         self.assertIn("within 10 seconds", self.assertCode(waiting, "timed_out"))
         self.assertEqual(len(cancelled), 1)
+
+    def test_times(self) -> None:
+        """
+        Each kind of call has a time of its own, which the call itself may replace.
+        """
+        sdk = TwistedSDK(self.clock, "https://h/rt", SECRET_KEY, agent=self.agent)
+        for call, seconds in (
+            (lambda: sdk.socket.emit("e", 1, "chat/a"), 3),
+            (lambda: sdk.db.query("SELECT 1"), 35),
+            (sdk.health, 10),
+            (lambda: sdk.user.disconnect("ann", timeout=1), 1),
+        ):
+            self.agent.answers = [Deferred()]
+            waiting = call()
+            self.clock.advance(seconds - 0.1)
+            self.assertNoResult(waiting)
+            self.clock.advance(0.1)
+            self.assertIn(f"within {seconds} seconds", self.assertCode(waiting, "timed_out"))
+
+    def test_down(self) -> None:
+        """
+        A daemon that is down costs an event three seconds, and a query ten.
+        """
+        sdk = TwistedSDK(self.clock, "https://h/rt", SECRET_KEY, agent=self.agent)
+        for ask, seconds in (
+            (lambda: sdk.socket.emit("e", 1, "chat/a"), 3),
+            (lambda: sdk.db.query("SELECT 1"), 10),
+        ):
+            self.agent.answers = [ConnectionRefusedError("nobody home")] * 50
+            begin, waiting = self.clock.seconds(), ask()
+            while not waiting.called:
+                self.clock.advance(0.1)
+            self.assertCode(waiting, "unreachable")
+            self.assertLessEqual(self.clock.seconds() - begin, seconds + 0.2)
+
+    def test_tls(self) -> None:
+        """
+        A call to a server that cannot be trusted is not repeated.
+        """
+        fault = SSLError([("SSL routines", "", "certificate verify failed")])
+        for error in (fault, ResponseNeverReceived([Failure(fault)]), VerificationError([])):
+            said = self.assertCode(self.emit(error), "tls_failed")
+            self.assertIn("The certificate of https://h/rt cannot be trusted", said)
+        self.assertEqual(len(self.agent.requests), 3)
 
     def test_neverConnects(self) -> None:
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -64,9 +64,44 @@ class StreamTests(SynchronousTestCase):
         """
         The daemon is told what was said of the stream, and which publisher asks.
         """
-        options = {"producer": "me", "owner": "ann", "lease": 3000}
-        self.assertEqual(self.daemon.said, [("start", "ai-chat/7", options)])
+        ((start, topic, options),) = self.daemon.said
+        self.assertRegex(options.pop("stream"), r"^\w{10,}$")
+        self.assertEqual((start, topic), ("start", "ai-chat/7"))
+        self.assertEqual(options, {"producer": "me", "owner": "ann", "lease": 3000})
         self.assertEqual((self.stream.id, self.stream.epoch), ("s", 1))
+
+    def test_startGivenUp(self) -> None:
+        """
+        A stream whose start the application has cancelled ends when it has begun.
+        """
+        ai = AI(self.clock, self.calls)
+        starting = ai.start("ai-chat/7", stream="b")
+        starting.cancel()
+        self.failureResultOf(starting, CancelledError)
+        self.calls.turn()
+        said = {"state": "failed", "error": "The program gave the stream up before it began."}
+        self.assertEqual(self.daemon.said[-1], ("end", said))
+        # It says no more that it is there.
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_startRefused(self) -> None:
+        """
+        A start that is refused, and one that is refused after the application has cancelled it,
+        leave nothing behind.
+        """
+
+        def refuse(*_: object) -> None:
+            raise ENDED
+
+        self.patch(self.daemon, "start", refuse)
+        for isCancelled, kind in ((False, ClientError), (True, CancelledError)):
+            begun = len(self.daemon.said)
+            starting = AI(self.clock, self.calls).start("ai-chat/7")
+            if isCancelled:
+                starting.cancel()
+            self.calls.turn()
+            self.failureResultOf(starting, kind)
+            self.assertEqual(len(self.daemon.said), begun)
 
     def test_gathers(self) -> None:
         """
@@ -126,6 +161,62 @@ class StreamTests(SynchronousTestCase):
         self.calls.turn()
         self.assertEqual(self.successResultOf(ended)["state"], "done")
         self.assertEqual(self.daemon.text, "Hello world")
+
+    def test_endLost(self) -> None:
+        """
+        A daemon that is restarted at the moment when the end comes, and has lost text, gets it
+        again, and is asked again to end the stream.  Nothing can be written meanwhile.
+        """
+        self.stream.write("Hello world")
+        self.calls.turn()
+        self.daemon.left = 3
+        ended = self.stream.end()
+        self.calls.waiting.pop(0)()
+        self.assertEqual(self.daemon.text, "Hel")
+        self.failureResultOf(self.stream.write("more"), StreamEnded)
+        self.calls.turn()
+        self.assertEqual(self.successResultOf(ended)["state"], "done")
+        self.assertEqual(self.daemon.text, "Hello world")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_endLostAgain(self) -> None:
+        """
+        Where the lost text cannot be sent again, the stream can be ended later.
+        """
+        self.stream.write("Hello world")
+        self.calls.turn()
+        self.daemon.left = 3
+        ended = self.stream.end()
+        self.calls.waiting.pop(0)()
+        self.daemon.refusals.append(ClientError("unreachable", "Nobody is there."))
+        self.calls.turn()
+        self.assertEqual(self.failureResultOf(ended, ClientError).value.code, "unreachable")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        ended = self.stream.end()
+        self.calls.turn()
+        self.assertEqual(self.successResultOf(ended)["state"], "done")
+        self.assertEqual(self.daemon.text, "Hello world")
+
+    def test_endStrange(self) -> None:
+        """
+        A daemon that lacks nothing and says so all the same is not asked for ever.
+        """
+        self.stream.write("Hello")
+        self.calls.turn()
+        gap = ClientError("stream_gap", "Go back.", None, {"length": {"0": 5}})
+        self.daemon.refusals.append(gap)
+        ended = self.stream.end()
+        self.calls.turn()
+        self.assertIs(self.failureResultOf(ended, ClientError).value, gap)
+
+    def test_endTwice(self) -> None:
+        """
+        The state of a stream that was ended is known to the second who ends it.
+        """
+        self.stream.end()
+        self.calls.turn()
+        error = self.failureResultOf(self.stream.end(), StreamEnded).value
+        self.assertEqual(error.state, "done")
 
     def test_notEnded(self) -> None:
         """

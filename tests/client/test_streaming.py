@@ -211,6 +211,26 @@ class StreamingTests(WorldTestCase):
         self.result(stream.end())
         self.assertEqual(self.shown(channel), (whole, "done"))
 
+    def test_restartAtEnd(self) -> None:
+        """
+        Where the daemon is restarted after it has taken all text and before the end comes, the
+        publisher sends what was lost again, and the history has the whole text.
+        """
+        stream = self.start(lease=300)
+        stream.write("Hello ")
+        self.world.advance(2)
+        self.world.turn()
+        written = stream.write("world")
+        self.world.turn()
+        self.successResultOf(written)
+        # The last second was not kept.
+        self.world.cut()
+        self.world.restart()
+        stream._calls = self.world.sdk().ai._calls
+        self.assertEqual(self.result(stream.end())["state"], "done")
+        (kept,) = self.world.history.messages
+        self.assertIn(b'"text":"Hello world"', kept.message.data)
+
     def test_emitted(self) -> None:
         """
         A server that emits tokens as events streams too.

@@ -31,6 +31,20 @@ class AgainTests(WorldTestCase):
         for topic in ("chat/a", "orders"):
             self.world.sdk().socket.emit("e", self.count, topic)
 
+    def asks(self) -> list[str]:
+        """
+        The tables that the daemon looks for from now on.
+        """
+        asked: list[str] = []
+        watch = self.world.tracker.watch
+
+        def note(table: str) -> Any:
+            asked.append(table)
+            return watch(table)
+
+        self.patch(self.world.tracker, "watch", note)
+        return asked
+
     def hold(self) -> None:
         """
         Make the client wait before its next frame, with an event under way then.
@@ -136,7 +150,57 @@ class AgainTests(WorldTestCase):
         self.world.restart()
         self.world.tracker.tables = ()
         self.world.advance(AWAY)
-        self.assertEqual((told, orders.isSubscribed), (["unknown_table"], False))
+        self.assertEqual((told, orders.isSubscribed), (["unknown_table"], True))
+        heard = self.heard(orders, "e")
+        self.world.tracker.tables = ("orders",)
+        self.world.advance(60)
+        self.emit()
+        self.world.turn()
+        self.assertEqual((told, len(heard)), (["unknown_table"], 1))
+
+    def test_tableLater(self) -> None:
+        """
+        A subscription to a table that is missing fails, and begins by itself soon after the table
+        was created.
+        """
+        self.world.tracker.tables = ()
+        orders = self.user.channel("orders")
+        heard, begun = self.heard(orders, "e"), self.heard(orders)
+        orders.onSubscribed(begun.append)
+        self.assertEqual(self.refusal(orders.subscribe()), "unknown_table")
+        asks = self.asks()
+        self.world.advance(300)
+        # Five pauses that double, and then a minute at the most.
+        self.assertTrue(8 <= len(asks) <= 14, asks)
+        self.assertEqual((begun, orders.isSubscribed, self.errors), ([], True, []))
+        self.world.tracker.tables = ("orders",)
+        self.world.advance(60)
+        self.assertEqual(len(begun), 1)
+        self.emit()
+        self.world.turn()
+        self.assertEqual(len(heard), 1)
+
+    def test_tableAskedFor(self) -> None:
+        """
+        A subscription to a table that was missing begins at once if the application asks again.
+        """
+        self.world.tracker.tables = ()
+        orders = self.user.channel("orders")
+        self.assertEqual(self.refusal(orders.subscribe()), "unknown_table")
+        self.world.tracker.tables = ("orders",)
+        self.assertEqual(self.result(orders.subscribe())["type"], "subscribed")
+
+    def test_tableNotWanted(self) -> None:
+        """
+        A client asks no more for a missing table from which it has unsubscribed.
+        """
+        self.world.tracker.tables = ()
+        orders = self.user.channel("orders")
+        self.assertEqual(self.refusal(orders.subscribe()), "unknown_table")
+        self.result(orders.unsubscribe())
+        asks = self.asks()
+        self.world.advance(300)
+        self.assertEqual((asks, orders.isSubscribed), ([], False))
 
     def test_off(self) -> None:
         """

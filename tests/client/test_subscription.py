@@ -74,7 +74,8 @@ class SubscriptionTests(SubscriptionTestCase):
 
     def test_changeRefused(self) -> None:
         """
-        A refused change leaves the subscription as it was.
+        A refused change leaves the subscription as it was, and fails once, also if the client gives
+        up later.
         """
         self.begin()
         waiting = self.subscription.want({"filter": "?"})
@@ -82,6 +83,7 @@ class SubscriptionTests(SubscriptionTestCase):
         self.subscription.refused(NO)
         self.failureResultOf(waiting)
         self.assertEqual((self.ask(), self.subscription.wanted), (None, True))
+        self.subscription.fail(NO)
 
     def test_unasked(self) -> None:
         """

@@ -7,33 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from aerostack.client.topic import pathOf
 from tests.client.worlds import WorldTestCase
-
-
-class PathTests(SynchronousTestCase):
-    """
-    Tests for L{pathOf}.
-    """
-
-    def test_forms(self) -> None:
-        """
-        Every form of a topic has one path.
-        """
-        for topic, path in (
-            ("orders", "table/orders"),
-            ("table/orders", "table/orders"),
-            ("table/orders/p", "table/orders"),
-            ("chat/general", "chat/general"),
-            ("chat/general/p", "chat/general"),
-            ("chat/p", "chat"),
-            ("p", "table/p"),
-        ):
-            self.assertEqual(pathOf(topic, "p"), path)
-        self.assertEqual(pathOf("orders", None), "table/orders")
-        self.assertEqual(pathOf("chat/general/p", None), "chat/general/p")
 
 
 class SnapshotTests(WorldTestCase):
@@ -70,6 +44,20 @@ class SnapshotTests(WorldTestCase):
             [([{"id": 1}], True), ([{"id": 2}], False)],
         )
         self.assertEqual(self.channel.position, "x")
+
+    def test_again(self) -> None:
+        """
+        Text of a stream that comes again behind a broken connection reaches the callbacks once.
+        """
+        told: list[Any] = []
+        self.channel.on("ai:token", told.append)
+        self.result(self.channel.subscribe())
+        for at, text in ((0, "Hel"), (0, "Hel"), (1, "ello")):
+            data = {"token": text}
+            self.hear(type="event", event="ai:token", stream="s", part="0", at=at, data=data)
+        self.assertEqual(
+            [(each["at"], each["data"]["token"]) for each in told], [(0, "Hel"), (3, "lo")]
+        )
 
     def test_others(self) -> None:
         """

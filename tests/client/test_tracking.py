@@ -1,5 +1,5 @@
 """
-Tests for presence over a session, with a daemon in memory.
+Tests for L{aerostack.client.tracking}, with a daemon in memory.
 """
 
 from __future__ import annotations

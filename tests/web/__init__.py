@@ -7,6 +7,7 @@ C{package.json} lists the packages that the tests need; C{make test} installs th
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from aerostack.net.http.files import clientPackage
 from tests.net import ROOT
 
 HERE = Path(__file__).parent
@@ -86,8 +88,8 @@ def checkTypes(folder: Path, files: list[str]) -> None:
 
 class Workshop:
     """
-    A directory like that of an application.  It has the client as an npm package, as it would be
-    published, and everything that the tests need.
+    A directory like that of an application.  It has the client as an npm package, as the daemon
+    serves it, and everything that the tests need.
 
     @ivar folder: The directory.
     """
@@ -103,9 +105,10 @@ class Workshop:
         (folder / "package.json").write_text('{"type": "module"}')
         for module in MODULES.iterdir():
             (modules / module.name).symlink_to(module)
-        packed = run("npm", "pack", "--silent", str(CLIENT), folder=folder).split()[-1]
-        with tarfile.open(folder / packed) as archive:
-            archive.extractall(folder, filter="data")
+        with tarfile.open(fileobj=io.BytesIO(clientPackage())) as archive:
+            # Debian's Python 3.11 has no filters yet.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(folder)
         (folder / "package").rename(modules / "aerostack-rt")
         if isinstance(files, Mapping):
             for name, text in files.items():

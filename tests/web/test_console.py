@@ -14,6 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.net.http.files import CHART_FILES, CHARTS
 from tests.web import CONSOLE, HOME, SHARED, checkTypes
 
+EXAMPLES = ("orders", "chat", "document", "auction", "ai")
+
+KINDS = (".js", ".html", ".css")
+"""The ends of the names of files that browsers load."""
+
 
 class ConsoleTests(SynchronousTestCase):
     """
@@ -49,6 +54,19 @@ class ConsoleTests(SynchronousTestCase):
         }
         self.assertGreater(len(asked), 30)
         self.assertLessEqual(asked, set(ids))
+
+    def test_underPath(self) -> None:
+        """
+        The start page, the console and the examples name the daemon's other paths in relation to
+        their own, so that they also work where a proxy puts the daemon under a path.
+        """
+        absolute = r"""["'`]/(?:docs|internal|console|client|examples|shared|home|api)\b"""
+        examples = HOME.parent / "examples"
+        folders = (CONSOLE, HOME, SHARED, examples, *(examples / name for name in EXAMPLES))
+        files = [path for each in folders for path in each.glob("*.*") if path.suffix in KINDS]
+        self.assertGreater(len(files), 40)
+        for path in files:
+            self.assertIsNone(re.search(absolute, path.read_text()), path)
 
     def test_noMarkup(self) -> None:
         """

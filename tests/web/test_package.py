@@ -4,19 +4,37 @@ Tests for the JavaScript client that need only Node.js and compilers.
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import tarfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack import __version__
 from aerostack.errors import CLOSE_CODES, CLOSE_TOKEN
+from aerostack.net.http.files import clientPackage
 from tests.net import ROOT
-from tests.web import CLIENT, HERE, Workshop, checkTypes, run
+from tests.web import CLIENT, EXAMPLES, HERE, Workshop, checkTypes, run
 from tests.web.documents import codeBlocks
 
 DOCUMENT = ROOT / "docs" / "javascript.rst"
+
+FOREIGN = ("react.js", "yjs.js", "docawareness.js")
+"""The modules that import packages, which are not installed beside them.  The applications check
+their declarations."""
+
+NODE = """\
+declare const process: { env: Record<string, string | undefined> };
+declare const Buffer: { from(text: string): { toString(form: "base64url"): string } };
+declare module "node:crypto" {
+  function createHmac(hash: "sha256", secret: string): {
+    update(text: string): { digest(form: "base64url"): string };
+  };
+}
+"""
+"""What the document uses of Node.js, whose types are not installed beside the tests."""
 
 PREAMBLE = """\
 import { RealtimeClient } from "aerostack-rt";
@@ -55,6 +73,20 @@ class PackageTests(SynchronousTestCase):
         """
         self.assertEqual(self.manifest["version"], __version__)
 
+    def test_packed(self) -> None:
+        """
+        The daemon's package for npm has the files that npm would pack, and no other.
+        """
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        name = run("npm", "pack", "--silent", str(CLIENT), folder=folder).split()[-1]
+        found = []
+        for packed in ((folder / name).read_bytes(), clientPackage()):
+            with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+                files = {entry.name: archive.extractfile(entry) for entry in archive}
+                found.append({name: file.read() for name, file in files.items() if file})
+        self.assertEqual(*found)
+
     def test_closes(self) -> None:
         """
         The client reconnects after exactly the close codes for which the daemon's table says so.
@@ -79,8 +111,18 @@ class PackageTests(SynchronousTestCase):
         shipped = {path.name for path in workshop.package.iterdir()}
         self.assertEqual(shipped, {path.name for path in CLIENT.iterdir()})
         exported = self.manifest["exports"].values()
-        for name in (file for kinds in exported for file in kinds.values()):
+        for name in (
+            file for kinds in exported if isinstance(kinds, dict) for file in kinds.values()
+        ):
             self.assertIn(name.removeprefix("./"), shipped)
+
+    def test_topics(self) -> None:
+        """
+        The compiler finds misspelt events and fields of applications that name the events of their
+        topics.
+        """
+        workshop = Workshop(Path(self.mktemp()).absolute(), [HERE / "types" / "topics.tsx"])
+        workshop.check("topics.tsx")
 
     def test_modules(self) -> None:
         """
@@ -89,8 +131,7 @@ class PackageTests(SynchronousTestCase):
         """
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
-        # React's types are not installed; the applications check C{react.d.ts}.
-        modules = sorted(str(path) for path in CLIENT.glob("*.js") if path.name != "react.js")
+        modules = sorted(str(path) for path in CLIENT.glob("*.js") if path.name not in FOREIGN)
         checkTypes(folder, modules)
         wrong = f'import {{ Outbox }} from "{CLIENT}/outbox.js"; new Outbox({{}}, 1);'
         (folder / "wrong.js").write_text(wrong)
@@ -99,12 +140,13 @@ class PackageTests(SynchronousTestCase):
 
     def test_lockfile(self) -> None:
         """
-        The lock file has a checksum for every package of the tests.
+        The lock files have a checksum for every package of the tests and of the document example.
         """
-        lock = json.loads((HERE / "package-lock.json").read_text())
-        for name, package in lock["packages"].items():
-            self.assertNotIn("resolved", package, name)
-            self.assertEqual("integrity" in package, bool(name), name)
+        for folder in (HERE, EXAMPLES / "document"):
+            lock = json.loads((folder / "package-lock.json").read_text())
+            for name, package in lock["packages"].items():
+                self.assertNotIn("resolved", package, name)
+                self.assertEqual("integrity" in package, bool(name), name)
 
 
 class DocumentTests(SynchronousTestCase):
@@ -114,12 +156,16 @@ class DocumentTests(SynchronousTestCase):
 
     def test_compiles(self) -> None:
         """
-        Every code block of the document compiles.  The blocks have no types, so the compiler does
-        not check for them.
+        Every code block of the document compiles as TypeScript, with strict rules.
         """
-        files = {}
+        files = {"node.d.ts": NODE}
         for language, code in codeBlocks(DOCUMENT):
-            name = f"block{len(files)}.{'js' if language == 'javascript' else 'tsx'}"
+            if language == "sh":
+                continue
+            if code.startswith("// Written by"):
+                files["database.ts"] = code
+                continue
+            name = f"block{len(files)}.{'ts' if language in ('javascript', 'html') else 'tsx'}"
             if language == "html":
                 code = code.partition('<script type="module">')[2].partition("</script>")[0]
                 code = code.replace("http://127.0.0.1:8787/client/realtime.js", "aerostack-rt")
@@ -128,7 +174,7 @@ class DocumentTests(SynchronousTestCase):
             files[name] = code + "export {};\n"
         self.assertGreater(len(files), 8)
         workshop = Workshop(Path(self.mktemp()).absolute(), files)
-        workshop.check(*files, strictNullChecks=False, noImplicitAny=False)
+        workshop.check(*files, allowImportingTsExtensions=True)
 
     def test_codes(self) -> None:
         """

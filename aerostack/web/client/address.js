@@ -12,7 +12,7 @@ export function makeSecret(bytes) {
 }
 
 /** The daemon's HTTP address, without a slash at its end. */
-function readBaseUrl(given) {
+export function readBaseUrl(given) {
   const text = given ?? globalThis.location?.origin;
   let url = null;
   try {
@@ -58,9 +58,13 @@ export class Address {
 
   /** The address of the WebSocket. */
   get url() {
-    const query = new URLSearchParams({ projectId: this.projectId });
-    if (this.#userId) query.set("userId", this.#userId);
-    return `${this.baseUrl.replace("http", "ws")}/api/realtime?${query}`;
+    return `${this.baseUrl.replace("http", "ws")}/api/realtime?${new URLSearchParams(this.query)}`;
+  }
+
+  /** The parameters of that address. */
+  get query() {
+    const { projectId } = this;
+    return this.#userId ? { projectId, userId: this.#userId } : { projectId };
   }
 
   /** The subprotocols to offer. They carry the credentials, because URLs end up in logs. */
@@ -69,6 +73,11 @@ export class Address {
     if (this.#apiKey) offered.push(`aerostack-key.${this.#apiKey}`);
     if (this.token) offered.push(`aerostack-token.${this.token}`);
     return [...offered, `aerostack-session.${this.#session}`, "aerostack-v1"];
+  }
+
+  /** The headers of a connection over server-sent events. */
+  get sseHeaders() {
+    return { ...this.headers, "X-Aerostack-Client": this.#session };
   }
 
   /** The headers of an HTTP request. */

@@ -36,7 +36,7 @@ class Answer {
     return this.#fields.state === "streaming";
   }
 
-  /** Whether it has ended, and nobody has said how. */
+  /** Whether it has ended, and the client does not know how. */
   get isUnknown() {
     return this.#fields.state === "unknown";
   }
@@ -52,13 +52,13 @@ class Answer {
     return this.#view;
   }
 
-  /** Its first frame came; it comes again to a client that joins late. */
+  /** The first frame of the answer came. The daemon sends it again to a client that joins late. */
   start({ owner = null, meta = {} }) {
     this.goOn();
     Object.assign(this.#fields, { owner, meta });
   }
 
-  /** A frame of it came: if its end is not known, there was none. */
+  /** A frame of the answer came. If the client thought that the answer had ended, it goes on. */
   goOn() {
     this.#view = null;
     if (this.isUnknown) this.#fields.state = "streaming";
@@ -82,12 +82,26 @@ class Answer {
     return true;
   }
 
-  /** It has ended. The message that the history keeps has the whole text. */
+  /**
+   * What a frame of a part brings that has not come before: the frame with the rest of its text, or
+   * `null` if all of it has come.
+   */
+  fresh(frame) {
+    const { event, part: id = "0", at, reset, data } = frame;
+    const length = this.#parts.get(id)?.text.length ?? 0;
+    const name = event === "ai:tool" ? "args" : "token";
+    const text = fieldsOf(data)[name];
+    if (reset || typeof text !== "string" || !(at < length)) return frame;
+    const rest = text.slice(length - at);
+    return rest === "" ? null : { ...frame, at: length, data: { ...data, [name]: rest } };
+  }
+
+  /** The answer has ended. The message that the history keeps has the whole text. */
   end({ id, text, parts, ...more }, state) {
     this.#view = null;
     Object.assign(this.#fields, more, { state: state ?? more.state });
     if (typeof text !== "string") return;
-    // A server that ends its stream by an event gives any values.
+    // A server may end its stream by an event, whose values the daemon does not check.
     const whole = Array.isArray(parts) ? parts.map(fieldsOf) : [{ part: "0", kind: "text", text }];
     this.#parts = new Map(
       whole.map(({ part: id, args = "", ...more }) => [id, { id, text: args, ...more }]),
@@ -101,6 +115,8 @@ export class Answers {
   #owner;
   /** @type {Map<string, Answer>} */
   #answers = new Map();
+  // The ids of the answers that have ended, in the order in which they ended.
+  #ended = new Set();
   // Answers that streamed when the subscription broke off, and that the daemon has not begun again.
   #doubtful = new Set();
   #list = null;
@@ -151,16 +167,27 @@ export class Answers {
     try {
       found = await this.#owner.read(id);
     } catch {
-      // It was not kept, or the daemon does not answer now: its end stays unknown.
+      // The answer was not kept, or the daemon does not reply now: the end stays unknown.
       return;
     }
     const { stream, topic, epoch, ...fields } = fieldsOf(found);
-    // It may go on by now.
+    // Frames that came meanwhile may have shown that the answer goes on.
     if (this.#answers.get(id)?.isUnknown && fields.state !== "streaming") this.#end(id, fields);
   }
 
-  /** Take an event of a stream. */
+  /**
+   * Take an event of a stream.
+   *
+   * @returns  A frame with the text that has not come before; `null` if all of it has. After a broken
+   *   connection the daemon may send text a second time.
+   */
   received(frame) {
+    const fresh = this.#answers.get(frame.stream)?.fresh(frame);
+    this.#take(frame);
+    return fresh === undefined ? frame : fresh;
+  }
+
+  #take(frame) {
     const { stream: id, event, data, state } = frame;
     this.#doubtful.delete(id);
     if (event === "ai:done") {
@@ -171,7 +198,7 @@ export class Answers {
     } else if (KINDS[event] !== undefined) {
       const answer = this.#open(id);
       answer.goOn();
-      // What comes after the end was under way before it.
+      // A frame after the end was under way when the stream ended.
       if (!answer.isStreaming) return;
       if (answer.grow(frame)) this.#change();
       else this.#owner.again();
@@ -189,9 +216,16 @@ export class Answers {
 
   #end(id, data, state) {
     this.#open(id).end(data, state);
-    const ended = [...this.#answers].filter(([, { isStreaming }]) => !isStreaming);
-    for (const [old] of ended.slice(0, -MOST_ENDED)) this.#answers.delete(old);
+    this.#ended.delete(id);
+    this.#ended.add(id);
+    if (this.#ended.size > MOST_ENDED) this.#forget(this.#ended.values().next().value);
     this.#change();
+  }
+
+  /** Forget an answer, unless it goes on. */
+  #forget(id) {
+    this.#ended.delete(id);
+    if (!this.#answers.get(id).isStreaming) this.#answers.delete(id);
   }
 
   #change() {

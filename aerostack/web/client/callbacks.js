@@ -23,7 +23,7 @@ function callOne(report, callback, ...args) {
   }
 }
 
-/** The functions that an application wants called when one thing happens, each of them once. */
+/** The functions of an application for one kind of event. A function that is added twice counts once. */
 export class Callbacks {
   /** @type {Set<Function>} */
   #callbacks = new Set();

@@ -5,20 +5,31 @@
 import { Callbacks } from "./callbacks.js";
 import { RealtimeError } from "./errors.js";
 import { encode } from "./outgoing.js";
+import { identify } from "./selection.js";
+import { update } from "./sharedstate.js";
 
 const NONE = Object.freeze([]);
+const EMPTY = new Map();
 
 /** A topic, as an application uses it. `client.channel()` makes it. */
 export class RealtimeSubscription {
   #host;
   #name;
   #options;
+  /** What `client.channel()` finds it by. */
+  _key;
   /**
-   * The topic, while this channel is subscribed or tracks.
+   * The topic, with the subscription that this channel has; while it is subscribed.
    *
    * @type {import("./topic.js").Topic | null}
    */
   #topic = null;
+  /**
+   * The topic, while this channel tracks.
+   *
+   * @type {import("./topic.js").Topic | null}
+   */
+  #tracked = null;
   #events = new Map();
   #notices = {
     state: new Callbacks(),
@@ -27,24 +38,28 @@ export class RealtimeSubscription {
     rows: new Callbacks(),
     presence: new Callbacks(),
     answers: new Callbacks(),
+    shared: new Callbacks(),
   };
   #presence;
+  #shared;
   #answers;
 
   /**
    * @param {import("./interfaces.js").SessionHost} host
    * @param {string} name  The whole name of the topic.
    * @param {Record<string, any>} options
+   * @param {string} key  What `client.channel()` finds it by.
    */
-  constructor(host, name, options) {
+  constructor(host, name, options, key = name) {
     this.#host = host;
+    this._key = key;
     this.#name = name;
     this.#options = options;
     const channel = this;
     const empty = new Map();
     this.#presence = {
       get members() {
-        return channel.#topic?.presence.members ?? empty;
+        return (channel.#topic ?? channel.#tracked)?.presence.members ?? empty;
       },
       onChange: (callback) => this.#listen("presence", callback),
     };
@@ -56,6 +71,28 @@ export class RealtimeSubscription {
         return this.list.at(-1) ?? null;
       },
       onChange: (callback) => this.#listen("answers", callback),
+    };
+    this.#shared = this.#makeShared();
+  }
+
+  #makeShared() {
+    const channel = this;
+    const publish = (event, data, options) => channel.publish(event, data, options);
+    const entry = (key) => (channel.isSubscribed ? channel.#topic.shared.get(key) : undefined);
+    return {
+      get values() {
+        return channel.isSubscribed ? channel.#topic.shared.values : EMPTY;
+      },
+      get isReady() {
+        return channel.isSubscribed && channel.#topic.shared.isReady;
+      },
+      entry,
+      set: (key, data, { event = "set", ...options } = {}) =>
+        publish(event, data, { key, ...options }),
+      delete: (key, { event = "delete", ...options } = {}) =>
+        publish(event, null, { key, ...options }),
+      update: (key, change, options) => update(publish, entry(key), key, change, options),
+      onChange: (callback) => channel.#listen("shared", callback),
     };
   }
 
@@ -91,6 +128,10 @@ export class RealtimeSubscription {
     return this.#answers;
   }
 
+  get sharedState() {
+    return this.#shared;
+  }
+
   get rows() {
     return (this.isSubscribed && this.#topic.rows?.list) || NONE;
   }
@@ -124,8 +165,11 @@ export class RealtimeSubscription {
   }
 
   subscribe() {
-    if (this.isSubscribed) return this;
-    const topic = this.#host.activate(this.#name);
+    if (this.isSubscribed) {
+      this.#topic.askAgain();
+      return this;
+    }
+    const topic = this.#host.activate(this.#name, this.#options);
     try {
       topic.attach(this, this.#options);
     } catch (error) {
@@ -142,13 +186,13 @@ export class RealtimeSubscription {
     const callbacks = [...this.#events.values(), ...Object.values(this.#notices)];
     for (const each of callbacks) each.clear();
     this.#events.clear();
-    if (!topic.tracks(this)) this.#topic = null;
+    this.#topic = null;
     topic.detach(this);
     this.#host.release(topic, this);
   }
 
   publish(event, data, options) {
-    return this.#host.publish(this.#name, event, data, options?.persist);
+    return this.#host.publish(this.#name, event, data, options);
   }
 
   track(state) {
@@ -160,14 +204,14 @@ export class RealtimeSubscription {
     if (text?.[0] !== "{") {
       throw new RealtimeError("invalid_data", "A presence state must be an object in JSON, too.");
     }
-    this.#topic = this.#host.activate(this.#name);
-    this.#topic.track(this, text);
+    this.#tracked = this.#host.activate(this.#name);
+    this.#tracked.track(this, text);
   }
 
   untrack() {
-    const topic = this.#topic;
-    if (topic === null || !topic.tracks(this)) return;
-    if (!this.isSubscribed) this.#topic = null;
+    const topic = this.#tracked;
+    if (topic === null) return;
+    this.#tracked = null;
     topic.untrack(this);
     this.#host.release(topic);
   }
@@ -180,6 +224,17 @@ export class RealtimeSubscription {
     const end = this.#notices[what].add(callback);
     this.#host.keep(this);
     return end;
+  }
+
+  /** Whether no callback gets its frames. */
+  get _isQuiet() {
+    return [...this.#events.values()].every(({ size }) => size === 0);
+  }
+
+  /** Whether it can be given to an application that wants these options. */
+  _suits(options) {
+    if (this.isSubscribed) return this.#topic.suits(options);
+    return !Object.keys(this.#options).length || identify(this.#options) === identify(options);
   }
 
   /** Use these options. A subscribed channel checks only that its topic has the same. */
@@ -199,6 +254,8 @@ export class RealtimeSubscription {
     } else if (what === "rows") {
       // The list is made only if a callback gets it.
       if (this.#notices.rows.size) this.#notices.rows.call(report, this.rows);
+    } else if (what === "shared") {
+      if (this.#notices.shared.size) this.#notices.shared.call(report, this.#shared.values);
     } else {
       this.#notices[what].call(report, ...args);
     }

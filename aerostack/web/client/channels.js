@@ -13,23 +13,24 @@ export class Channels {
     if (this.#known.get(name)?.deref() === undefined) this.#known.delete(name);
   });
 
-  get(name) {
-    return this.#known.get(name)?.deref();
+  /** @param {string} key  The name of the topic, perhaps with what its options add. */
+  get(key) {
+    return this.#known.get(key)?.deref();
   }
 
   add(channel) {
-    this.#known.set(channel.topic, new WeakRef(channel));
-    this.#forgotten.register(channel, channel.topic);
+    this.#known.set(channel._key, new WeakRef(channel));
+    this.#forgotten.register(channel, channel._key);
   }
 
   /** Keep a channel: it has callbacks or options, which the next `channel()` must find again. */
   keep(channel) {
-    if (this.get(channel.topic) === channel) this.#kept.add(channel);
+    if (this.get(channel._key) === channel) this.#kept.add(channel);
   }
 
   /** Give another channel from now on. */
   remove(channel) {
-    if (this.get(channel.topic) === channel) this.#known.delete(channel.topic);
+    if (this.get(channel._key) === channel) this.#known.delete(channel._key);
     this.#kept.delete(channel);
   }
 }

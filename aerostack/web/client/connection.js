@@ -1,5 +1,6 @@
 /**
- * The connection to the daemon: one WebSocket, and another one when it is lost.
+ * The connection to the daemon: one WebSocket, and another one when it is lost. Where no WebSocket
+ * passes, server-sent events take its place.
  */
 
 import { backoff } from "./backoff.js";
@@ -16,14 +17,16 @@ import {
 import { RealtimeError } from "./errors.js";
 import { readFrame } from "./frames.js";
 import { Liveness } from "./liveness.js";
-import { findWebSocket, openingError, openWebSocket } from "./transport.js";
+import { Choice, findWebSocket, openingError, openWebSocket } from "./transport.js";
 
 // A connection that lasts so many milliseconds counts as a success.
 const STABLE_AFTER = 5000;
 // The client asks over HTTP why an opening failed for the first of so many failures in a row.
 const ASK_EVERY = 3;
+// A WebSocket that has not opened after so many milliseconds may be held up on its way.
+const LATE = 2000;
 
-/** Keeps a WebSocket open, from the first attempt to the last. */
+/** Keeps a connection open, from the first attempt to the last. */
 export class Connection {
   /** @type {"idle" | "connecting" | "connected" | "reconnecting" | "disconnected"} */
   status = "idle";
@@ -57,6 +60,10 @@ export class Connection {
   #delay;
   #tokenError;
   #reported = new Set();
+  #choice;
+  // What the application knows of it.
+  #transport;
+  #lateTimer;
 
   /**
    * @param {import("./interfaces.js").ConnectionOwner} owner
@@ -65,11 +72,18 @@ export class Connection {
   constructor(owner, options) {
     this.#owner = owner;
     this.#options = options;
+    this.#choice = new Choice(options.transport);
+    this.#transport = this.#choice.transport;
     this.#liveness = new Liveness(
       (frame) => this.send(frame),
       (time) => this.#lost(undefined, undefined, this.#noAnswer(time)),
       options,
     );
+  }
+
+  /** How the client is connected, or connects next. */
+  get transport() {
+    return this.#transport;
   }
 
   get isOpen() {
@@ -133,12 +147,17 @@ export class Connection {
     const turn = this.#enter("opening");
     this.#delay = this.#tokenError = undefined;
     this.#beganAt = performance.now();
+    this.#choice.begin();
+    const isSSE = this.#choice.transport === "sse";
     let socket;
     try {
       // Always after a turn: a client that disconnects at once has opened nothing.
-      const WebSocket = await (this.#owner.WebSocket ?? findWebSocket());
+      const WebSocket = await (isSSE ? null : this.#owner.WebSocket ?? findWebSocket());
       if (turn !== this.#turn) return;
-      socket = openWebSocket(WebSocket, this.#owner.url(), this.#owner.protocols());
+      const protocols = this.#owner.protocols();
+      socket = isSSE
+        ? this.#owner.openEvents()
+        : openWebSocket(WebSocket, this.#owner.url(), protocols);
     } catch (cause) {
       if (turn !== this.#turn) return;
       const error = openingError(cause);
@@ -152,16 +171,28 @@ export class Connection {
       () => this.#lost(undefined, undefined, this.#noAnswer(connectTimeout)),
       connectTimeout,
     );
+    if (this.#choice.hasOther) this.#lateTimer = setTimeout(() => this.#late(turn), LATE);
     // The client takes the handlers off a socket that it gives up: these are of the present one.
     socket.onopen = () => this.#opened();
     socket.onmessage = (event) => this.#received(event.data);
-    socket.onclose = (event) => this.#lost(event.code, event.reason);
+    socket.onclose = (event) => this.#lost(event.code, event.reason, event.error);
     // The `close` event follows, and says more.
     socket.onerror = () => {};
   }
 
+  /** A WebSocket takes long to open: see whether HTTP passes. */
+  async #late(turn) {
+    const why = await this.#owner.diagnose();
+    if (turn === this.#turn && why.code === "refused") this.#lost(undefined, undefined, why);
+  }
+
   #opened() {
     this.#enter("open", this.#socket);
+    const { transport } = this.#choice;
+    if (transport !== this.#transport) {
+      this.#transport = transport;
+      this.#owner.transportChanged(transport);
+    }
     this.#failures = 0;
     this.#liveness.start();
     this.#owner.opened();
@@ -171,12 +202,12 @@ export class Connection {
   }
 
   #received(text) {
-    const { frame, fault, topic, pos } = readFrame(text);
+    const { frame, fault, topic, pos, view } = readFrame(text);
     if (fault !== undefined) {
       const shown = typeof text === "string" ? text.slice(0, 100) : typeof text;
-      const message = `${this.#owner.url()} sent a frame that cannot be read (${fault}): ${shown}`;
+      const message = `${this.#owner.baseUrl} sent a frame that cannot be read (${fault}): ${shown}`;
       this.#report(new RealtimeError("invalid_frame", message, { topic }));
-      this.#owner.unreadable(topic, pos);
+      this.#owner.unreadable(topic, pos, view);
       return;
     }
     // A newer daemon may send frames that this client does not know.
@@ -210,7 +241,7 @@ export class Connection {
   // Liveness
 
   #noAnswer(time) {
-    return new RealtimeError("no_answer", `${this.#owner.url()} did not answer within ${time} ms.`);
+    return new RealtimeError("no_answer", `${this.#owner.baseUrl} did not answer within ${time} ms.`);
   }
 
   /** The network or the visibility of the page has changed: see whether the daemon answers. */
@@ -250,7 +281,9 @@ export class Connection {
     else error ??= await this.#askWhy();
     if (turn !== this.#turn) return;
     error ??= closedError(code, reason);
-    if (FINAL_CLOSES.has(code) && !isMended) {
+    if (!wasOpen && this.#choice.failed(error)) {
+      this.#begin();
+    } else if (FINAL_CLOSES.has(code) && !isMended) {
       this.#report(error);
       this.#stop(error);
     } else if (code === TOKEN_CLOSE || TOKEN_ERRORS.has(error.code)) {
@@ -311,7 +344,7 @@ export class Connection {
     this.#begin();
   }
 
-  #wait(error, told = undefined) {
+  #wait(error, announced = undefined) {
     const { maxReconnectAttempts } = this.#options;
     if (this.#attempts >= maxReconnectAttempts) {
       const enough = new RealtimeError(
@@ -325,12 +358,12 @@ export class Connection {
       return;
     }
     const { reconnectDelay, maxReconnectDelay } = this.#options;
-    const delay = told ?? backoff(this.#attempts, reconnectDelay, maxReconnectDelay);
+    const delay = announced ?? backoff(this.#attempts, reconnectDelay, maxReconnectDelay);
     // Without a network an attempt says nothing about the daemon.
     if (globalThis.navigator?.onLine !== false) this.#attempts += 1;
     this.#enter("waiting");
     this.#earliest =
-      told === undefined ? this.#beganAt + reconnectDelay : performance.now() + told;
+      announced === undefined ? this.#beganAt + reconnectDelay : performance.now() + announced;
     this.#timer = setTimeout(() => this.#begin(), delay);
     this.#giveUpOpening(error);
     this.#setStatus("reconnecting", { error, delay });
@@ -360,6 +393,7 @@ export class Connection {
   #enter(phase, keep = null) {
     clearTimeout(this.#timer);
     clearTimeout(this.#stableTimer);
+    clearTimeout(this.#lateTimer);
     this.#stableTimer = undefined;
     this.#liveness.stop();
     const socket = this.#socket;

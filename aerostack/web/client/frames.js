@@ -47,9 +47,9 @@ const SHAPES = new Map([
  * Read a message of the daemon.
  *
  * @param {any} text
- * @returns {{ frame?: any, fault?: string, topic?: string, pos?: string }} The `frame`, which is
- *   `null` if its type is not known here. Or the `fault`, with the frame's `topic` and `pos` if they
- *   can be read.
+ * @returns {{ frame?: any, fault?: string, topic?: string, pos?: string, view?: string }} The
+ *   `frame`, which is `null` if its type is not known here. Or the `fault`, with the frame's `topic`,
+ *   `pos` and `view` if they can be read.
  */
 export function readFrame(text) {
   let frame;
@@ -64,10 +64,11 @@ export function readFrame(text) {
   const isGood = SHAPES.get(frame.type);
   if (isGood === undefined) return { frame: null };
   if (isGood(frame)) return { frame };
-  const { type, topic, pos } = frame;
+  const { type, topic, pos, view } = frame;
   return {
     fault: `this is no ${type}`,
     topic: isText(topic) ? topic : undefined,
     pos: isText(pos) ? pos : undefined,
+    view: isText(view) ? view : undefined,
   };
 }

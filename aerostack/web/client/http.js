@@ -2,8 +2,9 @@
  * The daemon's HTTP interface.
  */
 
-import { RealtimeError } from "./errors.js";
+import { foreignAnswer, RealtimeError } from "./errors.js";
 
+const CHECK = "/api/realtime/check";
 const HISTORY = "/api/v1/public/realtime/history";
 const STREAMS = "/api/v1/public/realtime/streams";
 
@@ -22,14 +23,17 @@ export class HttpClient {
    */
   constructor(baseUrl, fetch, timeout, credentials) {
     this.#baseUrl = baseUrl;
-    this.#fetch = fetch ?? ((url, init) => globalThis.fetch(url, init));
+    this.#fetch = fetch;
     this.#timeout = timeout;
     this.#credentials = credentials;
   }
 
-  /** Read a page of a topic's history: the newest messages before `before` (ms), newest first. */
-  async getHistory(room, limit = 50, before) {
-    const query = before == null ? { room, limit } : { room, limit, before };
+  /**
+   * Read a page of a topic's history: the newest messages before `before` (ms), newest first. A token
+   * need not name the project, so the request does.
+   */
+  async getHistory(projectId, room, limit = 50, before) {
+    const query = { room, limit, projectId, ...(before == null ? {} : { before }) };
     const { messages } = await this.#request(HISTORY, query);
     return messages ?? [];
   }
@@ -40,45 +44,95 @@ export class HttpClient {
     return this.#request(`${STREAMS}/${encodeURIComponent(id)}`, query);
   }
 
-  async #request(path, query) {
-    const { status, text } = await this.#get(`${path}?${new URLSearchParams(query)}`);
-    const body = read(text);
-    const isGood = status >= 200 && status < 300;
-    if (isGood && body !== null) return body;
-    if (typeof body?.error !== "string") {
-      throw new RealtimeError(
-        "wrong_server",
-        `The server at ${this.#baseUrl} is no aerostack-rt daemon (HTTP ${status}).`,
-      );
-    }
-    throw new RealtimeError(body.error, body.message, { retryAfter: body.retryAfter });
+  /**
+   * Ask whether the daemon would open a WebSocket now: browsers do not say why one has not opened.
+   *
+   * @param {Record<string, string>} query  The parameters of the WebSocket's address.
+   * @throws {RealtimeError} Why the daemon would refuse it.
+   */
+  checkOpening(query) {
+    return this.#request(CHECK, query);
   }
 
-  async #get(path) {
-    const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), this.#timeout);
-    let response;
-    try {
-      const init = { headers: this.#credentials(), signal: controller.signal };
-      response = await this.#fetch(`${this.#baseUrl}${path}`, init);
-      return { status: response.status, text: await response.text() };
-    } catch (cause) {
-      throw this.#unreachable(response !== undefined, cause);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #unreachable(hasBegun, cause) {
-    const page = globalThis.location?.origin;
-    const hint = page ? `, or does not let pages of ${page} in (projects.<id>.origins)` : "";
-    const why = hasBegun ? "its answer was cut off" : `it does not answer${hint}`;
-    const message = `${this.#baseUrl} cannot be reached: ${why}.`;
-    return new RealtimeError("unreachable", message, { cause });
+  #request(path, query) {
+    const url = `${path}?${new URLSearchParams(query)}`;
+    return ask(this.#baseUrl, this.#fetch, url, { headers: this.#credentials() }, this.#timeout);
   }
 }
 
-function read(text) {
+/**
+ * Make a request, and read its answer.
+ *
+ * @param {string} baseUrl
+ * @param {((url: string, init: object) => Promise<Response>) | undefined} fetch  The application's
+ *   own; `undefined` for the usual one.
+ * @param {string} path  The path with the query.
+ * @param {object} init  What else `fetch` takes.
+ * @param {number} timeout  In milliseconds.
+ * @param {(baseUrl: string, status: number, body: any) => any} understand  Reads the answer.
+ * @returns {Promise<any>} The daemon's answer.
+ * @throws {RealtimeError} The daemon refused, or none answered; then `cause` has the error of `fetch`.
+ */
+export async function ask(baseUrl, fetch, path, init, timeout, understand = readAnswer) {
+  const { status, text } = await load(baseUrl, fetch ?? globalThis.fetch, path, init, timeout);
+  return understand(baseUrl, status, parse(text));
+}
+
+/**
+ * Read an answer.
+ *
+ * @param {string} baseUrl
+ * @param {number} status
+ * @param {any} body  `null` if it is no JSON.
+ * @throws {RealtimeError} It is a refusal, or none of the daemon's.
+ */
+export function readAnswer(baseUrl, status, body) {
+  if (status >= 200 && status < 300 && body !== null) return body;
+  throw refusal(baseUrl, status, body);
+}
+
+/** The error for an answer that is a refusal, or none of the daemon's. */
+export function refusal(baseUrl, status, body) {
+  return typeof body?.error === "string"
+    ? new RealtimeError(body.error, body.message, body)
+    : foreignAnswer(baseUrl, status);
+}
+
+async function load(baseUrl, fetch, path, init, timeout) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), timeout);
+  let response;
+  try {
+    response = await fetch(`${baseUrl}${path}`, { ...init, signal: controller.signal });
+    return { status: response.status, text: await response.text() };
+  } catch (cause) {
+    throw unreachable(baseUrl, response !== undefined, cause);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * The error for a server that does not answer.
+ *
+ * @param {string} baseUrl
+ * @param {boolean} hasBegun  Whether its answer has begun.
+ * @param {any} cause  The error of `fetch`.
+ */
+export function unreachable(baseUrl, hasBegun, cause) {
+  // The daemon lets every page read a refusal. The browser may not let the page ask.
+  const hint = globalThis.location
+    ? ", or the page may not ask it (mixed content, or the page's CSP)"
+    : "";
+  const why = hasBegun ? "its answer was cut off" : `it does not answer${hint}`;
+  // Node.js says why, such as that it does not trust the certificate; browsers do not.
+  const detail = cause.cause?.message ? ` (${cause.cause.message})` : "";
+  const message = `${baseUrl} cannot be reached: ${why}${detail}.`;
+  return new RealtimeError("unreachable", message, { cause });
+}
+
+/** Read JSON; `null` if the text is not JSON. */
+export function parse(text) {
   try {
     return JSON.parse(text);
   } catch {

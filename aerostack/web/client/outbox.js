@@ -5,6 +5,7 @@
 import { defer } from "./callbacks.js";
 import { RealtimeError } from "./errors.js";
 import { countBytes, encode } from "./outgoing.js";
+import { Pause } from "./pause.js";
 
 // How many publications may be under way at once, so that a long queue does not flood the daemon.
 const WINDOW = 32;
@@ -31,11 +32,11 @@ export class Outbox {
   #waiting = [];
   /** @type {Map<string, Publication>} */
   #sent = new Map();
-  #timer;
+  #pause = new Pause(() => this.#host.touch(this));
   #count = 0;
   #full = false;
-  // Publications up to this number go out one at a time: the daemon refused one of them, and did not
-  // say which one.
+  // Publications up to this number go out one at a time, because the daemon refused one of them and did
+  // not say which one.
   #suspects = 0;
   #isSorting = false;
 
@@ -85,7 +86,7 @@ export class Outbox {
     return this.#reject(defer(), error);
   }
 
-  /** Reject one, and report it, because few applications look at what `publish` returns. */
+  /** Reject a publication, and report that: few applications look at what `publish` returns. */
   #reject(entry, error, report = true) {
     entry.reject(error);
     if (report) this.#host.report(error);
@@ -94,10 +95,10 @@ export class Outbox {
 
   // To the daemon
 
-  /** Take the next publication that may go out, as JSON; `null` if there is none. */
+  /** Take the next publication that may go out, as JSON; `null` when no publication may. */
   next() {
     const [entry] = this.#waiting;
-    if (entry === undefined || this.#timer !== undefined || this.#isSorting) return null;
+    if (entry === undefined || this.#pause.isOn || this.#isSorting) return null;
     const [oldest = entry] = this.#sent.values();
     const isSuspect = Math.min(oldest.number, entry.number) <= this.#suspects;
     if (this.#sent.size >= (isSuspect ? 1 : WINDOW)) return null;
@@ -116,7 +117,7 @@ export class Outbox {
 
   // From the daemon
 
-  /** The daemon has acknowledged or refused one; return whether it is in the outbox. */
+  /** The daemon has acknowledged or refused a publication; return whether it is one of the outbox. */
   settle(id, error) {
     const entry = this.#sent.get(id);
     if (entry === undefined) return false;
@@ -124,10 +125,11 @@ export class Outbox {
     if (error?.retryAfter !== undefined) {
       this.#putBack([entry]);
       // After a refusal as too fast the pacer makes everything wait.
-      if (error.code !== "rate_limited") this.#goOnAfter(error.retryAfter);
+      if (error.code !== "rate_limited" && !this.#pause.isOn) this.#pause.begin(error.retryAfter);
       return true;
     }
-    if (error) this.#reject(entry, error);
+    // An application that publishes with a condition expects `stale`.
+    if (error) this.#reject(entry, error, error.code !== "stale");
     else entry.resolve();
     this.#full = false;
     this.#host.touch(this);
@@ -142,7 +144,7 @@ export class Outbox {
   doubt(error) {
     const { size } = this.#sent;
     if (size === 0) return false;
-    // During the search every such error is about one of these, too.
+    // During the search every such error is about one of the suspects.
     if (this.#isSorting) return true;
     if (size === 1) {
       const [id] = this.#sent.keys();
@@ -180,10 +182,9 @@ export class Outbox {
     return culprits.length > 0;
   }
 
-  /** The connection is closed: all that has no answer goes out again, in order. */
+  /** The connection is closed: publications without an answer go out again, in their order. */
   closed() {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#pause.end();
     this.#isSorting = false;
     this.#takeBack();
   }
@@ -199,13 +200,6 @@ export class Outbox {
       const lost = `${error.message} ${count} publications are lost.`;
       this.#host.report(new RealtimeError(error.code, lost));
     }
-  }
-
-  #goOnAfter(delay) {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#host.touch(this);
-    }, delay);
   }
 
   #takeBack() {

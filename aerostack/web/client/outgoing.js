@@ -1,5 +1,5 @@
 /**
- * What an application gives to be sent, as JSON.
+ * Encodes what an application sends.
  */
 
 import { RealtimeError } from "./errors.js";

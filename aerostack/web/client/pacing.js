@@ -4,6 +4,7 @@
 
 import { RealtimeError } from "./errors.js";
 import { countBytes } from "./outgoing.js";
+import { Pause } from "./pause.js";
 
 /** @typedef {import("./interfaces.js").Sender} Sender */
 
@@ -34,7 +35,7 @@ export class Pacer {
   #bytes = 0;
   #isAsking = false;
   #isFlushing = false;
-  #pause;
+  #pause = new Pause(() => this.flush());
   // How many bytes a frame may have, once the daemon has said so; and the largest that went out.
   #limit = Infinity;
   #largest = 0;
@@ -75,8 +76,7 @@ export class Pacer {
 
   /** The connection is closed. */
   closed() {
-    clearTimeout(this.#pause);
-    this.#pause = undefined;
+    this.#pause.end();
     this.#senders.clear();
     this.#isAsking = false;
     this.#largest = 0;
@@ -96,11 +96,7 @@ export class Pacer {
     this.#size = 1 - this.#growth;
     this.#left = 0;
     // The latest refusal counts.
-    clearTimeout(this.#pause);
-    this.#pause = setTimeout(() => {
-      this.#pause = undefined;
-      this.flush();
-    }, wait);
+    this.#pause.begin(wait);
     if (sender) this.addFirst(sender);
   }
 
@@ -113,7 +109,7 @@ export class Pacer {
   /** Send the frames that may go out now. */
   flush() {
     // One frame can give other senders something to send. Their frames go out after it.
-    if (!this.#connection.isOpen || this.#pause !== undefined || this.#isFlushing) return;
+    if (!this.#connection.isOpen || this.#pause.isOn || this.#isFlushing) return;
     this.#isFlushing = true;
     try {
       while (this.#left > 0 && this.#senders.size) this.#giveTurn();

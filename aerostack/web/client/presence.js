@@ -2,7 +2,7 @@
  * The members of a topic.
  */
 
-/** Who is present on a topic, as the daemon says. */
+/** The members of a topic, the same for all of its subscriptions. */
 export class Presence {
   /**
    * The members by the id of their connection.
@@ -12,9 +12,26 @@ export class Presence {
   members = new Map();
   // The set whose pages are coming; `members` keeps the set before until the new one is complete.
   #coming = null;
+  #host;
+  #topic;
+
+  /**
+   * @param {import("./interfaces.js").SessionHost} host
+   * @param {string} topic  The whole name of the topic.
+   */
+  constructor(host, topic) {
+    this.#host = host;
+    this.#topic = topic;
+  }
+
+  /** Take a presence event, and tell the channels. */
+  received(frame) {
+    if (this.#take(frame)) this.#notify();
+    if (frame.data.page === undefined) this.#tell(frame);
+  }
 
   /** Take a presence event; return whether `members` has changed. */
-  received({ event, data }) {
+  #take({ event, data }) {
     if (event === "presence:sync" && data.page === undefined) {
       // An older daemon sends the whole set in one event.
       this.#coming = null;
@@ -36,17 +53,25 @@ export class Presence {
     this.#coming = new Map();
   }
 
-  /** The daemon has sent the whole set; return whether there is, or was, a member. */
-  synced() {
+  /** The daemon has sent the whole set. The channels get it as one event if there is, or was, a member. */
+  synced({ topic, timestamp }) {
     const coming = this.#coming;
     this.#coming = null;
-    if (coming === null || coming.size + this.members.size === 0) return false;
-    return this.#replace(coming);
+    if (coming === null || coming.size + this.members.size === 0) return;
+    this.#replace(coming);
+    const data = { members: [...this.members.values()] };
+    this.#notify();
+    this.#tell({ type: "event", topic, event: "presence:sync", data, timestamp });
   }
 
   /** The connection is closed: the rest of the set does not come. */
   closed() {
     this.#coming = null;
+  }
+
+  /** The topic has no members; tell the channels if it had any. */
+  over() {
+    if (this.clear()) this.#notify();
   }
 
   /** Forget all members; return whether there were any. */
@@ -59,5 +84,20 @@ export class Presence {
     this.members.clear();
     for (const [id, member] of entries) this.members.set(id, member);
     return true;
+  }
+
+  /** Tell the channels of all subscriptions, and those that are present, of another set. */
+  #notify() {
+    const all = this.#host.siblings(this.#topic).flatMap(({ channels }) => [...channels]);
+    for (const channel of new Set([...all, ...this.#host.present(this.#topic)])) {
+      channel._notify("presence", this.members);
+    }
+  }
+
+  /** Give a frame to the channels of all subscriptions. */
+  #tell(frame) {
+    for (const { isHeard, channels } of this.#host.siblings(this.#topic)) {
+      if (isHeard) for (const channel of [...channels]) channel._notify("frame", frame);
+    }
   }
 }

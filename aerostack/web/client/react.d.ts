@@ -4,21 +4,26 @@
 
 import type { ReactElement, ReactNode } from "react";
 import type {
+  EventsOf,
   HistoryMessage,
+  KnownTopic,
+  OtherTopic,
   RealtimeAnswer,
   RealtimeAnswerPart,
   PresenceMember,
   RealtimeCallback,
   RealtimeClient,
   RealtimeClientOptions,
+  RealtimeCommonEvent,
   RealtimeError,
   RealtimeEvent,
   RealtimeGap,
   RealtimePayload,
-  RealtimePublishOptions,
+  RealtimeSharedState,
   RealtimeStatus,
   RealtimeSubscription,
   RealtimeSubscriptionOptions,
+  RowOf,
 } from "./realtime.js";
 
 export interface AerostackProviderProps {
@@ -28,8 +33,11 @@ export interface AerostackProviderProps {
   /** Required without a `client`. */
   projectId?: string;
   apiKey?: string;
-  /** A JWT. When it changes, the connection uses the new one. */
-  token?: string;
+  /**
+   * A JWT. When it changes, the connection uses the new one. When the user signs out and there is no
+   * token any more, the provider closes the connection and opens a new one without a token.
+   */
+  token?: string | null | undefined;
   userId?: string;
   /** Further options of the client. They are read once. */
   options?: Omit<RealtimeClientOptions, "projectId">;
@@ -55,36 +63,49 @@ export function useAerostack(): Aerostack;
 export function useRealtimeStatus(): RealtimeStatus;
 
 /** One callback for all frames, or one for each operation or event. They may change at every render. */
-export type ChannelHandlers<T = any> =
+export type ChannelHandlers<T = any, E = unknown> =
   | RealtimeCallback<T>
-  | { [event in RealtimeEvent]?: RealtimeCallback<T> };
+  | (unknown extends E
+      ? { [event in RealtimeEvent]?: RealtimeCallback<T> }
+      : { [K in keyof E]?: RealtimeCallback<E[K]> } & {
+          [event in RealtimeCommonEvent]?: RealtimeCallback;
+        });
 
 export interface UseChannelOptions<T = any> extends RealtimeSubscriptionOptions<T> {
   key?: string | string[];
   onGap?: (gap: RealtimeGap) => unknown;
 }
 
-export interface UseChannel<T = any> {
+export interface UseChannel<T = any, E = unknown> {
   /** `null` until the component is mounted. */
-  channel: RealtimeSubscription<T> | null;
+  channel: RealtimeSubscription<T, E> | null;
   state: RealtimeSubscription["state"];
   /** With `snapshot`: the present rows of the table. */
   rows: readonly T[];
   feed: "up" | "down";
   error: RealtimeError | null;
-  publish(event: string, data?: unknown, options?: RealtimePublishOptions): Promise<void>;
+  /** Ask again after the daemon has refused the subscription. */
+  retry(): void;
+  publish: RealtimeSubscription<T, E>["publish"];
 }
 
 /** Subscribe to a topic while the component is mounted; to none if the topic is empty. */
-export function useChannel<T = any>(
-  topic: string | null | undefined,
-  handlers?: ChannelHandlers<T> | null,
+export function useChannel<N extends KnownTopic>(
+  topic: N | "" | null | undefined,
+  handlers?: ChannelHandlers<RowOf<EventsOf<N>>, EventsOf<N>> | null,
+  options?: UseChannelOptions<RowOf<EventsOf<N>>>,
+): UseChannel<RowOf<EventsOf<N>>, EventsOf<N>>;
+export function useChannel<T = any, E = unknown, N extends string = string>(
+  topic: OtherTopic<N> | null | undefined,
+  handlers?: ChannelHandlers<T, E> | null,
   options?: UseChannelOptions<T>,
-): UseChannel<T>;
+): UseChannel<T, E>;
 
 export interface UsePresence<S = Record<string, any>> {
   members: readonly PresenceMember<S>[];
   error: RealtimeError | null;
+  /** Ask again after the daemon has refused the subscription. */
+  retry(): void;
 }
 
 /** The members of a topic. With a `state` the user of this page is a member, too. */
@@ -102,10 +123,24 @@ export interface UseAnswer {
   /** Stop the stream. Nothing happens if there is none. */
   cancel(): Promise<void>;
   error: RealtimeError | null;
+  /** Ask again after the daemon has refused the subscription. */
+  retry(): void;
 }
 
 /** The newest stream of a topic. The component renders at most once a picture while it grows. */
 export function useAnswer(topic: string | null | undefined): UseAnswer;
+
+export interface UseSharedState<T = any>
+  extends Pick<RealtimeSharedState<T>, "values" | "isReady" | "set" | "update"> {
+  /** Remove a value. */
+  remove: RealtimeSharedState<T>["delete"];
+  error: RealtimeError | null;
+  /** Ask again after the daemon has refused the subscription. */
+  retry(): void;
+}
+
+/** The values of a keyed topic. */
+export function useSharedState<T = any>(topic: string | null | undefined): UseSharedState<T>;
 
 export interface UseHistory<T = any> {
   /** Newest first. */
@@ -129,4 +164,10 @@ export function useHistory<T = any>(
 export function useSubscription<T = any>(
   topic: string,
   options?: { event?: RealtimeEvent; filter?: RealtimeSubscriptionOptions["filter"] },
-): { data: RealtimePayload<T> | null; error: RealtimeError | null; loading: boolean };
+): {
+  data: RealtimePayload<T> | null;
+  error: RealtimeError | null;
+  loading: boolean;
+  /** Ask again after the daemon has refused the subscription. */
+  retry(): void;
+};

@@ -1,3 +1,5 @@
+"use client";
+
 /**
  * React hooks for the client of aerostack-rt.
  *
@@ -45,10 +47,17 @@ function useStable(value) {
 export function AerostackProvider(props) {
   const { children, client, baseUrl, projectId, apiKey, token, userId, options } = props;
   const { onError, onTokenExpired } = props;
+  // A connection keeps its user. When the user signs out, the component has no token any more, and
+  // makes a new client.
+  const isKnown = Boolean(token);
+  const [user, setUser] = useState({ isKnown, departures: 0 });
+  if (user.isKnown !== isKnown) {
+    setUser({ isKnown, departures: user.departures + (isKnown ? 0 : 1) });
+  }
   // A new client opens nothing, so React may throw one away.
   const realtime = useMemo(
     () => client ?? new RealtimeClient({ ...options, baseUrl, projectId, apiKey, token, userId }),
-    [client, baseUrl, projectId, apiKey, userId],
+    [client, baseUrl, projectId, apiKey, userId, user.departures],
   );
   useEffect(() => {
     if (token !== undefined) realtime.setToken(token);
@@ -112,18 +121,21 @@ export function useChannel(topic, handlers, options = {}) {
   const { onGap, ...rest } = options;
   const latest = useLatest({ handlers, onGap });
   const wanted = useStable(rest);
+  const isHandled = Boolean(handlers);
   const [held, setHeld] = useState({ channel: null, fault: null });
+  const [attempt, setAttempt] = useState(0);
 
   useEffect(() => {
     if (!topic) return undefined;
     let channel;
     try {
       channel = realtime.channel(topic, { ...wanted, shared: false });
-      channel.on("*", (payload) => handle(latest.current.handlers, payload));
+      // Without handlers, other components may still ask for frames from before.
+      if (isHandled) channel.on("*", (payload) => handle(latest.current.handlers, payload));
       channel.onGap((gap) => latest.current.onGap?.(gap));
       channel.subscribe();
     } catch (fault) {
-      // Another component has the topic with other options: this one shows the error.
+      // Another component has subscribed to the topic with other options: this one shows the error.
       setHeld({ channel: null, fault });
       return undefined;
     }
@@ -133,7 +145,7 @@ export function useChannel(topic, handlers, options = {}) {
       channel.unsubscribe();
       setHeld({ channel: null, fault: null });
     };
-  }, [realtime, topic, wanted, latest]);
+  }, [realtime, topic, wanted, isHandled, latest, attempt]);
 
   const { channel, fault } = held;
   const watch = useCallback(
@@ -157,11 +169,15 @@ export function useChannel(topic, handlers, options = {}) {
     (event, data, how) => realtime.channel(topic, { shared: false }).publish(event, data, how),
     [realtime, topic],
   );
-  return { channel, state, rows, feed, error: error ?? fault, publish };
+  const retry = useCallback(() => {
+    if (channel?.isSubscribed) channel.subscribe();
+    else setAttempt((before) => before + 1);
+  }, [channel]);
+  return { channel, state, rows, feed, error: error ?? fault, publish, retry };
 }
 
 export function usePresence(topic, state) {
-  const { channel, error } = useChannel(topic);
+  const { channel, error, retry } = useChannel(topic);
   const mine = useStable(state);
   const [members, setMembers] = useState(NONE);
 
@@ -183,11 +199,11 @@ export function usePresence(topic, state) {
     else channel.untrack();
   }, [channel, mine]);
 
-  return { members, error };
+  return { members, error, retry };
 }
 
 export function useAnswer(topic) {
-  const { channel, error } = useChannel(topic);
+  const { channel, error, retry } = useChannel(topic);
   const watch = useCallback((changed) => channel?.answers.onChange(changed) ?? ignore, [channel]);
   const answer = useSyncExternalStore(
     watch,
@@ -196,14 +212,42 @@ export function useAnswer(topic) {
   );
   const cancel = useCallback(async () => answer?.cancel(), [answer]);
   const { text = "", parts = NONE, state = "idle" } = answer ?? {};
-  return { answer, text, parts, state, cancel, error };
+  return { answer, text, parts, state, cancel, error, retry };
+}
+
+const EMPTY = new Map();
+
+export function useSharedState(topic) {
+  const { realtime } = useAerostack();
+  const { channel, error, retry } = useChannel(topic);
+  const watch = useCallback(
+    (changed) => channel?.sharedState.onChange(changed) ?? ignore,
+    [channel],
+  );
+  const see = (look, without) => [
+    watch,
+    () => (channel ? look(channel.sharedState) : without),
+    () => without,
+  ];
+  const values = useSyncExternalStore(...see((it) => it.values, EMPTY));
+  const isReady = useSyncExternalStore(...see((it) => it.isReady, false));
+  const actions = useMemo(() => {
+    const shared = () => (channel ?? realtime.channel(topic, { shared: false })).sharedState;
+    return {
+      set: (key, data, how) => shared().set(key, data, how),
+      remove: (key, how) => shared().delete(key, how),
+      update: (key, change, how) => shared().update(key, change, how),
+    };
+  }, [channel, realtime, topic]);
+  return { values, isReady, error, retry, ...actions };
 }
 
 const NOTHING_YET = { messages: NONE, loading: false, hasMore: true, error: null };
 
 export function useHistory(topic, { limit = 50 } = {}) {
   const { realtime } = useAerostack();
-  const [held, setHeld] = useState(NOTHING_YET);
+  // The effect below loads at once.
+  const [held, setHeld] = useState({ ...NOTHING_YET, loading: Boolean(topic) });
   // The pages of the present topic. A reload, or another topic, begins with a new object.
   const present = useRef(null);
 
@@ -248,6 +292,6 @@ export function useHistory(topic, { limit = 50 } = {}) {
 
 export function useSubscription(topic, { event = "*", ...options } = {}) {
   const [data, setData] = useState(null);
-  const { state, error } = useChannel(topic, { [event]: setData }, options);
-  return { data, error, loading: state === "subscribing" || (state === "idle" && !error) };
+  const { state, error, retry } = useChannel(topic, { [event]: setData }, options);
+  return { data, error, retry, loading: state === "subscribing" || (state === "idle" && !error) };
 }

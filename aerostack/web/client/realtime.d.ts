@@ -2,178 +2,75 @@
  * The client of aerostack-rt, for browsers and for Node.js 20 and later.
  */
 
+import type {
+  HistoryMessage,
+  RealtimeAnswers,
+  RealtimeCallback,
+  RealtimeGap,
+  RealtimePresence,
+} from "./payloads.js";
+
+export * from "./payloads.js";
+
 /** The status of the connection. */
 export type RealtimeStatus = "idle" | "connecting" | "connected" | "reconnecting" | "disconnected";
 
-/** What a callback is for: an operation on a row, an event by its name, a presence event, or all. */
-export type RealtimeEvent =
-  | "INSERT"
-  | "UPDATE"
-  | "DELETE"
+/** The operations on the rows of a table. */
+export type RealtimeOperation = "INSERT" | "UPDATE" | "DELETE";
+
+/** The events that every topic has, and `*` for all. */
+export type RealtimeCommonEvent =
   | "presence:sync"
   | "presence:join"
   | "presence:update"
   | "presence:leave"
-  | "*"
-  | (string & {});
+  | "*";
+
+/** What a callback is for: an operation on a row, an event by its name, a presence event, or all. */
+export type RealtimeEvent = RealtimeOperation | RealtimeCommonEvent | (string & {});
+
+/**
+ * The events of your topics: for each topic the data of each event by its name. It is empty until you
+ * add to it. Then the compiler finds misspelt events and fields.
+ *
+ *     declare module "aerostack-rt" {
+ *       interface RealtimeTopics {
+ *         orders: RealtimeTable<Tables["orders"], { "order:updated": { id: number } }>;
+ *         [room: `chat/${string}`]: { message: { text: string } };
+ *       }
+ *     }
+ */
+export interface RealtimeTopics {}
+
+/** The events of a table's topic: the changes of its rows, and the events that servers emit on it. */
+export type RealtimeTable<R, E extends object = {}> = { [operation in RealtimeOperation]: R } & E;
+
+/** A topic whose events are in `RealtimeTopics`. */
+export type KnownTopic = keyof RealtimeTopics & string;
+
+/** A topic whose events are not known. */
+export type OtherTopic<N extends string> = N extends KnownTopic ? never : N;
+
+/** The events of a topic; `unknown` if they are not in `RealtimeTopics`. */
+export type EventsOf<N extends string> = [N] extends [never]
+  ? unknown
+  : N extends KnownTopic
+    ? RealtimeTopics[N]
+    : unknown;
+
+/** The row of a table, by the events of its topic. */
+export type RowOf<E> = unknown extends E ? any : E extends { INSERT: infer R } ? R : any;
+
+/** What may be published, by the events of a topic. */
+export type EventName<E> = unknown extends E
+  ? string
+  : Exclude<keyof E & string, RealtimeOperation>;
+
+/** The data of an event, by the events of a topic. */
+export type DataOf<E, K> = unknown extends E ? unknown : K extends keyof E ? E[K] : never;
 
 /** A value that a filter compares a column with. */
 export type FilterValue = string | number | boolean | null;
-
-/** The frame that a callback gets. */
-export interface RealtimePayload<T = any> {
-  type: "db_change" | "event" | "chat_message";
-  /** The topic by its whole name, such as `table/orders/my-project`. */
-  topic: string;
-  /** The operation on the row, for a change of a table. */
-  operation?: "INSERT" | "UPDATE" | "DELETE";
-  /** The event's name, for all other frames. */
-  event?: string;
-  /** The new row (for `DELETE` the deleted row), or the published data. */
-  data: T;
-  /** The row before the change; `UPDATE` and `DELETE` have it. */
-  old?: T;
-  /** The user who published it, if the daemon knows. */
-  userId?: string;
-  /** Milliseconds since the Unix epoch. */
-  timestamp: number;
-  /** The position in the topic's log. */
-  pos?: string;
-  /** Whether an `UPDATE` moved the row into the filter or out of it. */
-  moved?: boolean;
-  /** The transaction that changed the row, if the database names it. */
-  tx?: string;
-  /** Whether this is the last change of the table in its transaction. */
-  commit?: boolean;
-  /** Columns whose values were too large to send. */
-  omitted?: string[];
-  [field: string]: any;
-}
-
-export type RealtimeCallback<T = any> = (payload: RealtimePayload<T>) => unknown;
-
-/** A message of a topic's history. */
-export interface HistoryMessage<T = any> {
-  id: string;
-  room_id: string;
-  user_id: string | null;
-  event: string;
-  data: T;
-  /** Milliseconds since the Unix epoch; no two messages of a topic share it. */
-  created_at: number;
-  /** The token stream whose end this is. Only the daemon can say so. */
-  stream?: string;
-  /** How that stream has ended. */
-  state?: "done" | "failed" | "cancelled" | "aborted";
-}
-
-/** A member of a topic. Each connection is a member, so two tabs are two members. */
-export interface PresenceMember<S = Record<string, any>> {
-  userId: string | null;
-  connectionId: string;
-  state: S;
-  /** When the member came, in milliseconds since the Unix epoch. */
-  since: number;
-}
-
-export interface RealtimePresence<S = Record<string, any>> {
-  /**
-   * The members by `connectionId`. The client keeps them up to date while the channel is subscribed;
-   * before and after, there are none. After a reconnect the old members stay until the daemon has
-   * sent all new ones.
-   */
-  readonly members: ReadonlyMap<string, PresenceMember<S>>;
-  /** Call a function after every change. Returns a function that takes it back. */
-  onChange(callback: (members: ReadonlyMap<string, PresenceMember<S>>) => unknown): () => void;
-}
-
-/** A part of an answer: what the model says, thinks, calls or attaches. */
-export interface RealtimeAnswerPart {
-  readonly id: string;
-  readonly kind: "text" | "reasoning" | "tool" | "data";
-  /** What it says or thinks; for a tool its arguments, as far as they came. */
-  readonly text: string;
-  /** The name of the tool, or of the data. */
-  readonly name?: string;
-  /** The whole arguments of a tool. Call a tool with these only. */
-  readonly input?: any;
-  /** What the tool gave. */
-  readonly output?: any;
-  /** Why the tool failed. */
-  readonly error?: any;
-  /** The data. */
-  readonly value?: any;
-  readonly [field: string]: any;
-}
-
-/** A stream of a topic, as far as it came. Each change makes a new object. */
-export interface RealtimeAnswer {
-  /** The id of the stream. */
-  readonly id: string;
-  /** The topic by its whole name. */
-  readonly topic: string;
-  /** The user whose stream it is, if the publisher named one. */
-  readonly owner: string | null;
-  readonly meta: Record<string, any>;
-  /** The text of all parts that are text. */
-  readonly text: string;
-  readonly parts: readonly RealtimeAnswerPart[];
-  /**
-   * `unknown`: it ended while this client was away, and was not kept; or the client is about to
-   * read how it has ended.
-   */
-  readonly state: "streaming" | "done" | "failed" | "cancelled" | "aborted" | "unknown";
-  /** Why it was aborted. */
-  readonly reason?: string | null;
-  /** Why the publisher says that it failed. */
-  readonly error?: any;
-  readonly usage?: any;
-  /** Whether the history has it. */
-  readonly kept?: boolean;
-  /**
-   * What the daemon has measured, once it has ended: the milliseconds until its first text and until
-   * its end, how many texts and values came, and how many watched at the end.
-   */
-  readonly stats?: {
-    readonly first: number | null;
-    readonly ms: number;
-    readonly appends: number;
-    readonly watchers: number;
-  };
-  /** Stop it. The promise resolves when no more of it comes. */
-  cancel(): Promise<void>;
-  readonly [field: string]: any;
-}
-
-export interface RealtimeAnswers {
-  /** The streams that came since the channel subscribed, oldest first. A new array after a change. */
-  readonly list: readonly RealtimeAnswer[];
-  readonly newest: RealtimeAnswer | null;
-  /** Call a function after changes, at most once a picture. Returns a function that takes it back. */
-  onChange(callback: (answers: readonly RealtimeAnswer[]) => unknown): () => void;
-}
-
-/** The daemon no longer has something that the client missed. */
-export interface RealtimeGap {
-  topic: string;
-  /**
-   * `expired`: too long ago. `limit`: too much. `unknown`: the daemon does not know the position, for
-   * example after a restart. `table_lost`: the table was dropped or rebuilt. `back`: it is there
-   * again. `altered`: its columns changed, and with them rows without a change frame. `events`: events
-   * that were published on the table's topic may be missing; the rows are whole.
-   */
-  reason:
-    | "expired"
-    | "limit"
-    | "unknown"
-    | "table_lost"
-    | "back"
-    | "altered"
-    | "events"
-    | (string & {});
-  /** Whether the client loads `rows` again by itself. Otherwise reload what you show. */
-  reloads: boolean;
-}
 
 /** An error with a code. */
 export class RealtimeError extends Error {
@@ -186,6 +83,10 @@ export class RealtimeError extends Error {
       topic?: string;
       id?: string | number;
       closeCode?: number;
+      pos?: string | null;
+      data?: any;
+      kind?: string;
+      sqlstate?: string;
     },
   );
   /** One of the daemon's error codes, or one of the client's own. It stays the same in all versions. */
@@ -198,6 +99,20 @@ export class RealtimeError extends Error {
   readonly id?: string | number;
   /** The WebSocket's close code. */
   readonly closeCode?: number;
+  /**
+   * With `stale`: the position of the key's value; `null` if it has none. Missing if the client may
+   * not subscribe to the topic.
+   */
+  readonly pos?: string | null;
+  /** With `stale`: the key's value; missing as `pos`. */
+  readonly data?: any;
+  /**
+   * With an error of `db.query`: what the database refused, such as `unique_violation`, the same for
+   * every database.
+   */
+  readonly kind?: string;
+  /** With `kind`: PostgreSQL's code, if PostgreSQL gave one. */
+  readonly sqlstate?: string;
 }
 
 export interface RealtimeStatusDetail {
@@ -212,11 +127,16 @@ export interface RealtimeSubscriptionOptions<T = any> {
   filter?: Record<string, FilterValue | Record<string, unknown>>;
   /** Get the present rows of the table first: see `rows`. */
   snapshot?: boolean;
-  /** The order of the snapshot's rows. */
+  /** The order of the snapshot's rows, in which `rows` stay. */
   order?: (string | [column: string, direction: "asc" | "desc"])[];
-  /** How many rows the snapshot has at most. */
+  /** How many rows the snapshot has at most, and `rows`. */
   limit?: number;
-  /** What tells rows apart: a column, several, or a function of a row. `id` if it is missing. */
+  /**
+   * How many of the newest frames of the topic's log come first, oldest first, as if they came now;
+   * not for tables. Without it, as many as the daemon's configuration says.
+   */
+  rewind?: number;
+  /** What identifies a row: a column, several, or a function of the row. `id` if it is missing. */
   key?: string | string[] | ((row: T) => unknown);
 }
 
@@ -229,19 +149,88 @@ export interface RealtimeChannelOptions<T = any> extends RealtimeSubscriptionOpt
   shared?: boolean;
 }
 
-export interface RealtimePublishOptions {
-  /** Keep it in the topic's history. The daemon acknowledges it after the commit. */
+/** The newest event of a key. */
+export interface RealtimeEntry<T = any> {
+  readonly data: T;
+  /** Its position, for `ifPos`. */
+  readonly pos?: string;
+  readonly event: string;
+  readonly userId?: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly timestamp: number;
+}
+
+export interface RealtimeChangeOptions {
+  /** The name of the event that the other clients get: `set`, or `delete` where a value goes. */
+  event?: string;
+  /** Keep the value over restarts of the daemon. */
   persist?: boolean;
 }
 
-/** A topic, as an application uses it. `client.channel()` makes it. */
-export class RealtimeSubscription<T = any> {
+export interface RealtimeSetOptions extends RealtimeChangeOptions {
+  /** Only if the key's value has this position. Else the promise is rejected with `stale`. */
+  ifPos?: string;
+  /** Only if the key has no value. Else the promise is rejected with `stale`. */
+  ifNew?: boolean;
+}
+
+/** The values of a topic for which the daemon's configuration has `keyed`. */
+export interface RealtimeSharedState<T = any> {
+  /** The newest data by key, while the channel is subscribed. A new map after every change. */
+  readonly values: ReadonlyMap<string, T>;
+  /** Whether all values are there that the daemon has. */
+  readonly isReady: boolean;
+  entry(key: string): RealtimeEntry<T> | undefined;
+  /** Set a value. The promise resolves when the daemon has acknowledged it. */
+  set(key: string, data: T, options?: RealtimeSetOptions): Promise<void>;
+  /** Remove a value. */
+  delete(key: string, options?: RealtimeSetOptions): Promise<void>;
+  /**
+   * Set a value that a function computes from the present one. The client calls the function again if
+   * another client was faster. The function returns the new value; `null` removes the value,
+   * `undefined` leaves it as it is.
+   */
+  update(
+    key: string,
+    change: (data: T | undefined) => T | null | undefined,
+    options?: RealtimeChangeOptions,
+  ): Promise<T | null | undefined>;
+  /** Call a function after every change. Returns a function that takes it back. */
+  onChange(callback: (values: ReadonlyMap<string, T>) => unknown): () => void;
+}
+
+export interface RealtimePublishOptions {
+  /** Keep it in the topic's history. The daemon acknowledges it after the commit. */
+  persist?: boolean;
+  /**
+   * With `persist`: the `created_at` of a kept message, in milliseconds. The daemon deletes this
+   * message and the older ones of the topic when it keeps the event. The daemon's configuration has to
+   * allow it, with `compact`.
+   */
+  replaces?: number;
+  /** On a keyed topic: the key whose value the data become. The data `null` remove the value. */
+  key?: string;
+  /** Publish only if the key's value has this position. */
+  ifPos?: string;
+  /** Publish only if the key has no value. */
+  ifNew?: boolean;
+}
+
+/**
+ * A topic, as an application uses it. `client.channel()` makes it. `T` is the row of a table; `E` are
+ * the data of the topic's events by their names, if they are known.
+ */
+export class RealtimeSubscription<T = any, E = unknown> {
   private constructor();
   /** The topic by its whole name. */
   readonly topic: string;
   /** Whether `subscribe()` was called. */
   readonly isSubscribed: boolean;
-  /** The state of the subscription. After `refused` the client tries again on its next connection. */
+  /**
+   * The state of the subscription. After `refused` the client asks again when `subscribe()` is called,
+   * when it gets another token, and on its next connection. For a table that is missing it also asks
+   * again by itself, after pauses that grow.
+   */
   readonly state: "idle" | "subscribing" | "subscribed" | "refused";
   /** Why the daemon refused the subscription, or why the client has to ask again. */
   readonly error: RealtimeError | null;
@@ -252,13 +241,22 @@ export class RealtimeSubscription<T = any> {
   readonly presence: RealtimePresence;
   /** The streams of the topic, such as the answers of a language model. */
   readonly answers: RealtimeAnswers;
+  /** The values of the topic, if it is keyed. */
+  readonly sharedState: RealtimeSharedState<T>;
   /** With `snapshot`: the present rows of the table. A new array after every change. */
   readonly rows: readonly T[];
 
   /** Call a function for each event of a name, or operation on a row; `*` for all. */
-  on<D = T>(event: RealtimeEvent, callback: RealtimeCallback<D>): this;
+  on<K extends keyof E & string>(event: K, callback: RealtimeCallback<E[K]>): this;
+  on<D = T>(
+    event: unknown extends E ? RealtimeEvent : RealtimeCommonEvent,
+    callback: RealtimeCallback<D>,
+  ): this;
   /** Take a callback back. */
-  off<D = T>(event: RealtimeEvent, callback: RealtimeCallback<D>): this;
+  off<D = T>(
+    event: unknown extends E ? RealtimeEvent : (keyof E & string) | RealtimeCommonEvent,
+    callback: RealtimeCallback<D>,
+  ): this;
   onStateChange(callback: (state: RealtimeSubscription["state"]) => unknown): () => void;
   /** Call a function when the daemon no longer has something that the client missed. */
   onGap(callback: (gap: RealtimeGap) => unknown): () => void;
@@ -267,7 +265,12 @@ export class RealtimeSubscription<T = any> {
   /** Call a function after every change of `rows`. */
   onRows(callback: (rows: readonly T[]) => unknown): () => void;
 
-  /** Subscribe, and connect if needed. Throws if the topic is subscribed with other options. */
+  /**
+   * Subscribe, and connect if needed. Channels of a table with other options have subscriptions of
+   * their own. Throws if another topic is subscribed with other options.
+   *
+   * After a refusal, ask again.
+   */
   subscribe(): this;
   /** Unsubscribe, and take all callbacks back. */
   unsubscribe(): void;
@@ -275,7 +278,12 @@ export class RealtimeSubscription<T = any> {
    * Publish an event to all subscribers. The promise resolves when the daemon has acknowledged it,
    * if need be over a later connection.
    */
-  publish(event: string, data?: unknown, options?: RealtimePublishOptions): Promise<void>;
+  publish<K extends EventName<E>>(
+    event: K,
+    ...rest: undefined extends DataOf<E, K>
+      ? [data?: DataOf<E, K>, options?: RealtimePublishOptions]
+      : [data: DataOf<E, K>, options?: RealtimePublishOptions]
+  ): Promise<void>;
   /**
    * Be present on the topic with this state, until `untrack()` or the end of the client. Throws if
    * the state cannot be JSON.
@@ -288,6 +296,9 @@ export class RealtimeSubscription<T = any> {
 
 /** A constructor of WebSockets, of whatever library. */
 export type WebSocketConstructor = new (url: string, protocols?: string[]) => unknown;
+
+/** How the client connects: over a WebSocket, or over server-sent events where none passes. */
+export type RealtimeTransport = "websocket" | "sse";
 
 export interface RealtimeClientOptions {
   /** The daemon's address, such as `https://rt.example.com`. In a browser the default is the page's. */
@@ -313,6 +324,8 @@ export interface RealtimeClientOptions {
   pongTimeout?: number;
   /** How many publications may wait for an acknowledgement. The client refuses further ones: 1000. */
   maxQueue?: number;
+  /** How to connect. With `auto`, the default, server-sent events only where no WebSocket passes. */
+  transport?: "auto" | RealtimeTransport;
   /** The same as `client.onError()`. */
   onError?: (error: RealtimeError) => unknown;
   /** The same as `client.onTokenExpired()`. */
@@ -324,7 +337,13 @@ export interface RealtimeClientOptions {
   /** A function to use instead of the global `fetch`. */
   fetch?: (
     url: string,
-    init: { headers: Record<string, string>; signal: AbortSignal },
+    init: {
+      method?: string;
+      headers: Record<string, string>;
+      body?: string;
+      keepalive?: boolean;
+      signal?: AbortSignal;
+    },
   ) => Promise<Response>;
 }
 
@@ -333,18 +352,25 @@ export class RealtimeClient {
   constructor(options: RealtimeClientOptions);
   readonly status: RealtimeStatus;
   readonly connected: boolean;
+  /** How the client is connected, or connects next. */
+  readonly transport: RealtimeTransport;
   readonly projectId: string;
 
   /** Connect, and stay connected. The promise is about the first attempt only. */
   connect(): Promise<void>;
   /** Disconnect, and stay disconnected. Publications that wait are rejected. */
   disconnect(): void;
-  /** Use another token, on the present connection and on later ones. */
+  /**
+   * Use another token, on the present connection and on later ones. `null` is for later connections
+   * only: the present one keeps its user until `disconnect()`.
+   */
   setToken(token: string | null | undefined): void;
 
   onStatusChange(
     callback: (status: RealtimeStatus, detail: RealtimeStatusDetail) => unknown,
   ): () => void;
+  /** Call a function when the client has connected otherwise than before. */
+  onTransportChange(callback: (transport: RealtimeTransport) => unknown): () => void;
   /** Call a function when the client gives up; `connect()` starts it again. */
   onMaxRetriesExceeded(callback: () => unknown): () => void;
   /** Call a function with errors. Without such a function they go to the console. */
@@ -356,9 +382,16 @@ export class RealtimeClient {
    * The channel of a topic: `orders` for the changes of a table, a name with a slash for a topic of
    * your own.
    */
-  channel<T = any>(topic: string, options?: RealtimeChannelOptions<T>): RealtimeSubscription<T>;
+  channel<N extends KnownTopic>(
+    topic: N,
+    options?: RealtimeChannelOptions<RowOf<EventsOf<N>>>,
+  ): RealtimeSubscription<RowOf<EventsOf<N>>, EventsOf<N>>;
+  channel<T = any, E = unknown, N extends string = string>(
+    topic: OtherTopic<N>,
+    options?: RealtimeChannelOptions<T>,
+  ): RealtimeSubscription<T, E>;
   /** `channel("chat/" + roomId)`. */
-  chatRoom<T = any>(roomId: string): RealtimeSubscription<T>;
+  chatRoom<T = any>(roomId: string): RealtimeSubscription<T, EventsOf<`chat/${string}`>>;
   /** Send a message to a chat room. The promise resolves when the daemon has stored it. */
   sendChat(roomId: string, text: string, metadata?: Record<string, any>): Promise<void>;
 }

@@ -10,22 +10,25 @@
  * Most files behind this one have the names of the Python client's modules:
  *
  * - `address.js` is where the daemon is, with the credentials; `connection.js` keeps a WebSocket
- *   (`transport.js`) open, `closing.js` knows why one ends, and `liveness.js` finds out whether it is
- *   dead; `http.js` is the daemon's HTTP interface;
+ *   (`transport.js`) open, or what takes its place (`eventsocket.js`), `closing.js` knows why one
+ *   ends, and `liveness.js` finds out whether it is dead; `http.js` is the daemon's HTTP interface;
  * - `session.js` sends over the connection what the application wants: `pacing.js` decides how fast,
  *   `outbox.js` keeps publications until the daemon has acknowledged them, `topic.js` is a topic as
  *   the daemon knows it, with its subscription (`subscribing.js`, `selection.js`), this client's own
- *   presence (`tracking.js`), its members (`presence.js`), its rows (`rows.js`) and its answers
- *   (`answers.js`), and `channel.js` is what the application holds of it; `channels.js` remembers the
- *   channels;
- * - `frames.js` reads what comes, `outgoing.js` encodes what goes out; `callbacks.js`, `errors.js`
- *   and `backoff.js` serve all of them, and `interfaces.js` says what they need of each other.
+ *   presence (`tracking.js`), its members (`presence.js`), its rows (`rows.js`, `ordering.js`), its
+ *   newest frames (`past.js`), its answers (`answers.js`) and the values of its keys
+ *   (`sharedstate.js`), and `channel.js` is what the application holds of it; `channels.js` remembers
+ *   the channels;
+ * - `frames.js` reads what comes, `outgoing.js` encodes what goes out; `callbacks.js`, `errors.js`,
+ *   `backoff.js` and `pause.js` serve all of them, and `interfaces.js` says what they need of each
+ *   other.
  */
 
 import { Address } from "./address.js";
 import { RealtimeSubscription } from "./channel.js";
 import { RealtimeError } from "./errors.js";
 import { encode } from "./outgoing.js";
+import { identify } from "./selection.js";
 import { Session } from "./session.js";
 
 export { RealtimeError, RealtimeSubscription };
@@ -39,6 +42,7 @@ const DEFAULTS = {
   pingInterval: 25_000,
   pongTimeout: 10_000,
   maxQueue: 1000,
+  transport: "auto",
 };
 
 const LONGEST_TOPIC = 4096;
@@ -78,6 +82,10 @@ export class RealtimeClient {
     return this.status === "connected";
   }
 
+  get transport() {
+    return this.#session.transport;
+  }
+
   get projectId() {
     return this.#session.address.projectId;
   }
@@ -98,6 +106,10 @@ export class RealtimeClient {
     return this.#session.callbacks.status.add(callback);
   }
 
+  onTransportChange(callback) {
+    return this.#session.callbacks.transport.add(callback);
+  }
+
   onMaxRetriesExceeded(callback) {
     return this.#session.callbacks.maxRetries.add(callback);
   }
@@ -113,20 +125,27 @@ export class RealtimeClient {
   channel(topic, { shared = true, ...options } = {}) {
     const { channels, host } = this.#session;
     const name = this.#qualify(topic);
-    const known = shared ? channels.get(name) : undefined;
+    const hasOptions = Object.keys(options).length > 0;
+    let key = name;
+    let known = shared ? channels.get(key) : undefined;
+    if (hasOptions && known?._suits(options) === false && name.startsWith("table/")) {
+      // A table may have several subscriptions.
+      key = `${name}\n${identify(options)}`;
+      known = channels.get(key);
+    }
     if (known === undefined) {
-      const made = new RealtimeSubscription(host, name, options);
+      const made = new RealtimeSubscription(host, name, options, key);
       if (shared) channels.add(made);
-      if (Object.keys(options).length) channels.keep(made);
+      if (hasOptions) channels.keep(made);
       return made;
     }
     // Without options the application gets the channel as it is.
-    if (Object.keys(options).length) known._want(options);
+    if (hasOptions) known._want(options);
     return known;
   }
 
   chatRoom(roomId) {
-    return this.channel(`chat/${roomId}`);
+    return this.channel(roomId == null ? roomId : `chat/${roomId}`);
   }
 
   sendChat(roomId, text, metadata) {

@@ -10,8 +10,10 @@ import { Connection } from "./connection.js";
 import { RealtimeError } from "./errors.js";
 import { HttpClient } from "./http.js";
 import { Outbox } from "./outbox.js";
+import { EventSocket } from "./eventsocket.js";
 import { encode } from "./outgoing.js";
 import { Pacer } from "./pacing.js";
+import { encodeOptions, keyOf, nameView } from "./selection.js";
 import { Topic } from "./topic.js";
 
 const PUBLICATIONS = new Set(["publish", "chat", "stream_cancel"]);
@@ -19,7 +21,7 @@ const ACKNOWLEDGEMENTS = new Set(["ack", "stream_ack"]);
 // The daemon's errors for a frame that it cannot read.
 const UNREADABLE = new Set(["invalid_json", "invalid_frame", "too_deep", "too_large"]);
 
-/** Tells the daemon what the application wants, and tells it again on each new connection. */
+/** Sends the daemon what the application wants, and sends it again on each new connection. */
 export class Session {
   address;
   /** The channels that `client.channel()` gives again. */
@@ -30,6 +32,7 @@ export class Session {
     error: new Callbacks(),
     maxRetries: new Callbacks(),
     tokenExpired: new Callbacks(),
+    transport: new Callbacks(),
   };
   /** @type {import("./interfaces.js").SessionHost} */
   host;
@@ -37,8 +40,11 @@ export class Session {
   #connection;
   #pacer;
   #outbox;
-  // The topics that are in use, or that the daemon has yet to leave, by name.
+  // The topics that are in use, or that the daemon has yet to leave, by name; and further
+  // subscriptions to tables, by `keyOf`.
   #topics = new Map();
+  // The further subscriptions by the name of the topic.
+  #views = new Map();
   #ids = { prefix: makeSecret(9), count: 0 };
   #tokenGiven = null;
   // Whether this daemon says in each error which frame it refuses.
@@ -66,14 +72,17 @@ export class Session {
       {
         WebSocket: own.WebSocket,
         report,
+        baseUrl: address.baseUrl,
         url: () => address.url,
         protocols: () => this.#protocols(),
+        openEvents: () => this.#openEvents(own.fetch),
+        transportChanged: (transport) => this.callbacks.transport.call(report, transport),
         diagnose: () => this.#diagnose(),
         renew: (error) => this.#renew(error),
         opened: () => this.#opened(),
         closed: () => this.#closed(),
         received: (frame) => this.#received(frame),
-        unreadable: (topic, pos) => this.#topics.get(topic)?.unreadable(pos),
+        unreadable: (topic, pos, view) => this.#topics.get(keyOf(topic, view))?.unreadable(pos),
         tooLarge: (limit, why) => this.#tooLarge(limit, why),
         stopped: (error) => this.#outbox.fail(error),
         gaveUp: () => this.callbacks.maxRetries.call(report),
@@ -86,13 +95,15 @@ export class Session {
       report,
       touch: (sender) => this.#touch(sender),
       ping: (answered) => this.#connection.ping(answered),
-      activate: (name) => this.#activate(name),
+      activate: (name, options) => this.#activate(name, options),
+      siblings: (name) => this.#siblings(name),
+      present: (name) => this.#topics.get(name)?.present ?? [],
       release: (topic, channel) => this.#release(topic, channel),
       keep: (channel) => this.channels.keep(channel),
-      publish: (topic, event, data, persist) =>
-        this.enter({ type: "publish", topic, event, data, persist }),
+      publish: (topic, event, data, { persist, replaces, key, ifPos, ifNew } = {}) =>
+        this.enter({ type: "publish", topic, event, data, persist, replaces, key, ifPos, ifNew }),
       cancel: (topic, stream) => this.enter({ type: "stream_cancel", topic, stream }),
-      getHistory: (...which) => this.#http.getHistory(...which),
+      getHistory: (...which) => this.#http.getHistory(this.address.projectId, ...which),
       readStream: (stream) => this.#http.readStream(stream, this.address.projectId),
     };
     this.#outbox = new Outbox(this.host, settings.maxQueue);
@@ -102,6 +113,10 @@ export class Session {
 
   get status() {
     return this.#connection.status;
+  }
+
+  get transport() {
+    return this.#connection.transport;
   }
 
   connect() {
@@ -155,19 +170,25 @@ export class Session {
     return this.address.protocols;
   }
 
+  /** Begin to open a connection over server-sent events. */
+  #openEvents(fetch) {
+    const { url, sseHeaders } = this.address;
+    const usual = (where, init) => globalThis.fetch(where, init);
+    return new EventSocket(fetch ?? usual, url.replace("ws", "http"), sseHeaders);
+  }
+
   /** Find why a WebSocket did not open, which a browser does not say. */
   async #diagnose() {
     try {
-      // This is no name of a topic. The daemon refuses it after it has checked the credentials, and
-      // before it reads anything.
-      await this.#http.getHistory(`?/${this.address.projectId}`, 1);
+      await this.#http.checkOpening(this.address.query);
     } catch (error) {
-      if (error.code !== "invalid_topic") return error;
+      // An older daemon does not answer this question.
+      if (error.code !== "not_found") return error;
     }
     return new RealtimeError(
       "refused",
-      `${this.address.url} did not open, although the credentials are good. The daemon may be` +
-        " too busy, or something in between lets no WebSocket pass.",
+      `${this.address.baseUrl} did not open a WebSocket, although the daemon lets the client in.` +
+        " Something in between may let no WebSocket pass.",
     );
   }
 
@@ -205,13 +226,13 @@ export class Session {
     if (frame.sync === true || frame.request !== undefined) this.#isExact = true;
     if (ACKNOWLEDGEMENTS.has(frame.type)) this.#outbox.settle(frame.id);
     else if (frame.type === "error") this.#refused(frame);
-    else this.#topics.get(frame.topic)?.received(frame);
+    else this.#topics.get(keyOf(frame.topic, frame.view))?.received(frame);
   }
 
   /** The daemon has refused a frame, whose type is `request`, or has ended something. */
   #refused({ code, message, request, ...details }) {
     const error = new RealtimeError(code, message, details);
-    const topic = this.#topics.get(error.topic);
+    const topic = this.#topics.get(keyOf(error.topic, details.view));
     const isTooFast = code === "rate_limited";
     if (isTooFast) {
       const isOutbox = error.id !== undefined;
@@ -276,15 +297,63 @@ export class Session {
 
   // Topics
 
-  #activate(name) {
-    const topic = this.#topics.get(name) ?? new Topic(this.host, name);
-    this.#topics.set(name, topic);
+  /**
+   * Take a topic into use.
+   *
+   * @param {string} name
+   * @param {Record<string, any>} [options]  Those of a channel that subscribes.
+   */
+  #activate(name, options) {
+    const first = this.#topics.get(name) ?? new Topic(this.host, name);
+    this.#topics.set(name, first);
+    const topic = options ? this.#choose(first, options) : first;
     if (this.status === "idle") this.connect();
     return topic;
   }
 
+  /** Find a subscription for a channel; of a table there may be several. */
+  #choose(first, options) {
+    const { name } = first;
+    const found = this.#siblings(name).find((topic) => topic.suits(options));
+    if (found !== undefined || !first.channels.size || !name.startsWith("table/")) {
+      return found ?? first;
+    }
+    // Options that differ in what only the client knows have the same text.
+    const text = nameView(encodeOptions(options));
+    for (let count = 1; ; count += 1) {
+      const view = count === 1 ? text : `${text}-${count}`;
+      const known = this.#topics.get(keyOf(name, view));
+      if (known !== undefined && known.channels.size) continue;
+      const topic = known ?? new Topic(this.host, name, view, first.presence);
+      this.#topics.set(topic.key, topic);
+      if (known === undefined) this.#views.set(name, [...(this.#views.get(name) ?? []), topic]);
+      return topic;
+    }
+  }
+
+  /** The subscriptions of a topic: the one without a name, and the views. */
+  #siblings(name) {
+    const first = this.#topics.get(name);
+    return [...(first ? [first] : []), ...(this.#views.get(name) ?? [])];
+  }
+
   #release(topic, channel = null) {
-    if (topic.isIdle && this.#topics.get(topic.name) === topic) this.#topics.delete(topic.name);
+    if (topic.isIdle && this.#topics.get(topic.key) === topic) {
+      if (topic.view) this.#releaseView(topic);
+      // The first has the members, for the views too.
+      else if (!this.#views.has(topic.name)) this.#topics.delete(topic.key);
+    }
     if (channel) this.channels.remove(channel);
+  }
+
+  #releaseView(topic) {
+    this.#topics.delete(topic.key);
+    const left = this.#views.get(topic.name).filter((view) => view !== topic);
+    if (left.length) {
+      this.#views.set(topic.name, left);
+      return;
+    }
+    this.#views.delete(topic.name);
+    this.#release(this.#topics.get(topic.name));
   }
 }

@@ -9,17 +9,32 @@
 export class Subscribing {
   /** Whether the daemon has refused it, and the client does not ask again by itself. */
   isRefused = false;
-  #topic;
+  /** Whether the frames that come are for the present channels. */
+  isHeard = false;
+  // The topic, and the view if there is one, as fields of a frame.
+  #about;
   // Three subscriptions: the one that the application wants, the one that the client asked for and
   // the daemon has not answered, and the one that the daemon has confirmed on this connection.
   #wanted = null;
   #asked = null;
   #held = null;
   #isLeaving = false;
+  // The position to go on from, if there is one.
+  #pos;
+  // Whether the pages of a snapshot are coming. Until the last page there is no position.
+  #isFilling = false;
+  // Whether the daemon has confirmed the subscription before.
+  #isConfirmed = false;
+  // Whether the application has seen something that a gap would make wrong.
+  #isShown = false;
 
-  /** @param {string} topic  The whole name of the topic. */
-  constructor(topic) {
-    this.#topic = topic;
+  /**
+   * @param {string} topic  The whole name of the topic.
+   * @param {string} view  The name of the view; empty if it has none.
+   */
+  constructor(topic, view = "") {
+    const named = view && `,"view":${JSON.stringify(view)}`;
+    this.#about = `"topic":${JSON.stringify(topic)}${named}`;
   }
 
   get isWanted() {
@@ -44,37 +59,40 @@ export class Subscribing {
   /** The application wants a subscription with these options, as `encodeOptions` gives them. */
   want(text) {
     this.#wanted = { text, since: true };
-    this.isRefused = false;
+    this.#pos = undefined;
+    this.isRefused = this.isHeard = this.#isConfirmed = this.#isShown = false;
   }
 
   /** The application wants none any more. */
   leave() {
     this.#wanted = null;
-  }
-
-  /** Subscribe anew, without a position. */
-  beginAgain() {
-    this.#wanted = { text: this.#wanted.text, since: false };
+    this.isHeard = false;
   }
 
   /**
-   * Take the next frame, as JSON; `null` if there is none.
+   * Subscribe anew, without a position.
    *
-   * @param {string | undefined} pos  The position to go on from, if there is one.
+   * @param {string} text  The options, if they change.
    */
-  next(pos) {
+  beginAgain(text = this.#wanted.text) {
+    this.#wanted = { text, since: false };
+  }
+
+  /** Take the next frame, as JSON; `null` when no frame waits. */
+  next() {
     if (this.request || this.#held === this.#wanted) return null;
-    const topic = JSON.stringify(this.#topic);
+    const about = this.#about;
     if (this.#wanted === null || this.isRefused) {
       if (this.#held === null) return null;
       this.#isLeaving = true;
-      return `{"type":"unsubscribe","topic":${topic}}`;
+      return `{"type":"unsubscribe",${about}}`;
     }
     this.#asked = this.#wanted;
     const { text, since } = this.#asked;
     const more = text && `,${text}`;
-    const from = since && pos !== undefined ? `,"since":${JSON.stringify(pos)}` : "";
-    return `{"type":"subscribe","topic":${topic},"sync":true${more}${from}}`;
+    const goesOn = since && this.#pos !== undefined;
+    const from = goesOn ? `,"since":${JSON.stringify(this.#pos)}` : "";
+    return `{"type":"subscribe",${about},"sync":true${more}${from}}`;
   }
 
   /** The daemon has done nothing of what a frame asked: it can be sent again. */
@@ -90,38 +108,68 @@ export class Subscribing {
     return isWanted;
   }
 
+  /** The daemon has refused it for good, as far as the client knows. */
+  giveUp() {
+    this.isRefused = true;
+    this.isHeard = false;
+  }
+
   /**
    * The daemon has confirmed a subscription, perhaps without being asked.
    *
-   * @returns {{ since: boolean } | null} The subscription, if it is the one that the application
-   *   wants.
+   * @param {string | undefined} pos
+   * @param {boolean} isFilling  Whether the pages of a snapshot come now.
+   * @returns {{ isFirst: boolean, isWhole: boolean } | null} If it is the one that the application
+   *   wants: whether this is its beginning, and whether nothing is missing even if the daemon sends
+   *   nothing of before.
    */
-  confirmed() {
-    const asked = this.#asked ?? this.#wanted;
+  confirmed(pos, isFilling) {
+    const isAsked = this.#asked !== null;
+    const held = this.#asked ?? this.#wanted;
     this.#asked = null;
-    this.#held = asked;
-    if (asked === null || asked !== this.#wanted) return null;
+    this.#held = held;
+    if (held === null || held !== this.#wanted) return null;
+    const isFirst = !this.#isConfirmed;
+    // On the same connection nothing is missed between two subscriptions. A first snapshot that was
+    // cut off has shown nothing yet that a gap would make wrong. A daemon that has lost what comes
+    // next answers again, without being asked.
+    const isWhole = isFirst || (isAsked && (this.isHeard || !this.#isShown));
     this.isRefused = false;
-    return asked;
+    this.#isConfirmed = this.isHeard = held.since = true;
+    this.#isFilling = isFilling;
+    this.#pos = isFilling ? undefined : pos;
+    this.#isShown ||= !isFilling;
+    return { isFirst, isWhole };
+  }
+
+  /** The last page of a snapshot came. */
+  filled() {
+    this.#isFilling = false;
+    this.#isShown = true;
+  }
+
+  /** A frame with this position came. */
+  advance(pos) {
+    if (this.isHeard && pos !== undefined && !this.#isFilling) this.#pos = pos;
   }
 
   /**
    * The daemon has ended a subscription.
    *
-   * @returns {{ wasAsked: boolean, isMissing: boolean }} Whether the client asked for that; whether
-   *   the application still wants it, and no frame for it is on its way.
+   * @returns {boolean} Whether the application still wants it, and no frame for it is on its way.
    */
   ended() {
     const wasAsked = this.#isLeaving;
     const wasHeld = this.#held !== null && this.#held === this.#wanted;
     this.#isLeaving = false;
     this.#held = null;
-    return { wasAsked, isMissing: !wasAsked && wasHeld && this.#asked === null };
+    if (!wasAsked) this.isHeard = false;
+    return !wasAsked && wasHeld && this.#asked === null;
   }
 
   /** The connection is closed. */
   closed() {
     this.#asked = this.#held = null;
-    this.#isLeaving = this.isRefused = false;
+    this.#isLeaving = this.isRefused = this.isHeard = false;
   }
 }

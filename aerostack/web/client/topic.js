@@ -6,59 +6,64 @@
 import { Answers } from "./answers.js";
 import { backoff } from "./backoff.js";
 import { RealtimeError } from "./errors.js";
+import { Past } from "./past.js";
+import { Pause } from "./pause.js";
 import { Presence } from "./presence.js";
 import { Rows } from "./rows.js";
-import { covers, encodeOptions } from "./selection.js";
+import { covers, encodeOptions, keyOf, mayRewind } from "./selection.js";
+import { SharedState } from "./sharedstate.js";
 import { Subscribing } from "./subscribing.js";
 import { Tracking } from "./tracking.js";
 
-// While a table is missing, the client asks for its rows after pauses that double, in milliseconds.
-const FIRST_PAUSE = 1000;
-const LONGEST_PAUSE = 30_000;
+// While a table is missing, the client asks for it after pauses that double, in milliseconds. Half of
+// a pause is random, so that many clients do not ask at once.
+const FIRST_PAUSE = 2000;
+const LONGEST_PAUSE = 60_000;
 const NO_TABLE = new Set(["unknown_table", "untrackable_table", "table_lost"]);
 
 /**
- * Keeps the daemon's idea of a topic the same as the application's, for all channels of the topic.
+ * Keeps the daemon's idea of a topic the same as the application's, for all channels of the topic
+ * that share a subscription. A table may have several: one without a name, and named views.
  *
  * `next` gives the frame to send; the topic calls the host's `touch` when there may be one.
  */
 export class Topic {
   name;
+  /** The name of the view; empty for the subscription without one. */
+  view;
   channels = new Set();
   state = "idle";
   error = null;
   feed = "up";
   recovery = null;
-  presence = new Presence();
+  /** The members of the topic, the same for all of its subscriptions. */
+  presence;
   rows = null;
+  shared = new SharedState();
   /** @type {Answers} */
   answers;
   /** @type {Record<string, any>} */
   #options = {};
+  #past = new Past(0);
   #host;
   #subscribing;
   #tracking;
-  // Whether the frames that come are for the present channels.
-  #isHeard = false;
-  #pos;
-  // Whether the pages of a snapshot are coming. Until the last page there is no position to resume
-  // from.
-  #isFilling = false;
-  #confirmed = false;
-  // Whether the application has seen something that a gap would make wrong.
-  #isShown = false;
-  #timer;
-  // How often the client has asked for the rows of a table that is missing.
+  #pause = new Pause(() => this.#host.touch(this));
+  // How often the client has asked for a table that is missing.
   #asksForTable = 0;
 
   /**
    * @param {import("./interfaces.js").SessionHost} host
    * @param {string} name  The whole name of the topic.
+   * @param {string} view  The name of the view.
+   * @param {Presence} presence
    */
-  constructor(host, name) {
+  constructor(host, name, view = "", presence = new Presence(host, name)) {
     this.#host = host;
     this.name = name;
-    this.#subscribing = new Subscribing(name);
+    this.view = view;
+    this.presence = presence;
+    this.#subscribing = new Subscribing(name, view);
     this.#tracking = new Tracking(name);
     this.#forgetAnswers();
   }
@@ -68,51 +73,99 @@ export class Topic {
     return !this.channels.size && this.#subscribing.isIdle && this.#tracking.isIdle;
   }
 
+  /** What the session knows it by. */
+  get key() {
+    return keyOf(this.name, this.view);
+  }
+
+  /** Whether the frames that come are for the present channels. */
+  get isHeard() {
+    return this.#subscribing.isHeard;
+  }
+
   get isTracking() {
     return this.#tracking.isWanted;
   }
 
+  /** The channels that are present. */
+  get present() {
+    return this.#tracking.channels;
+  }
+
   // From the application
 
-  /** Throw if a channel with these options cannot share the subscription. */
-  check(options) {
-    if (!this.channels.size || covers(this.#options, options)) return;
+  /** Whether a channel with these options can share the subscription. */
+  suits(options) {
+    return this.channels.size > 0 && covers(this.#options, options);
+  }
+
+  /**
+   * Throw if a channel with these options cannot share the subscription.
+   *
+   * @param {boolean} isNew  Whether the channel subscribes now.
+   */
+  check(options, isNew = false) {
+    if (!this.channels.size || this.suits(options)) return;
+    // All channels of the subscription get the frames from before; no callback may get them twice.
+    const isQuiet = [...this.channels].every((channel) => channel._isQuiet);
+    if (isNew && isQuiet && mayRewind(this.#options, options)) return;
     throw new RealtimeError(
       "conflict",
-      `${this.name} is subscribed with other options. A connection has one subscription to a` +
-        " topic: unsubscribe first, or use a second RealtimeClient.",
+      `${this.name} is subscribed with other options: unsubscribe first, or use a second client.`,
       { topic: this.name },
     );
   }
 
   /** A channel subscribes. */
   attach(channel, options) {
-    this.check(options);
+    this.check(options, true);
     if (!this.channels.size) {
       const text = encodeOptions(options);
       this.#options = options;
-      this.rows = options.snapshot ? new Rows(options.key ?? "id", this.#host.report) : null;
+      this.#past = new Past(options.rewind ?? 0);
+      this.rows = options.snapshot ? new Rows(options, this.#host.report) : null;
+      this.shared = new SharedState();
       this.#subscribing.want(text);
       this.#forgetAnswers();
-      this.#pos = undefined;
-      this.#isHeard = this.#confirmed = this.#isShown = false;
       this.error = this.recovery = null;
       this.feed = "up";
       this.#setState("subscribing");
+    } else if (!this.suits(options)) {
+      this.#options = { ...this.#options, rewind: options.rewind };
+      this.#past = new Past(options.rewind);
+      this.#beginAgain(encodeOptions(this.#options));
     }
     this.channels.add(channel);
+    const missed = this.#past.newest(options.rewind ?? 0);
+    // Not before the application has the channel.
+    if (missed.length) queueMicrotask(() => this.#catchUp(channel, missed));
     this.#host.touch(this);
+  }
+
+  /** Give a channel that came later the frames that the others began with. */
+  #catchUp(channel, frames) {
+    for (const frame of frames) if (this.channels.has(channel)) channel._notify("frame", frame);
   }
 
   /** A channel unsubscribes. */
   detach(channel) {
     this.channels.delete(channel);
     if (this.channels.size) return;
-    this.#endPause();
+    this.#pause.end();
     this.state = "idle";
     this.#subscribing.leave();
-    this.#isHeard = false;
-    this.presence.clear();
+    // The members come with any subscription of the topic.
+    if (!this.#host.siblings(this.name).some(({ channels }) => channels.size)) this.presence.clear();
+    this.#host.touch(this);
+  }
+
+  /** Ask again for a subscription that the daemon has refused. */
+  askAgain() {
+    if (this.state !== "refused") return;
+    this.#pause.end();
+    this.#asksForTable = 0;
+    this.#subscribing.isRefused = false;
+    this.#setState("subscribing");
     this.#host.touch(this);
   }
 
@@ -127,40 +180,32 @@ export class Topic {
     if (this.#tracking.delete(channel)) this.#host.touch(this);
   }
 
-  tracks(channel) {
-    return this.#tracking.has(channel);
-  }
-
   // To the daemon
 
-  /** Take the next frame, as JSON; `null` if there is none. */
+  /** Take the next frame, as JSON; `null` when no frame waits. */
   next() {
     // The daemon asked to wait.
-    if (this.#timer !== undefined) return null;
+    if (this.#pause.isOn) return null;
     // Presence first: the daemon keeps the place of a client that is away for a short time only.
     if (!this.#tracking.spoke && this.isTracking) return this.#tracking.next();
-    return this.#subscribing.next(this.#pos) ?? this.#tracking.next();
+    return this.#subscribing.next() ?? this.#tracking.next();
   }
 
   // From the connection
 
   /** The client has another token: it may have other rights now, and be another user. */
   tokenChanged() {
-    if (this.#subscribing.isRefused) {
-      this.#subscribing.isRefused = false;
-      this.#setState("subscribing");
-    }
+    this.askAgain();
     this.#tracking.tokenChanged();
     this.#host.touch(this);
   }
 
   /** The connection is closed. */
   closed() {
-    this.#endPause();
-    this.#isHeard = false;
+    this.#pause.end();
     this.#subscribing.closed();
     this.#tracking.closed();
-    this.presence.closed();
+    if (!this.view) this.presence.closed();
     if (this.channels.size) this.#setState("subscribing");
   }
 
@@ -187,13 +232,12 @@ export class Topic {
       subscribing.undo(about);
       if (about === "track") this.#tracking.doubt();
       this.error = error;
-      this.#sendLater(error.retryAfter ?? 0);
+      this.#pause.begin(error.retryAfter ?? 0);
       this.#notify("state", this.state);
     } else if (about === "subscribe" && subscribing.request === about) {
       if (subscribing.refused() && !this.#waitsForTable(error)) {
         this.error = error;
-        subscribing.isRefused = true;
-        this.#isHeard = false;
+        subscribing.giveUp();
         this.#setState("refused");
         this.#host.report(error);
       }
@@ -205,16 +249,17 @@ export class Topic {
     this.#host.touch(this);
   }
 
-  /** After an error for a table that is missing, ask again later: it may come back. */
+  /** After an error for a table that is missing, ask again later: it may come, or come back. */
   #waitsForTable(error) {
-    if (!this.#confirmed || !this.channels.size || !NO_TABLE.has(error.code)) return false;
+    if (!this.channels.size || !NO_TABLE.has(error.code)) return false;
     if (this.#asksForTable === 0) this.#host.report(error);
     this.error = error;
     this.rows?.clear();
     this.#notify("rows");
-    this.#sendLater(backoff(this.#asksForTable, FIRST_PAUSE, LONGEST_PAUSE, 0));
-    this.#reload();
+    this.#pause.begin(backoff(this.#asksForTable, FIRST_PAUSE, LONGEST_PAUSE, 0.5));
     this.#asksForTable += 1;
+    this.#reload();
+    if (!this.isHeard) this.#setState("refused");
     return true;
   }
 
@@ -229,22 +274,18 @@ export class Topic {
         this.#unsubscribed();
         return;
       case "synced":
-        if (this.presence.synced()) this.#synced(frame);
+        this.presence.synced(frame);
         return;
     }
     const isPresence = frame.type === "event" && frame.event.startsWith("presence:");
-    if (isPresence) this.#presenceEvent(frame);
-    if (!this.#isHeard) return;
-    if (frame.type === "status") {
-      this.#status(frame);
-      return;
-    }
+    if (isPresence) this.presence.received(frame);
+    if (!this.isHeard) return;
+    if (frame.type === "status") return this.#status(frame);
     if (frame.type === "snapshot" && !frame.more) {
-      this.#isFilling = false;
+      this.#subscribing.filled();
       this.#asksForTable = 0;
-      this.#isShown = true;
     }
-    this.#advance(frame.pos);
+    this.#subscribing.advance(frame.pos);
     if (frame.type === "snapshot") {
       this.rows?.page(frame);
       this.#notify("rows");
@@ -252,56 +293,50 @@ export class Topic {
       this.rows?.change(frame);
       this.#notify("frame", frame);
       if (this.rows) this.#notify("rows");
+      if (this.rows?.isShort && this.#subscribing.goesOn) this.#reload();
     } else if (frame.type !== "commit" && !isPresence) {
-      if (frame.stream !== undefined) this.answers.received(frame);
-      this.#notify("frame", frame);
+      const isShared = typeof frame.key === "string" && this.shared.received(frame);
+      const fresh = frame.stream === undefined ? frame : this.answers.received(frame);
+      if (fresh !== null) {
+        this.#past.add(fresh);
+        this.#notify("frame", fresh);
+      }
+      if (isShared) this.#notify("shared");
     }
     if (frame.pos !== undefined) this.answers.settled();
   }
 
   /** A frame of this topic came that cannot be read; `pos` is its position, if that is known. */
   unreadable(pos) {
-    this.#advance(pos);
-  }
-
-  #advance(pos) {
-    if (this.#isHeard && pos !== undefined && !this.#isFilling) this.#pos = pos;
+    this.#subscribing.advance(pos);
   }
 
   #subscribed({ pos, recovered, keptOnly, gap, sync }) {
-    // A daemon that has lost what comes next answers again, without being asked.
-    const unasked = this.#subscribing.request !== "subscribe" && this.#confirmed;
-    const confirmed = this.#subscribing.confirmed();
+    const goesOn = recovered === true;
+    const isFilling = this.rows !== null && !goesOn;
+    const confirmed = this.#subscribing.confirmed(pos, isFilling);
     if (confirmed === null) return;
-    const again = this.#confirmed;
-    // On the same connection nothing is missed between two subscriptions. A first snapshot that was
-    // cut off has shown nothing yet that a gap would make wrong.
-    const isWhole = !unasked && (this.#isHeard || !this.#isShown);
-    this.#confirmed = this.#isHeard = true;
+    this.recovery = confirmed.isFirst ? null : { recovered: goesOn, keptOnly: keptOnly === true };
     this.error = null;
     this.feed = "up";
-    this.recovery = again ? { recovered: recovered === true, keptOnly: keptOnly === true } : null;
-    this.#isFilling = this.rows !== null && recovered !== true;
-    this.#pos = this.#isFilling ? undefined : pos;
-    this.answers.subscribed(recovered === true && keptOnly !== true);
+    if (!goesOn) this.#past.clear();
+    this.answers.subscribed(goesOn && keptOnly !== true);
     if (pos !== undefined) this.answers.settled();
-    confirmed.since = true;
-    if (this.#isFilling) this.rows.begin();
+    if (isFilling) this.rows.begin();
     else this.#asksForTable = 0;
     if (sync === true) this.presence.begin();
     // An older daemon sends no set where the topic has no members.
-    else if (this.presence.clear()) this.#notifyPresence();
-    if (!this.#isFilling) this.#isShown = true;
+    else if (!this.view) this.presence.over();
+    const isShared = this.shared.subscribed(goesOn, pos === undefined);
     this.#setState("subscribed");
-    if (again && recovered !== true && !isWhole) this.#notifyGap(gap?.reason ?? "unknown");
+    if (isShared) this.#notify("shared");
+    if (!goesOn && !confirmed.isWhole) this.#notifyGap(gap?.reason ?? "unknown");
   }
 
   #unsubscribed() {
-    const { wasAsked, isMissing } = this.#subscribing.ended();
-    if (!wasAsked) this.#isHeard = false;
-    if (isMissing) {
+    if (this.#subscribing.ended()) {
       // The error before this frame said why, and whether to ask again.
-      this.#subscribing.isRefused = this.#timer === undefined;
+      this.#subscribing.isRefused = !this.#pause.isOn;
       this.#setState(this.#subscribing.isRefused ? "refused" : "subscribing");
     }
     this.#host.touch(this);
@@ -313,7 +348,7 @@ export class Topic {
     if (events === "lost") {
       this.#notifyGap("events", false);
     } else if (table === "back" || table === "altered") {
-      this.#endPause();
+      this.#pause.end();
       this.#notifyGap(table);
       this.#reload();
     } else if (feed !== undefined) {
@@ -327,9 +362,9 @@ export class Topic {
     if (this.rows !== null && this.#subscribing.isWanted) this.#beginAgain();
   }
 
-  /** Subscribe anew, without a position. */
-  #beginAgain() {
-    this.#subscribing.beginAgain();
+  /** Subscribe anew, without a position; with other options if there are any. */
+  #beginAgain(text) {
+    this.#subscribing.beginAgain(text);
     this.#host.touch(this);
   }
 
@@ -338,47 +373,13 @@ export class Topic {
   #forgetAnswers() {
     const answers = new Answers(this.name, {
       changed: () => this.answers === answers && this.#notify("answers", answers.list),
-      // Without `since` it is on its way already.
-      again: () => this.#subscribing.goesOn && this.#beginAgain(),
+      // Without `since` it is on its way already. The frames from before have come.
+      again: () =>
+        this.#subscribing.goesOn && this.#beginAgain(encodeOptions({ ...this.#options, rewind: 0 })),
       cancel: (stream) => this.#host.cancel(this.name, stream),
       read: (stream) => this.#host.readStream(stream),
     });
     this.answers = answers;
-  }
-
-  // Presence
-
-  #presenceEvent(frame) {
-    if (this.presence.received(frame)) this.#notifyPresence();
-    if (this.#isHeard && frame.data.page === undefined) this.#notify("frame", frame);
-  }
-
-  #synced({ topic, timestamp }) {
-    const members = [...this.presence.members.values()];
-    const data = { members };
-    const frame = { type: "event", topic, event: "presence:sync", data, timestamp };
-    this.#notifyPresence();
-    if (this.#isHeard) this.#notify("frame", frame);
-  }
-
-  #notifyPresence() {
-    const all = new Set([...this.channels, ...this.#tracking.channels]);
-    for (const channel of all) channel._notify("presence", this.presence.members);
-  }
-
-  // Tools
-
-  #sendLater(delay) {
-    this.#endPause();
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#host.touch(this);
-    }, delay);
-  }
-
-  #endPause() {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   #setState(state) {
@@ -387,7 +388,7 @@ export class Topic {
     this.#notify("state", state);
   }
 
-  #notifyGap(reason, reloads = this.rows !== null) {
+  #notifyGap(reason, reloads = this.rows !== null || this.shared.isUsed) {
     this.#notify("gap", { topic: this.name, reason, reloads });
   }
 

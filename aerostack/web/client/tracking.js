@@ -32,10 +32,6 @@ export class Tracking {
     return this.#states.keys();
   }
 
-  has(channel) {
-    return this.#states.has(channel);
-  }
-
   /** A channel is present, with this state as JSON. */
   set(channel, state) {
     this.#states.delete(channel);

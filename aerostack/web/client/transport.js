@@ -1,8 +1,55 @@
 /**
- * The WebSocket class of the platform, and the opening of a WebSocket.
+ * The WebSocket class of the platform, the opening of a WebSocket, and what takes its place.
  */
 
 import { RealtimeError } from "./errors.js";
+
+// For so many milliseconds a client stays with server-sent events before it tries a WebSocket again.
+const STAYS = 600_000;
+// The errors after which a WebSocket may do better than server-sent events would.
+const KEPT = new Set(["unreachable", "token_expired", "token_revoked", "invalid_token"]);
+
+/** Decides how the client connects. */
+export class Choice {
+  /** @type {"websocket" | "sse"} */
+  transport;
+  #isFixed;
+  #since = 0;
+
+  /** @param {string} wanted  `auto`, `websocket` or `sse`. */
+  constructor(wanted) {
+    this.#isFixed = wanted !== "auto";
+    this.transport = wanted === "sse" ? "sse" : "websocket";
+  }
+
+  /** Whether the client may connect otherwise if a WebSocket does not open. */
+  get hasOther() {
+    return !this.#isFixed && this.transport === "websocket";
+  }
+
+  /** An attempt begins. */
+  begin() {
+    if (!this.#isFixed && performance.now() - this.#since > STAYS) this.transport = "websocket";
+  }
+
+  /**
+   * An attempt has failed.
+   *
+   * @returns {boolean} Whether the other way is worth an attempt at once.
+   */
+  failed(error) {
+    if (this.#isFixed) return false;
+    if (this.transport === "sse") {
+      // The daemon may be too busy, or too old, for both.
+      if (!KEPT.has(error.code)) this.transport = "websocket";
+      return false;
+    }
+    if (error.code !== "refused") return false;
+    this.transport = "sse";
+    this.#since = performance.now();
+    return true;
+  }
+}
 
 /**
  * Find the WebSocket class of a browser or of Node.js.

@@ -2,8 +2,10 @@
  * The daemon's HTTP interface, as the console uses it.
  */
 
-const ADMIN = "/internal/admin/";
-const RPC = "/internal/hooks/rpc";
+import { daemon } from "../shared/dom.js";
+
+const ADMIN = `${daemon}/internal/admin/`;
+const RPC = `${daemon}/internal/hooks/rpc`;
 
 // How long the console waits for an answer, in milliseconds.
 const PATIENCE = 10_000;
@@ -61,6 +63,8 @@ async function* linesOf(reader) {
 
 /** The daemon, with a project's secret key. */
 export class Api {
+  /** The id of the project, once the daemon has named it. */
+  project = "";
   #key;
 
   constructor(key) {
@@ -81,6 +85,11 @@ export class Api {
   /** Publish an event. */
   async publish(topic, event, data, persist) {
     return this.#call("socket.emit", [event, data, topic, ...(persist ? [{ persist }] : [])]);
+  }
+
+  /** Close a connection of a user; of no user, if `userId` is `null`. */
+  async disconnect(userId, connection) {
+    return this.#call("user.disconnect", [userId, { connection }]);
   }
 
   /** Cancel a token stream. */

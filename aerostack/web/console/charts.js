@@ -25,12 +25,19 @@ export async function loadLibrary() {
 }
 
 /** The indices of values without a neighbour: no line leads to them. */
-function alone(column) {
+export function alone(column) {
   const indices = [];
+  // The lines between gaps: only values of which there are at least two make a line.
+  let line = [];
+  const end = () => {
+    if (line.length === 1) indices.push(line[0]);
+    line = [];
+  };
   column.forEach((value, index) => {
-    const near = [column[index - 1], column[index + 1]];
-    if (value !== null && near.every((it) => (it ?? null) === null)) indices.push(index);
+    if (value === null) end();
+    else if (value !== undefined) line.push(index);
   });
+  end();
   return indices;
 }
 

@@ -4,8 +4,9 @@
 
 // Characters of a frame's data that are kept.
 const LONGEST = 4000;
-// How many frames are kept.
+// How many frames are shown, and how many are kept, so that a filter finds more.
 export const MOST = 200;
+export const KEPT = 1000;
 
 const KINDS = { INSERT: "insert", UPDATE: "update", DELETE: "delete" };
 
@@ -27,18 +28,37 @@ export function describe(frame, now) {
   };
 }
 
+/** Whether a text contains another one, whatever the case. */
+const has = (text, part) => text.toLowerCase().includes(part);
+
 /** The newest frames of a topic. While the list is paused, new frames wait. */
 export class Frames {
   passed = 0;
   skipped = 0;
-  #shown = [];
+  #event = "";
+  #user = "";
+  #kept = [];
   #waiting = [];
   #paused = false;
   #number = 0;
 
-  /** The frames to show, oldest first. */
+  /** The frames to show, oldest first: the newest that the filter lets through. */
   get shown() {
-    return this.#shown;
+    if (!this.isFiltered) return this.#kept.slice(-MOST);
+    const found = this.#kept.filter(
+      ({ name, user }) => has(name, this.#event) && has(user, this.#user),
+    );
+    return found.slice(-MOST);
+  }
+
+  get isFiltered() {
+    return this.#event !== "" || this.#user !== "";
+  }
+
+  /** Show only frames whose names and users contain these texts. */
+  filter(event, user) {
+    this.#event = event.trim().toLowerCase();
+    this.#user = user.trim().toLowerCase();
   }
 
   get waiting() {
@@ -55,9 +75,9 @@ export class Frames {
       return;
     }
     this.passed += 1;
-    const list = this.#paused ? this.#waiting : this.#shown;
+    const list = this.#paused ? this.#waiting : this.#kept;
     list.push({ number: ++this.#number, ...describe(frame, now) });
-    if (list.length > MOST) list.shift();
+    if (list.length > KEPT) list.shift();
   }
 
   pause() {
@@ -67,12 +87,12 @@ export class Frames {
   /** End the pause, and show the frames that waited. */
   resume() {
     this.#paused = false;
-    this.#shown = [...this.#shown, ...this.#waiting].slice(-MOST);
+    this.#kept = [...this.#kept, ...this.#waiting].slice(-KEPT);
     this.#waiting = [];
   }
 
   clear() {
-    this.#shown = [];
+    this.#kept = [];
     this.#waiting = [];
     this.passed = this.skipped = 0;
   }

@@ -2,8 +2,9 @@
  * The view of a topic's frames as the daemon publishes them, with a form to publish one.
  */
 
+import { Acting } from "./acting.js";
 import { ApiError } from "./api.js";
-import { at, fieldsOf, fill, keepFocus, make, setAttribute, setText } from "../shared/dom.js";
+import { at, fieldsOf, fill, keepFocus, make, setAttribute, setLinked, setText } from "../shared/dom.js";
 import * as format from "./format.js";
 import { Frames } from "./frames.js";
 import { judge } from "./loop.js";
@@ -17,20 +18,33 @@ export class Inspector {
   #controller = null;
   #timer;
   #failures = 0;
+  // Whether the user wants to watch, also while the daemon refuses.
+  #wanted = false;
   #drawing = false;
   #form = at("inspector-form");
   #publish = at("publish-form");
   #list = at("frames");
+  #acting = at("acting-form");
   #error = at("inspector").querySelector(":scope > .error");
 
   constructor() {
+    this.#acting.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#act();
+    });
+    this.#acting.addEventListener("reset", () => setTimeout(() => this.#act()));
+    at("frames-filter").addEventListener("input", () => this.#filter());
+    at("frames-filter").addEventListener("submit", (event) => event.preventDefault());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       const { topic } = fieldsOf(this.#form);
       if (topic === this.#topic) this.#begin();
       else location.hash = to("inspector", { topic });
     });
-    at("inspector-stop").addEventListener("click", () => this.#stop("Stopped."));
+    at("inspector-stop").addEventListener("click", () => {
+      this.#wanted = false;
+      this.#stop("Stopped.");
+    });
     at("frames-pause").addEventListener("click", () => this.#pause(!this.#frames.isPaused));
     at("frames-clear").addEventListener("click", () => {
       this.#frames.clear();
@@ -58,21 +72,48 @@ export class Inspector {
 
   /** Another view was opened. */
   hide() {
+    this.#wanted = false;
     this.#stop("Nothing is watched.");
     this.#topic = null;
+  }
+
+  /** Who watches and publishes: the operator, or the user whom the operator has named. */
+  get #source() {
+    const { user, credential } = fieldsOf(this.#acting);
+    return user || credential ? new Acting(this.#api.project, user, credential) : this.#api;
+  }
+
+  /** Go on as another user. */
+  #act() {
+    const { user, credential } = fieldsOf(this.#acting);
+    const who = user || (credential && "the credential’s user");
+    setText(at("acting-summary"), who ? `As ${who}` : "As the operator, with all rights");
+    // What was refused to the user before says nothing of this one.
+    for (const said of [this.#error, at("publish-error"), at("publish-state")]) setText(said, "");
+    if (this.#wanted) this.#begin();
+  }
+
+  #filter() {
+    const { event, user } = fieldsOf(at("frames-filter"));
+    this.#frames.filter(event, user);
+    // Frames that come back belong between others.
+    this.#items.clear();
+    this.#list.replaceChildren();
+    this.#draw();
   }
 
   // Watching
 
   async #begin() {
     this.#end();
+    this.#wanted = true;
     const controller = (this.#controller = new AbortController());
     const topic = this.#topic;
     at("inspector-stop").disabled = false;
     setText(this.#error, "");
     let failure;
     try {
-      for await (const frame of this.#api.watch(topic, controller.signal)) {
+      for await (const frame of this.#source.watch(topic, controller.signal)) {
         if (controller !== this.#controller) return;
         this.#take(frame);
       }
@@ -99,7 +140,7 @@ export class Inspector {
     // With a wrong topic or key another attempt would fail as well.
     if (error.isAboutRequest || error.status === 401) {
       this.#stop("Nothing is watched.");
-      setText(this.#error, error.message);
+      setLinked(this.#error, error.message);
       return;
     }
     const { state, delay } = judge(error, this.#failures++);
@@ -153,6 +194,7 @@ export class Inspector {
     const parts = [`${format.plural(passed, "frame")} passed`];
     if (skipped) parts.push(`${format.count(skipped)} came too fast to be shown`);
     if (isPaused) parts.push(waiting ? `${waiting} waiting` : "paused");
+    if (this.#frames.isFiltered) parts.push(`${shown.length} shown`);
     setText(at("frames-count"), parts.join(", "));
     const numbers = new Set(shown.map(({ number }) => number));
     keepFocus(this.#list, at("frames-title"), () => {
@@ -188,11 +230,11 @@ export class Inspector {
     this.#publish.elements.data.removeAttribute("aria-invalid");
     setText(problem, "");
     try {
-      await this.#api.publish(topic, event, value, persist !== undefined);
+      await this.#source.publish(topic, event, value, persist !== undefined);
       setText(said, `Published to ${topic} at ${format.clock(Date.now())}.`);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      setText(problem, `Not published: ${error.message}`);
+      setLinked(problem, `Not published: ${error.message}`);
     }
   }
 }

@@ -31,6 +31,11 @@
  * @property {string} label
  * @property {(item: any) => Cell} cell
  * @property {boolean} [number]  Whether the cells are numbers, which stand to the right.
+ * @property {boolean} [wraps]  Whether a long text goes on in a second line. Other texts are cut off,
+ *   and have a title with the whole text.
+ * @property {((item: any) => number | string | null | undefined) | null} [sort]  The value by which
+ *   the column sorts an item, if the text of its cell does not do: a number that the cell writes with
+ *   a unit. `null` for a column that does not sort, such as one of buttons.
  */
 
 /**

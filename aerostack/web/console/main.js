@@ -4,14 +4,16 @@
 
 import { Api } from "./api.js";
 import { Connections } from "./connections.js";
-import { at, setAttribute, setText } from "../shared/dom.js";
+import { at, setAttribute, setLinked, setText } from "../shared/dom.js";
 import * as format from "./format.js";
 import { Inspector } from "./inspector.js";
 import { Loop } from "./loop.js";
 import { Overview } from "./overview.js";
+import { Refusals } from "./refusals.js";
 import { keyIn, parse, VIEWS } from "./route.js";
 import { Samples } from "./samples.js";
 import { Streams } from "./streams.js";
+import { suggestTopics } from "./suggesting.js";
 import { Topics } from "./topics.js";
 import { Why } from "./why.js";
 
@@ -25,6 +27,7 @@ const views = {
   connections: new Connections(refreshSoon),
   topics: new Topics(refreshSoon),
   streams: new Streams(refreshSoon),
+  refusals: new Refusals(),
   inspector: new Inspector(),
   why: new Why(),
 };
@@ -41,6 +44,7 @@ async function turn(signal) {
   const answer = await api.get("overview", { since: samples.newest }, signal);
   // The user has signed out meanwhile.
   if (signal.aborted) return;
+  api.project = answer.project;
   samples.add(answer.samples, answer.now);
   const uptime = format.age(answer.now - answer.started);
   setText(at("about"), `Project ${answer.project}, version ${answer.version}, up ${uptime}`);
@@ -55,7 +59,7 @@ async function turn(signal) {
     setText(problem, "");
   } catch (error) {
     if (!error.isAboutRequest) throw error;
-    setText(problem, error.message);
+    setLinked(problem, error.message);
   }
 }
 
@@ -246,6 +250,8 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) loop.stop();
   else if (api) loop.start();
 });
+
+suggestTopics(() => api);
 
 const stored = remembered();
 if (keyIn(location.hash) !== null) route();

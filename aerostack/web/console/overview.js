@@ -166,6 +166,7 @@ export class Overview {
       ...nodeFacts(answer),
       ["Running since", format.stamp(answer.started)],
       ["Published", format.count(metrics.aerostack_publications_total)],
+      ["Published by SQL", format.count(metrics.aerostack_emitted_total)],
       ["Table changes", format.count(metrics.aerostack_changes_total)],
       ["Delivered", format.count(metrics.aerostack_delivered_total)],
     ]);

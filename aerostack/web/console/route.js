@@ -2,7 +2,7 @@
  * The fragment of the address: which view is open, and with which query.
  */
 
-export const VIEWS = ["overview", "connections", "topics", "streams", "inspector", "why"];
+export const VIEWS = ["overview", "connections", "topics", "streams", "refusals", "inspector", "why"];
 
 const KEY = "#key=";
 

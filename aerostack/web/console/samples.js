@@ -5,11 +5,11 @@
 // Between two samples that are further apart, samples are missing; in milliseconds.
 const GAP = 2500;
 
-/** A value by its path, such as `publish.p99`; `null` if there is none. */
+/** A value by its path, such as `publish.p99`; `undefined` if there is none. */
 function read(sample, path) {
   let value = sample;
   for (const name of path.split(".")) value = value?.[name];
-  return value ?? null;
+  return value ?? undefined;
 }
 
 /** The samples that the charts show. */
@@ -53,7 +53,8 @@ export class Samples {
 
   /**
    * The times in seconds, and beside them the values of each path. Where samples are missing there
-   * is a `null`, so that a chart draws no line across.
+   * is a `null`, so that a chart draws no line across. A sample without the value, such as the latency
+   * of a second in which nothing was sent, has `undefined`: a chart draws its line across.
    */
   columns(paths) {
     const times = [];
@@ -78,7 +79,7 @@ export function summary(column) {
   let number = 0;
   let peak = null;
   for (const value of column) {
-    if (value === null) continue;
+    if (value === null || value === undefined) continue;
     sum += value;
     number += 1;
     if (peak === null || value > peak) peak = value;

@@ -3,11 +3,11 @@
  */
 
 import { userOf } from "./connections.js";
-import { at, setText } from "../shared/dom.js";
+import { at, setLinked, setText } from "../shared/dom.js";
 import * as format from "./format.js";
 import { described } from "./pages.js";
 import { to } from "./route.js";
-import { Table } from "./tables.js";
+import { numbers, Table } from "./tables.js";
 
 /** What tells a stream apart. */
 const keyOf = ({ topic, stream }) => `${topic} ${stream}`;
@@ -18,7 +18,6 @@ export class Streams {
   #wished;
   // By stream, its length at the last refresh, and when that was, in milliseconds.
   #before = new Map();
-  #error = at("streams").querySelector(":scope > .error");
   #table = new Table({
     caption: "Streams, newest first",
     hideCaption: true,
@@ -28,20 +27,22 @@ export class Streams {
       { label: "Stream", cell: ({ stream }) => stream },
       { label: "Topic", cell: ({ topic }) => ({ text: topic, href: to("topics", { topic }) }) },
       { label: "Owner", cell: ({ owner }) => userOf(owner) },
-      { label: "Watchers", number: true, cell: ({ watchers }) => format.count(watchers) },
-      { label: "Characters", number: true, cell: ({ length }) => format.count(length) },
-      { label: "A second", number: true, cell: ({ rate }) => format.rate(rate) },
+      numbers("Watchers", ({ watchers }) => watchers),
+      numbers("Characters", ({ length }) => length),
+      numbers("A second", ({ rate }) => rate, format.rate),
       {
         label: "Age",
         number: true,
+        sort: ({ began }) => -began,
         cell: ({ began }) => ({
           text: format.age(this.#now - began),
           title: format.stamp(began),
         }),
       },
-      { label: "First token", number: true, cell: ({ first }) => format.milliseconds(first) },
+      numbers("First token", ({ first }) => first, format.milliseconds),
       {
         label: "Cancel",
+        sort: null,
         cell: ({ stream }) => ({
           text: "Cancel",
           title: `Cancel ${stream}`,
@@ -58,6 +59,7 @@ export class Streams {
 
   show(_query, api) {
     this.#api = api;
+    setText(at("streams-failed"), "");
   }
 
   hide() {}
@@ -86,8 +88,9 @@ export class Streams {
   async #cancel(stream) {
     try {
       await this.#api.cancel(stream);
+      setText(at("streams-failed"), "");
     } catch (error) {
-      setText(this.#error, error.message);
+      setLinked(at("streams-failed"), error.message);
     }
     this.#wished();
   }

@@ -3,12 +3,12 @@
  */
 
 import { queued, userOf } from "./connections.js";
-import { at, fieldsOf, fill, make, setFacts, setText } from "../shared/dom.js";
+import { at, fieldsOf, fill, make, setFacts, setLinked, setText } from "../shared/dom.js";
 import * as format from "./format.js";
 import { Pages } from "./pages.js";
 import { to } from "./route.js";
 import { Rates } from "./samples.js";
-import { Table } from "./tables.js";
+import { numbers, Table } from "./tables.js";
 
 /** Which frames a subscription gets, in words. */
 export function narrowing({ filter, columns, events }) {
@@ -45,12 +45,12 @@ export class Topics {
           href: to("topics", { prefix: this.#query.prefix, topic }),
         }),
       },
-      { label: "Subscribers", number: true, cell: (row) => format.count(row.subscribers) },
-      { label: "Present", number: true, cell: (row) => format.count(row.present) },
-      { label: "Frames / s", number: true, cell: (row) => format.rate(this.#perSecond.get(row.topic)) },
-      { label: "Frames", number: true, cell: (row) => format.count(row.published) },
-      { label: "Held", number: true, cell: (row) => format.count(row.held) },
-      { label: "Size", number: true, cell: (row) => format.bytes(row.bytes) },
+      numbers("Subscribers", ({ subscribers }) => subscribers),
+      numbers("Present", ({ present }) => present),
+      numbers("Frames / s", ({ topic }) => this.#perSecond.get(topic), format.rate),
+      numbers("Frames", ({ published }) => published),
+      numbers("Held", ({ held }) => held),
+      numbers("Size", ({ bytes }) => bytes, format.bytes),
     ],
   });
   #members = new Table({
@@ -60,7 +60,7 @@ export class Topics {
     columns: [
       { label: "User", cell: ({ userId }) => userOf(userId) },
       { label: "Connection", cell: ({ connectionId }) => connectionId },
-      { label: "State", cell: ({ state }) => JSON.stringify(state) },
+      { label: "State", wraps: true, cell: ({ state }) => JSON.stringify(state) },
     ],
   });
   #subscriptions = new Table({
@@ -76,9 +76,9 @@ export class Topics {
             : { text: userId, href: to("why", { user: userId, topic: this.#chosen }) },
       },
       { label: "Connection", cell: ({ connection }) => connection },
-      { label: "Gets", cell: narrowing },
+      { label: "Gets", wraps: true, cell: narrowing },
       { label: "State", cell: ({ state }) => stateOf(state) },
-      { label: "Queued", number: true, cell: queued },
+      { label: "Queued", number: true, sort: (row) => row.queued, cell: queued },
     ],
   });
   #pages;
@@ -155,7 +155,7 @@ export class Topics {
       answer = await api.get("topic", { topic }, signal);
     } catch (error) {
       if (!error.isAboutRequest) throw error;
-      if (topic === this.#chosen) setText(at("topic-error"), error.message);
+      if (topic === this.#chosen) setLinked(at("topic-error"), error.message);
       return;
     }
     if (topic !== this.#chosen) return;

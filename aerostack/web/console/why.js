@@ -3,7 +3,7 @@
  */
 
 import { queued } from "./connections.js";
-import { at, fieldsOf, fill, make, setAttribute, setFacts, setText } from "../shared/dom.js";
+import { at, fieldsOf, fill, make, setAttribute, setFacts, setLinked, setText } from "../shared/dom.js";
 import * as format from "./format.js";
 import { feedFacts } from "./overview.js";
 import { to } from "./route.js";
@@ -28,6 +28,7 @@ export class Why {
       {
         label: "Open for",
         number: true,
+        sort: ({ opened }) => -opened,
         cell: ({ opened }) => ({
           text: format.age(this.#now - opened),
           title: format.stamp(opened),
@@ -35,9 +36,9 @@ export class Why {
       },
       { label: "Subscribed", cell: ({ subscribed }) => (subscribed ? "yes" : "no") },
       { label: "State", cell: ({ state }) => stateOf(state) },
-      { label: "Gets", cell: (row) => (row.subscribed ? narrowing(row) : "") },
-      { label: "Rule", cell: ({ rule }) => rule ?? "" },
-      { label: "Queued", number: true, cell: queued },
+      { label: "Gets", wraps: true, cell: (row) => (row.subscribed ? narrowing(row) : "") },
+      { label: "Rule", wraps: true, cell: ({ rule }) => rule ?? "" },
+      { label: "Queued", number: true, sort: (row) => row.queued, cell: queued },
     ],
   });
   #ended = new Table({
@@ -46,9 +47,9 @@ export class Why {
     empty: "No connection of the user ended lately.",
     columns: [
       { label: "Connection", cell: ({ id }) => id },
-      { label: "Ended", cell: ({ at: when }) => format.stamp(when) },
+      { label: "Ended", sort: (row) => row.at, cell: ({ at: when }) => format.stamp(when) },
       { label: "Code", number: true, cell: ({ code }) => code ?? "" },
-      { label: "Reason", cell: ({ reason }) => reason ?? "" },
+      { label: "Reason", wraps: true, cell: ({ reason }) => reason ?? "" },
     ],
   });
 
@@ -75,13 +76,14 @@ export class Why {
     const answer = await api.get("explain", query, signal);
     if (query !== this.#query) return;
     this.#now = now;
-    setText(at("why-verdict"), answer.verdict);
+    setLinked(at("why-verdict"), answer.verdict);
     const worst = ["problem", "notice"].find((severity) =>
       answer.findings.some((finding) => finding.severity === severity),
     );
     setAttribute(at("why-verdict"), "data-tone", worst ?? "fine");
     this.#speak(answer);
-    presentFindings(answer.findings);
+    // The verdict ends with what the worst finding says.
+    presentFindings(answer.findings.filter(({ message }) => !answer.verdict.endsWith(message)));
     this.#connections.update(answer.connections);
     this.#ended.update(answer.ended);
     setFacts(at("why-stream"), streamFacts(answer.stream));
@@ -102,6 +104,7 @@ export class Why {
 
 function presentFindings(findings) {
   const list = at("why-findings");
+  list.hidden = findings.length === 0;
   while (list.children.length > findings.length) list.lastElementChild.remove();
   findings.forEach(({ severity, message }, index) => {
     let item = list.children[index];
@@ -112,7 +115,7 @@ function presentFindings(findings) {
     const [badge, text] = item.children;
     setAttribute(badge, "data-tone", severity);
     setText(badge, SEVERITIES[severity]);
-    setText(text, message);
+    setLinked(text, message);
   });
 }
 

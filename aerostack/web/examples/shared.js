@@ -3,8 +3,8 @@
  * examples' server, and the frame of the page.
  */
 
-import { RealtimeClient } from "/client/realtime.js";
-import { at, copyOnClick, make, showList } from "/shared/dom.js";
+import { RealtimeClient } from "../client/realtime.js";
+import { at, copyOnClick, daemon, make, setLinked, showList } from "../shared/dom.js";
 
 export const projectId = document.querySelector("meta[name=project]").content;
 
@@ -31,6 +31,11 @@ export const me = {
   hue: Math.floor(Math.random() * 360),
 };
 
+/** The time of the day, of a number of milliseconds since 1970. */
+export function clock(time) {
+  return new Date(time).toLocaleTimeString([], { timeStyle: "medium" });
+}
+
 /** The name in a user's id. */
 export function nameOf(id) {
   return String(id).replace(/-[0-9a-f]{8}$/, "");
@@ -43,7 +48,7 @@ export function parameter(name, otherwise) {
 
 /** Show an error. The next call replaces it; an empty message removes it. */
 export function complain(message) {
-  at("trouble").textContent = message;
+  setLinked(at("trouble"), message);
 }
 
 /**
@@ -53,7 +58,7 @@ export function complain(message) {
 export async function ask(action, given = {}) {
   let answer;
   try {
-    const response = await fetch(`/examples/api/${action}`, {
+    const response = await fetch(`${daemon}/examples/api/${action}`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(given),
@@ -80,7 +85,7 @@ const STATUS = {
 
 /** Connect, and show the status of the connection on the page. */
 export function connect(onError = (error) => complain(error.message)) {
-  const realtime = new RealtimeClient({ projectId, userId: me.id, onError });
+  const realtime = new RealtimeClient({ baseUrl: daemon, projectId, userId: me.id, onError });
   // [status]
   realtime.onStatusChange((status) => {
     // 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'disconnected'
@@ -96,16 +101,24 @@ export function connect(onError = (error) => complain(error.message)) {
   return realtime;
 }
 
+// So many members have a circle of their own.
+const CIRCLES = 12;
+
 /** Show the members of a topic. Each member has a state `{ name, hue, ... }`. */
 export function showPeople(members, verb) {
   const people = [...members.values()].sort((one, other) => one.since - other.since);
   at("count").textContent = `${people.length} ${people.length === 1 ? "user" : "users"} ${verb}`;
-  showList(at("people"), people, ({ connectionId, state }) => {
+  const first = people.slice(0, people.length > CIRCLES ? CIRCLES - 1 : CIRCLES);
+  showList(at("people"), first, ({ connectionId, state }) => {
     const name = String(state.name);
     const initials = make("span", { "aria-hidden": "true" }, name.slice(0, 2));
-    const whole = make("span", { class: "hidden" }, name);
+    const whole = make("span", { class: "unseen" }, name);
     return setHue(make("li", { "data-key": connectionId, title: name }, initials, whole), state.hue);
   });
+  if (people.length > CIRCLES) {
+    const others = make("span", { class: "unseen" }, " others");
+    at("people").append(make("li", { "data-key": "others" }, `+${people.length - first.length}`, others));
+  }
 }
 
 /** Give an element a user's colour. */
@@ -117,17 +130,17 @@ export function setHue(shown, hue) {
 // The page's frame
 
 function makeHeader() {
-  const here = location.pathname;
   const links = Object.entries(EXAMPLES).map(([name, title]) => {
-    const link = make("a", { href: `/examples/${name}/` }, title);
-    if (here.startsWith(`/examples/${name}/`)) link.setAttribute("aria-current", "page");
+    const link = make("a", { href: `${daemon}/examples/${name}/` }, title);
+    if (location.href.startsWith(link.href)) link.setAttribute("aria-current", "page");
     return make("li", {}, link);
   });
   return make(
     "header",
     {},
-    make("a", { href: "/", class: "home" }, "aerostack-rt"),
+    make("a", { href: `${daemon}/`, class: "home" }, "aerostack-rt"),
     make("nav", { "aria-label": "Examples" }, make("ul", {}, ...links)),
+    make("a", { href: `${daemon}/docs/examples.html` }, "Documentation"),
     make("p", { id: "you" }, "You are ", make("b", {}, me.name)),
     make("p", { id: "status", role: "status" }, STATUS.idle),
   );

@@ -4,6 +4,9 @@
  * Text that comes from the daemon becomes a text node, never markup.
  */
 
+/** The address of the daemon, without a slash at its end. A proxy may have put it under a path. */
+export const daemon = new URL("..", import.meta.url).href.replace(/\/$/, "");
+
 /**
  * An element of the page, by its id.
  *
@@ -42,18 +45,28 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Change an element's text as `setText` does, with links to the documents that it names. */
+export function setLinked(element, text) {
+  if (element.textContent !== `${text}`) element.replaceChildren(linked(`${text}`));
+}
+
 /** Change an attribute only if it has another value; `null` removes it. */
 export function setAttribute(element, name, value) {
   if (value === null) element.removeAttribute(name);
   else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
-/** Run `change`. If the focused element was in `area` and is gone, focus `fallback`. */
+/**
+ * Run `change`. The focused element keeps the focus, also if it has moved. If it was in `area` and
+ * is gone, focus `fallback`.
+ */
 export function keepFocus(area, fallback, change) {
-  const focused = document.activeElement;
+  const focused = /** @type {HTMLElement} */ (document.activeElement);
   const within = area.contains(focused);
   change();
-  if (within && !area.contains(document.activeElement)) fallback.focus();
+  if (!within || area.contains(document.activeElement)) return;
+  if (area.contains(focused)) focused.focus({ preventScroll: true });
+  else fallback.focus();
 }
 
 /**
@@ -103,7 +116,7 @@ export function setFacts(list, facts) {
     }
     const [name, value] = entry.children;
     setText(name, term);
-    setText(value, text);
+    setLinked(value, text);
     setAttribute(value, "data-tone", tone);
   });
 }
@@ -121,11 +134,46 @@ export function fill(form, values) {
   }
 }
 
-/** Let a button copy a text, and say for a moment that it did. */
+/** Let a button copy a text, and say for a moment whether it did. */
 export function copyOnClick(button, textOf) {
   button.onclick = async () => {
-    await navigator.clipboard.writeText(textOf());
-    button.textContent = "Copied";
+    button.textContent = (await copy(textOf(), button)) ? "Copied" : "Not copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
   };
+}
+
+/** Copy a text; give whether that worked. */
+async function copy(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Browsers have no clipboard for pages over HTTP from another machine, and the user may forbid it.
+  }
+  const field = make("textarea", { class: "unseen" });
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const copied = document.execCommand("copy");
+  field.remove();
+  button.focus();
+  return copied;
+}
+
+/**
+ * A text whose names of documents, such as `docs/database.rst`, are links to the documents.
+ *
+ * @param {string} text
+ * @returns {DocumentFragment}
+ */
+export function linked(text) {
+  const fragment = document.createDocumentFragment();
+  let end = 0;
+  for (const found of text.matchAll(/docs\/([a-z]+)\.rst/g)) {
+    fragment.append(text.slice(end, found.index));
+    fragment.append(make("a", { href: `${daemon}/docs/${found[1]}.html` }, found[0]));
+    end = found.index + found[0].length;
+  }
+  fragment.append(text.slice(end));
+  return fragment;
 }

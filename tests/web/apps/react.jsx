@@ -12,11 +12,12 @@ import {
   useChannel,
   useHistory,
   usePresence,
+  useSharedState,
   useSubscription,
 } from "aerostack-rt/react";
 
 import { Orders, Room } from "./hooks.tsx";
-import { LiveFeed } from "./LiveFeed.tsx";
+import { LiveFeed } from "./LiveFeed.jsx";
 
 window.opened = 0;
 
@@ -42,9 +43,23 @@ function Cursor({ topic, line }) {
   usePresence(topic, { line });
 }
 
-function Open() {
-  const { error } = useChannel("orders", null, { filter: { status: "open" } });
-  return <p>{error?.code}</p>;
+function Some({ status }) {
+  const options = { snapshot: true, filter: { status }, order: [["id", "desc"]], limit: 2 };
+  const { rows, error } = useChannel("orders", null, options);
+  return <p>{error?.code ?? rows.map(({ id }) => id).join(" ")}</p>;
+}
+
+function Board() {
+  const { values, isReady, set, remove, update, error } = useSharedState("state/board");
+  window.board = { set, remove, update };
+  const shown = [...values].map(([key, data]) => `${key}${data}`).join(" ");
+  return <p>{error?.code ?? (isReady ? shown : "loading")}</p>;
+}
+
+function Late() {
+  const { rows, error, retry } = useChannel("late", null, { snapshot: true });
+  window.retry = retry;
+  return <p>{error?.code ?? rows.map(({ id }) => id).join(" ")}</p>;
 }
 
 function Last() {
@@ -67,6 +82,7 @@ function Greeter() {
 
 function Past() {
   window.past = useHistory("chat/past", { limit: 10 });
+  window.first ??= past.loading;
   return <p>{past.messages.map(({ data }) => data).join(" ")}</p>;
 }
 
@@ -75,13 +91,22 @@ function Page() {
   window.show = (change) => flushSync(() => setShown((before) => ({ ...before, ...change })));
   if (!shown.provider) return <p>nothing</p>;
   return (
-    <AerostackProvider baseUrl={baseUrl} projectId="p" userId="ann" options={options}>
+    <AerostackProvider
+      baseUrl={baseUrl}
+      projectId="p"
+      userId="ann"
+      token={shown.token}
+      options={options}
+    >
       <div id="feed">{shown.feed && <LiveFeed />}</div>
       <div id="orders">{shown.orders && <Orders />}</div>
-      <div id="open">{shown.open && <Open />}</div>
+      <div id="open">{shown.open && <Some status="open" />}</div>
+      <div id="paid">{shown.open && <Some status="paid" />}</div>
       {shown.cursor && <Cursor topic={shown.cursor[0]} line={shown.cursor[1]} />}
       {shown.greeter && <Greeter />}
       <div id="past">{shown.past && <Past />}</div>
+      <div id="board">{shown.board && <Board />}</div>
+      <div id="late">{shown.late && <Late />}</div>
       <div id="last">{shown.last && <Last />}</div>
       <div id="room">{shown.room && <Room name={shown.room} />}</div>
     </AerostackProvider>

@@ -10,11 +10,14 @@ import type {
   RealtimeGap,
   RealtimePayload,
   RealtimeStatus,
+  RealtimeTransport,
 } from "aerostack-rt";
+import { ServerSDK, StreamEnded } from "aerostack-rt/server";
 import {
   AerostackProvider,
   useAerostack,
   useAnswer,
+  useSharedState,
   useChannel,
   useHistory,
   usePresence,
@@ -49,6 +52,7 @@ new RealtimeClient({ projectId: "local", onTokenExpired: () => realtime.setToken
 
 const endings: (() => void)[] = [
   realtime.onStatusChange((status) => console.log(status.toUpperCase())),
+  realtime.onTransportChange((transport: RealtimeTransport) => transport === realtime.transport),
   realtime.onStatusChange((status: RealtimeStatus, { delay, error }) => {
     if (status === "reconnecting" && delay !== undefined) console.log(delay / 1000, error?.message);
   }),
@@ -83,7 +87,7 @@ orders
   .on("INSERT", ({ data }) => console.log(data.status))
   .on("UPDATE", ({ data, old }) => console.log(old?.id === data.id))
   .on<{ by: string }>("order:shipped", ({ data, userId }) => console.log(data.by, userId))
-  .on("*", (payload: RealtimePayload) => console.log(payload.type, payload.anything))
+  .on("*", (payload: RealtimePayload) => console.log(payload.type, payload.stream))
   .subscribe();
 const onDelete = (payload: RealtimePayload<Order>) => console.log(payload.data.id);
 orders.on("DELETE", onDelete).off("DELETE", onDelete);
@@ -129,18 +133,73 @@ export function watch(): string {
   return answers.list.map(({ text }) => text).join();
 }
 
+// Servers
+
+export async function serve(): Promise<Order[]> {
+  const sdk = new ServerSDK({ baseUrl: "http://127.0.0.1:8787", secretKey: "sk", timeout: 100 });
+  const { id, created_at } = await sdk.socket.emit("message", { text: "hi" }, "chat/general", {
+    persist: true,
+    userId: "bot",
+  });
+  console.log(id?.length, created_at);
+  await sdk.user.disconnect("ann");
+  const { nodes } = await sdk.user.revoke("ann", { seconds: 5, reason: "out" });
+  console.log(Object.values(nodes));
+  const [message] = await sdk.getHistory<{ text: string }>("chat/general", 1);
+  console.log(message?.data.text);
+  // @ts-expect-error: a revocation has an end
+  await sdk.user.revoke("ann", {});
+  // @ts-expect-error: there is no such option
+  await sdk.socket.emit("message", {}, "chat/general", { persisted: true });
+  // @ts-expect-error: an SDK for servers needs the secret key
+  new ServerSDK({ baseUrl: "http://127.0.0.1:8787" });
+  const { results } = await sdk.db.query<Order>("SELECT * FROM orders WHERE id = ?", [1]);
+  return results;
+}
+
+export async function answer(sdk: ServerSDK, tokens: AsyncIterable<string>): Promise<void> {
+  const stream = await sdk.ai.stream("ai-chat/7", { owner: "ann", meta: { model: "small" } });
+  try {
+    const { body } = await fetch("http://127.0.0.1/model", { signal: stream.signal });
+    console.log(body, stream.id);
+    for await (const token of tokens) await stream.write(token);
+    await stream.reason("They greet.");
+    await stream.tool("call-1", "search", { input: { text: "hello" } });
+    await stream.data("source-1", "source", { url: "https://rt.example.com" });
+    await stream.write("again", { reset: 0 });
+    const { kept } = await stream.end({ tokens: 8 });
+    console.log(kept);
+  } catch (error) {
+    if (error instanceof StreamEnded) console.log(error.state, error.by, error.code);
+  } finally {
+    await stream.close();
+  }
+  const { text, parts } = await sdk.ai.get(stream.id);
+  console.log(text, parts.map(({ kind }) => kind));
+  await sdk.ai.cancel(stream.id);
+  await sdk.ai.relay("ai-chat/7", { messages: [] }, { model: "small", owner: "ann" });
+  const { status, checks } = await sdk.health();
+  console.log(status === "ok", checks.database);
+  const { verdict, findings } = await sdk.explain("ann", "orders");
+  console.log(verdict, findings.map(({ code }) => code));
+  // @ts-expect-error: a text is written
+  await stream.write({ token: "a" });
+  // @ts-expect-error: there is no such option
+  await sdk.ai.stream("ai-chat/7", { user: "ann" });
+}
+
 // React
 
 function Orders() {
   const { realtime: client, sdk, projectId } = useAerostack();
-  const { rows, state, error, feed } = useChannel<Order>("orders", null, {
+  const { rows, state, error, feed, retry } = useChannel<Order>("orders", null, {
     snapshot: true,
     onGap: (gap) => console.log(gap.reason),
   });
   const status: RealtimeStatus = useRealtimeStatus();
   return (
     <ul title={`${client.status} ${sdk.realtime.status} ${projectId} ${status} ${state} ${feed}`}>
-      {error && <li>{error.message}</li>}
+      {error && <li onClick={retry}>{error.message}</li>}
       {rows.map((row) => <li key={row.id}>{row.status}</li>)}
     </ul>
   );
@@ -180,6 +239,27 @@ function Answer({ topic }: { topic: string }) {
   );
 }
 
+interface Card {
+  column: string;
+}
+
+function Board({ topic }: { topic: string }) {
+  const { values, isReady, set, remove, update, error } = useSharedState<Card>(topic);
+  return (
+    <ul title={`${isReady} ${error?.code} ${error?.pos}`}>
+      {[...values].map(([key, { column }]) => (
+        <li key={key} onClick={() => update(key, (card) => card && { ...card, column: "done" })}>
+          {column}
+          <button onClick={() => remove(key, { persist: true })}>x</button>
+        </li>
+      ))}
+      <button onClick={() => set("card-1", { column: "new" }, { ifNew: true })}>new</button>
+    </ul>
+  );
+}
+// @ts-expect-error: a column is a text
+export const wrongCard = () => useSharedState<Card>("board/1").set("a", { column: 1 });
+
 export const app = (
   <AerostackProvider
     baseUrl="http://127.0.0.1:8787"
@@ -193,6 +273,7 @@ export const app = (
     <Room name="chat/general" />
     <Room name={null} />
     <Answer topic="ai-chat/7" />
+    <Board topic="board/7" />
   </AerostackProvider>
 );
 export const other = <AerostackProvider client={realtime}>{app}</AerostackProvider>;

@@ -47,6 +47,17 @@ test("text that came already is not shown twice, and what is taken back goes", a
   assert.equal(newest().text, "Hello all");
 });
 
+test("a handler of the events gets text once that comes again", async (t) => {
+  const { say, channel, frame, start, token } = await watched(t);
+  const heard = [];
+  channel.on("ai:token", ({ data }) => heard.push(data.token));
+  channel.on("ai:tool", ({ data }) => heard.push(data.args));
+  const args = (at, text) => frame("ai:tool", { call: "c", args: text }, { part: "c", at });
+  await say(start(), token(0, "Hel"), token(0, "Hel"), token(1, "el😀"), token(5, "o"));
+  await say(args(0, "{"), args(0, '{"a'), token(0, "Hel😀o!", { reset: true }));
+  assert.deepEqual(heard, ["Hel", "😀", "o", "{", '"a', "Hel😀o!"]);
+});
+
 test("a position in the text counts the units of JavaScript's strings", async (t) => {
   const { say, newest, start, token } = await watched(t);
   await say(start(), token(0, "a😀"), token(3, "é"), token(4, "漢"));
@@ -81,7 +92,7 @@ test("where text is missing, the client subscribes anew and gets all of it", asy
   const { say, newest, start, token, socket, topic } = await watched(t);
   await say(start(), token(0, "Hel"), token(9, "ld"), token(11, "!"));
   assert.equal(newest().text, "Hel");
-  assert.deepEqual(socket.take(), [{ type: "subscribe", topic, sync: true }]);
+  assert.deepEqual(socket.take(), [{ type: "subscribe", topic, sync: true, rewind: 0 }]);
   await say({ type: "subscribed", topic });
   await say(start(), token(0, "Hello world!", { reset: true, pos: "2" }));
   assert.deepEqual([newest().text, newest().state], ["Hello world!", "streaming"]);
@@ -234,6 +245,17 @@ test("answers that have ended do not pile up", async (t) => {
   }
   const names = channel.answers.list.map(({ id }) => id);
   assert.deepEqual([names.length, names[0], names.at(-1)], [33, "first", "s99"]);
+});
+
+test("an answer that ends after many that began later stays, with its end", async (t) => {
+  const { say, channel, frame } = await watched(t);
+  const end = (stream, state) => frame("ai:done", {}, { stream, state });
+  await say(frame("ai:start", {}, { stream: "old" }));
+  await say(...Array.from({ length: 40 }, (_, number) => end(`s${number}`, "done")));
+  await say(end("old", "aborted"));
+  const { list } = channel.answers;
+  assert.equal(list.length, 32);
+  assert.deepEqual([list[0].id, list[0].state, list[1].id], ["old", "aborted", "s9"]);
 });
 
 test("data of any shape breaks nothing", async (t) => {

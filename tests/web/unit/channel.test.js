@@ -26,6 +26,7 @@ test("all forms of a topic give one name", (t) => {
   for (const topic of ["", undefined, 7, "x".repeat(4090)]) {
     assert.throws(() => client.channel(topic), { code: "invalid_topic" });
   }
+  assert.throws(() => client.chatRoom(), { code: "invalid_topic" });
 });
 
 test("callbacks get whole frames, by operation, by event, or all frames", async (t) => {
@@ -119,41 +120,53 @@ test("channels that are not shared have one subscription, and end separately", a
   assert.deepEqual(world.socket.take(), [{ type: "unsubscribe", topic }]);
 });
 
-test("before a topic is subscribed the last options count", async (t) => {
+test("before a topic that is no table's is subscribed the last options count", async (t) => {
   const world = new World(t);
   const client = world.client();
-  const channel = client.channel("orders", { filter: { status: "new" } });
-  assert.equal(client.channel("orders", { filter: { status: "old" } }), channel);
+  const channel = client.channel("chat/a", { rewind: 1 });
+  assert.equal(client.channel("chat/a", { rewind: 2 }), channel);
   channel.subscribe();
   await settle();
   await world.socket.open();
-  assert.deepEqual(world.socket.take()[0].filter, { status: "old" });
+  assert.equal(world.socket.take()[0].rewind, 2);
 });
 
-test("other options for a subscribed topic are refused", async (t) => {
+test("channels of a table with other options have subscriptions of their own", async (t) => {
   const world = new World(t);
   const client = world.client();
   const filtered = client.channel("orders", { filter: { status: "new" } }).subscribe();
   assert.equal(client.channel("orders"), filtered);
   assert.equal(client.channel("orders", { filter: { status: "new" } }), filtered);
-  for (const options of [{ filter: { status: "old" } }, { snapshot: true }, { filter: {} }]) {
-    assert.throws(() => client.channel("orders", options), { code: "conflict" });
-    const own = client.channel("orders", { ...options, shared: false });
-    assert.throws(() => own.subscribe(), { code: "conflict" });
-  }
-  filtered.unsubscribe();
+  const others = [
+    { filter: { status: "old" } },
+    { snapshot: true },
+    { snapshot: true, order: ["id"] },
+    { snapshot: true, order: ["id"], limit: 1 },
+    { snapshot: true, order: ["id"], key: "x" },
+  ].map((options) => {
+    const channel = client.channel("orders", options).subscribe();
+    assert.notEqual(channel, filtered);
+    assert.equal(client.channel("orders", options), channel);
+    client.channel("orders", { ...options, shared: false }).subscribe();
+    return channel;
+  });
+  assert.equal(new Set(others).size, 5);
   // Handlers of other events do not get rows.
-  const order = ["id"];
-  client.channel("orders", { snapshot: true, order }).subscribe();
   client.channel("orders", { shared: false }).subscribe();
-  client.channel("orders", { shared: false, snapshot: true, order: ["id"] }).subscribe();
+  await settle();
+  await world.socket.open();
+  const asked = world.socket.take();
+  assert.deepEqual(asked.map(({ type }) => type), Array(6).fill("subscribe"));
+  assert.equal(new Set(asked.map(({ view }) => view)).size, 6);
+  assert.equal(asked[0].view, undefined);
+});
+
+test("other options for a subscribed topic that is no table's are refused", (t) => {
+  const client = new World(t).client();
   client.channel("chat/x").subscribe();
   const late = client.channel("chat/x", { shared: false, snapshot: true });
   assert.throws(() => late.subscribe(), { code: "conflict" });
-  for (const other of [{ order: [["id", "desc"]] }, { order, limit: 1 }, { order, key: "x" }]) {
-    const own = client.channel("orders", { shared: false, snapshot: true, ...other });
-    assert.throws(() => own.subscribe(), { code: "conflict" });
-  }
+  assert.throws(() => client.channel("chat/x", { rewind: 3 }), { code: "conflict" });
 });
 
 test("a callback that another one takes back is not called", async (t) => {

@@ -143,6 +143,7 @@ test("a frame that cannot be read is reported once, and the next frame is receiv
     assert.equal(client.status, "connected", nonsense);
     assert.deepEqual(world.codes, ["invalid_frame"], nonsense);
     assert.equal(world.errors[0].topic, topic);
+    assert.match(world.errors[0].message, /^http:\/\/rt\.test sent a frame that cannot be read/);
     await socket.say(event(channel.topic, "e", 1));
     assert.equal(seen.got.length, 1);
     await socket.end();
@@ -166,19 +167,22 @@ test("the client finds out why an opening was refused", async (t) => {
   for (const [answer, code] of [
     [refusal(401, "unauthorized"), "unauthorized"],
     [refusal(404, "unknown_project"), "unknown_project"],
-    [refusal(400, "invalid_topic"), "refused"],
-    [{ status: 200, body: { messages: [] } }, "refused"],
+    [refusal(403, "origin_not_allowed"), "origin_not_allowed"],
+    [refusal(429, "too_many_connections"), "too_many_connections"],
+    [refusal(404, "not_found"), "refused"],
+    [{ status: 200, body: { opens: true } }, "refused"],
     [{ status: 404, body: undefined }, "wrong_server"],
     [{ status: 200, body: undefined }, "wrong_server"],
     [new TypeError("failed to fetch"), "unreachable"],
   ]) {
     const world = new World(t);
     world.answer = answer;
-    const client = world.client({ apiKey: "pk" });
+    const client = world.client({ apiKey: "pk", userId: "ann" });
     const opening = client.connect();
     await settle();
     await world.socket.end();
     await assert.rejects(opening, { code });
+    assert.match(world.requests[0].url, /\/api\/realtime\/check\?projectId=p&userId=ann$/);
     assert.equal(world.requests[0].headers["X-Aerostack-Key"], "pk");
     assert.equal(client.status, "reconnecting");
     // Said once, as long as it stays like that.
@@ -189,14 +193,14 @@ test("the client finds out why an opening was refused", async (t) => {
   }
 });
 
-test("the error for a refused origin names the setting", async (t) => {
+test("the error for a request that a page could not send says what may keep it back", async (t) => {
   const world = new World(t);
   world.replace(t, globalThis, "location", { origin: "https://app.test" });
   world.answer = new TypeError("failed to fetch");
   world.client().connect();
   await settle();
   await world.socket.end();
-  assert.match(world.errors[0].message, /pages of https:\/\/app\.test in \(projects\.<id>\.origins\)/);
+  assert.match(world.errors[0].message, /mixed content, or the page's CSP/);
 });
 
 test("a fault of the client is reported, and the connection stays", async (t) => {
@@ -266,7 +270,7 @@ test("without a callback errors go to the console, and so do errors of the error
   const client = world.client({ onError: undefined });
   await world.connect(client);
   await world.socket.sayText("nonsense");
-  assert.match(log.mock.calls[0].arguments[0], /^aerostack: invalid_frame: ws:\/\/rt\.test/);
+  assert.match(log.mock.calls[0].arguments[0], /^aerostack: invalid_frame: http:\/\/rt\.test/);
   const broken = world.client({
     onError: () => {
       throw new Error("mine");

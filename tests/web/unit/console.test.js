@@ -7,13 +7,17 @@ import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, test } from "node:test";
 
 import { Api } from "../../../aerostack/web/console/api.js";
+import { alone } from "../../../aerostack/web/console/charts.js";
 import * as format from "../../../aerostack/web/console/format.js";
-import { Frames, MOST } from "../../../aerostack/web/console/frames.js";
+import { Frames, KEPT, MOST } from "../../../aerostack/web/console/frames.js";
 import { Loop } from "../../../aerostack/web/console/loop.js";
 import { feedFacts, nodeFacts, workerFacts } from "../../../aerostack/web/console/overview.js";
 import { described } from "../../../aerostack/web/console/pages.js";
 import { keyIn, parse, to, VIEWS } from "../../../aerostack/web/console/route.js";
 import { Rates, Samples, summary } from "../../../aerostack/web/console/samples.js";
+import { typed } from "../../../aerostack/web/console/suggesting.js";
+import { daemon } from "../../../aerostack/web/shared/dom.js";
+import { ordered } from "../../../aerostack/web/console/sorting.js";
 import { Clock, settle } from "./fakes.js";
 
 const KEY = "sk_0123456789abcdef";
@@ -52,7 +56,7 @@ test("the key is in a header, and empty parameters are not sent", async () => {
     total: 0,
   });
   const [{ path, headers }] = asked;
-  assert.equal(path, "/internal/admin/connections?user=a%26b&limit=5");
+  assert.equal(path, `${daemon}/internal/admin/connections?user=a%26b&limit=5`);
   assert.equal(headers.authorization, `Bearer ${KEY}`);
 });
 
@@ -132,7 +136,7 @@ async function watched(...pieces) {
 test("frames are read from pieces of any size, without the pings", async () => {
   const frames = await watched('{"type":"watch', 'ing"}\n{"type":"ping"}\n{"n":1}\n\n{"n"', ":2}\n");
   assert.deepEqual(frames, [{ type: "watching" }, { n: 1 }, { n: 2 }]);
-  assert.equal(asked[0].path, "/internal/admin/watch?topic=chat%2F%C3%A4");
+  assert.equal(asked[0].path, `${daemon}/internal/admin/watch?topic=chat%2F%C3%A4`);
 });
 
 test("a stream that is not JSON is an error", async () => {
@@ -254,9 +258,67 @@ test("each sample counts once, old samples go, and missing samples leave a gap",
   assert.deepEqual(times, [1, 2, 3, 4, 9]);
   assert.deepEqual(publications, [1, 1, 5, null, 1]);
   assert.deepEqual(p99, [2, 2, 2, null, 2]);
-  assert.deepEqual(feed, [null, null, null, null, null]);
+  // A sample without the value is no gap.
+  assert.deepEqual(feed, [undefined, undefined, undefined, null, undefined]);
   for (let at = 10_000; at < 60_000; at += 1000) samples.add([sample(at)], at);
   assert.equal(samples.size, 11);
+});
+
+test("only a value that no line reaches gets a point of its own", () => {
+  assert.deepEqual(alone([1, undefined, undefined, 2]), []);
+  assert.deepEqual(alone([undefined, 3, undefined, null, 4, 5, null, 6]), [1, 7]);
+  assert.deepEqual(alone([]), []);
+});
+
+test("a filter shows the newest frames of an event and a user, also of those before", () => {
+  const frames = new Frames();
+  for (let n = 0; n < 500; n += 1) {
+    frames.add({ type: "event", event: n % 2 ? "message" : "tick", userId: `user${n % 5}`, data: n }, 0);
+  }
+  assert.equal(frames.shown.length, MOST);
+  frames.filter("MESS", "");
+  assert.equal(frames.shown.length, MOST);
+  assert.deepEqual(new Set(frames.shown.map(({ name }) => name)), new Set(["message"]));
+  frames.filter("message", "user3 ");
+  assert.equal(frames.shown.length, 50);
+  assert.equal(frames.shown.at(-1).text, "493");
+  frames.filter("", "");
+  assert.equal(frames.shown.at(-1).text, "499");
+  for (let n = 0; n < 2 * KEPT; n += 1) frames.add({ type: "event", event: "tick" }, 0);
+  frames.filter("message", "");
+  assert.deepEqual(frames.shown, []);
+});
+
+// Suggestions
+
+test("a topic is suggested as a user types it", () => {
+  for (const [topic, name] of [
+    ["table/orders/p", "orders"],
+    ["chat/general/p", "chat/general"],
+    ["table/a/b/p", "table/a/b"],
+    ["chat/x/q", "chat/x/q"],
+  ]) {
+    assert.equal(typed(topic, "p"), name);
+  }
+});
+
+// Sorting
+
+test("rows are sorted by what a cell stands for, and those without a value come last", () => {
+  const rows = [
+    { name: "b10", size: 900 },
+    { name: "B9", size: 1100 },
+    { name: null, size: null },
+    { name: "a", size: 900 },
+  ];
+  const sorted = (column, descending = false) =>
+    ordered(rows, { column: { label: "", ...column }, descending }).map(({ name }) => name);
+  const name = { cell: (row) => ({ text: row.name, href: "#" }) };
+  assert.deepEqual(sorted(name), ["a", "B9", "b10", null]);
+  assert.deepEqual(sorted(name, true), ["b10", "B9", "a", null]);
+  const size = { sort: (row) => row.size, cell: (row) => format.bytes(row.size) };
+  assert.deepEqual(sorted(size), ["b10", "a", "B9", null]);
+  assert.deepEqual(sorted(size, true), ["B9", "b10", "a", null]);
 });
 
 test("new samples count after the daemon's clock was set back", () => {
@@ -296,12 +358,12 @@ test("a paused list does not change, and shows the frames that waited afterwards
   const frames = new Frames();
   frames.add({ type: "event", event: "e", data: 1 }, 0);
   frames.pause();
-  for (let n = 0; n < 1000; n += 1) frames.add({ type: "event", event: "e", data: n }, n);
+  for (let n = 0; n < 2000; n += 1) frames.add({ type: "event", event: "e", data: n }, n);
   frames.add({ type: "skipped", count: 7 }, 0);
   assert.deepEqual(frames.shown.map(({ text }) => text), ["1"]);
-  assert.deepEqual([frames.waiting, frames.passed, frames.skipped], [MOST, 1001, 7]);
+  assert.deepEqual([frames.waiting, frames.passed, frames.skipped], [KEPT, 2001, 7]);
   frames.resume();
-  assert.equal(frames.shown.at(-1).text, "999");
+  assert.equal(frames.shown.at(-1).text, "1999");
   assert.equal(frames.shown.length, MOST);
 });
 

@@ -67,6 +67,13 @@ class Events {
   }
 }
 
+/** What the daemon answers in a test that is not about that. */
+function usual(url) {
+  return url.includes("/check")
+    ? { status: 200, body: { opens: true } }
+    : { status: 400, body: { error: "invalid_topic", message: "No topic." } };
+}
+
 /** One test's surroundings. */
 export class World {
   clock = new Clock();
@@ -75,9 +82,9 @@ export class World {
   sockets = [];
   /** What the client says is wrong. */
   errors = [];
-  /** Every HTTP request, and what they are answered. */
+  /** Every HTTP request, and what they are answered; `undefined` for the usual answers. */
   requests = [];
-  answer = { status: 400, body: { error: "invalid_topic", message: "No topic." } };
+  answer = undefined;
   online = true;
   /** Whether the daemon answers a ping by itself; a ping is then none of what was sent. */
   answersPings = false;
@@ -160,7 +167,7 @@ export class World {
   fetch = async (url, init) => {
     this.requests.push({ url, ...init });
     if (this.answer instanceof Error) throw this.answer;
-    const { status, body } = await this.answer;
+    const { status, body } = await (this.answer ?? usual(url));
     const ok = status < 300;
     const text = async () => (body === undefined ? "<html>" : JSON.stringify(body));
     return { ok, status, text };
@@ -174,6 +181,7 @@ export class World {
       WebSocket: this.WebSocket,
       fetch: this.fetch,
       onError: (error) => this.errors.push(error),
+      transport: "websocket",
       ...options,
     });
   }

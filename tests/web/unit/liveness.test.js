@@ -20,6 +20,8 @@ test("an attempt that the server does not answer ends, and another one follows",
   await world.comeBack();
   assert.equal(client.status, "connected");
   assert.deepEqual(world.codes, ["no_answer"]);
+  // The address is as the application wrote it.
+  assert.match(world.errors[0].message, /^http:\/\/rt\.test did not answer within \d+ ms\.$/);
 });
 
 test("a silent daemon gets a ping, and loses the connection if it does not answer", async (t) => {

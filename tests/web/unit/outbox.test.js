@@ -216,7 +216,7 @@ test("a chat message goes out until it is acknowledged", async (t) => {
   await said;
 });
 
-test("history comes over HTTP, a page at a time", async (t) => {
+test("history comes over HTTP, a page at a time, and names the project", async (t) => {
   const world = new World(t);
   const channel = world.client({ apiKey: "pk", token: "jwt" }).channel("chat/x");
   const messages = [{ id: "1", created_at: 7 }];
@@ -225,8 +225,8 @@ test("history comes over HTTP, a page at a time", async (t) => {
   assert.deepEqual(await channel.getHistory(10, 7), messages);
   const [first, second] = world.requests;
   const path = "http://rt.test/api/v1/public/realtime/history";
-  assert.equal(first.url, `${path}?room=chat%2Fx%2Fp&limit=50`);
-  assert.equal(second.url, `${path}?room=chat%2Fx%2Fp&limit=10&before=7`);
+  assert.equal(first.url, `${path}?room=chat%2Fx%2Fp&limit=50&projectId=p`);
+  assert.equal(second.url, `${path}?room=chat%2Fx%2Fp&limit=10&projectId=p&before=7`);
   assert.deepEqual(first.headers, { "X-Aerostack-Key": "pk", Authorization: "Bearer jwt" });
 });
 
@@ -235,8 +235,10 @@ test("an error of the history says why", async (t) => {
   const channel = world.client().channel("chat/x");
   world.answer = { status: 403, body: { error: "forbidden", message: "Not for you." } };
   await assert.rejects(channel.getHistory(), { code: "forbidden", message: "Not for you." });
+  world.answer = { status: 404, body: undefined };
+  await assert.rejects(channel.getHistory(), { code: "wrong_server", message: /HTTP 404/ });
   world.answer = { status: 502, body: undefined };
-  await assert.rejects(channel.getHistory(), { code: "wrong_server", message: /HTTP 502/ });
+  await assert.rejects(channel.getHistory(), { code: "unreachable", message: /proxy .*HTTP 502/ });
   world.answer = new TypeError("failed to fetch");
   await assert.rejects(channel.getHistory(), { code: "unreachable" });
   // What answers is no other server because the line broke.

@@ -171,7 +171,7 @@ test("an unused channel of a topic ends nothing of the used one", async (t) => {
   assert.deepEqual(world.socket.take().map(({ type }) => type), ["track", "subscribe"]);
 });
 
-test("being present before subscribing keeps a channel's options, and their conflicts", async (t) => {
+test("being present before subscribing keeps a channel's options", async (t) => {
   const world = new World(t);
   const client = world.client();
   const socket = await world.connect(client);
@@ -182,13 +182,35 @@ test("being present before subscribing keeps a channel's options, and their conf
   assert.deepEqual(socket.take().find(({ type }) => type === "subscribe").filter, filter);
   const whole = client.channel("orders", { shared: false });
   whole.track({});
-  assert.throws(() => whole.subscribe(), { code: "conflict" });
-  assert.equal(whole.isSubscribed, false);
-  await socket.say({ type: "subscribed", topic: filtered.topic, pos: "1" });
-  filtered.unsubscribe();
-  await socket.say({ type: "unsubscribed", topic: filtered.topic });
   whole.subscribe();
-  assert.equal(socket.take().at(-1).filter, undefined);
+  const asked = socket.take().find(({ type }) => type === "subscribe");
+  assert.deepEqual([asked.filter, typeof asked.view], [undefined, "string"]);
+});
+
+test("the members of a table are the same for all of its subscriptions", async (t) => {
+  const world = new World(t);
+  const client = world.client();
+  const socket = await world.connect(client);
+  const first = client.channel("orders", { shared: false, filter: { a: 1 } }).subscribe();
+  const second = client.channel("orders", { shared: false, filter: { a: 2 } }).subscribe();
+  const [{ view }] = socket.take().slice(1);
+  const { topic } = first;
+  const seen = collector();
+  second.on("presence:join", seen);
+  await socket.say(
+    { type: "subscribed", topic, view, pos: "1", sync: true },
+    { type: "synced", topic, timestamp: 1 },
+    { type: "subscribed", topic, pos: "1" },
+    event(topic, "presence:join", { connectionId: "c", userId: "bob", state: {} }),
+  );
+  for (const channel of [first, second]) {
+    assert.deepEqual([...channel.presence.members.keys()], ["c"]);
+  }
+  assert.equal(seen.got.length, 1);
+  first.unsubscribe();
+  assert.deepEqual([...second.presence.members.keys()], ["c"]);
+  second.unsubscribe();
+  assert.equal(second.presence.members.size, 0);
 });
 
 test("track() encodes the state at once, and throws if it cannot be JSON", async (t) => {

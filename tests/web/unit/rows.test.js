@@ -36,7 +36,7 @@ test("a snapshot gives rows, and changes update them", async (t) => {
     change(topic, "DELETE", { id: "c", n: 1 }, { old: { id: "c", n: 1 }, pos: "9" }),
   );
   assert.deepEqual(seen.got, [
-    "a1 b1", "a1 b1 c1", "a1 b1 c1 d1", "a1 b2 c1 d1", "b2 c1 d1 e2", "b2 d1 e2",
+    "a1 b1", "a1 b1 c1", "a1 b1 c1 d1", "b2 a1 c1 d1", "b2 e2 c1 d1", "b2 e2 d1",
   ]);
   assert.equal(channel.rows, channel.rows);
   await world.socket.end();

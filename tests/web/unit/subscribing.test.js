@@ -197,7 +197,7 @@ test("a subscription that is refused for a while is asked for again", async (t) 
   assert.deepEqual(world.errors, []);
 });
 
-test("a refusal for good is reported, and tried again with the next token or connection", async (t) => {
+test("a refusal for good is reported, and tried again when the application asks", async (t) => {
   const world = new World(t);
   const client = world.client({ token: "old" });
   const channel = client.channel("orders").subscribe();
@@ -209,6 +209,16 @@ test("a refusal for good is reported, and tried again with the next token or con
   assert.equal(channel.state, "refused");
   assert.equal(channel.error.code, "forbidden");
   assert.deepEqual(world.codes, ["forbidden"]);
+  // The client asks again only if it is told to.
+  await world.clock.advance(20_000);
+  assert.deepEqual(world.socket.take(), []);
+  channel.subscribe();
+  assert.equal(channel.state, "subscribing");
+  assert.deepEqual(world.socket.take(), [{ type: "subscribe", sync: true, topic }]);
+  channel.subscribe();
+  assert.deepEqual(world.socket.take(), []);
+  await world.socket.say(refusal);
+  assert.deepEqual(world.codes, ["forbidden", "forbidden"]);
   client.channel("chat/x").subscribe();
   world.socket.take();
   client.setToken("new");

@@ -69,7 +69,8 @@ test("a missing table has no rows, and is asked for after growing pauses", async
     const gone = { type: "error", code: "unknown_table", message: "There is none.", topic };
     await socket.say(lost);
     assert.deepEqual(socket.take(), [ask]);
-    for (const pause of [1000, 2000, 4000]) {
+    // Half of a pause is random, and the fake gives half of that.
+    for (const pause of [1500, 3000, 6000]) {
       await socket.say({ type: "subscribed", topic }, gone);
       if (ends) await socket.say({ type: "unsubscribed", topic });
       assert.equal(ids(), "");
@@ -80,7 +81,7 @@ test("a missing table has no rows, and is asked for after growing pauses", async
     }
     await socket.say({ ...gone, request: "subscribe" });
     assert.deepEqual(world.codes, ["unknown_table"]);
-    if (ends) await world.clock.advance(8000);
+    if (ends) await world.clock.advance(16_000);
     else await socket.say(status("back"));
     assert.deepEqual(socket.take(), [ask]);
     await socket.say({ type: "subscribed", topic }, page(["n"], "1"));
@@ -89,6 +90,55 @@ test("a missing table has no rows, and is asked for after growing pauses", async
     await world.clock.advance(100_000);
     assert.deepEqual(socket.take().filter(({ type }) => type !== "ping"), []);
   }
+});
+
+test("a table that is created later is found by itself, or at once if it is asked for", async (t) => {
+  for (const options of [{}, { snapshot: true }]) {
+    const world = new World(t);
+    world.answersPings = true;
+    const channel = world.client().channel("orders", options).subscribe();
+    const { topic } = channel;
+    const states = collector();
+    channel.onStateChange(states);
+    await settle();
+    await world.socket.open();
+    const gone = { type: "error", code: "unknown_table", message: "There is none.", topic };
+    const refuse = () => world.socket.say({ ...gone, request: "subscribe" });
+    const asks = () => world.socket.take().filter(({ type }) => type === "subscribe").length;
+    assert.equal(asks(), 1);
+    await refuse();
+    assert.equal(channel.error.code, "unknown_table");
+    for (const pause of [1500, 3000, 6000, 12_000, 24_000, 45_000, 45_000]) {
+      assert.deepEqual([channel.state, channel.isSubscribed], ["refused", true]);
+      await world.clock.advance(pause - 1);
+      assert.equal(asks(), 0);
+      await world.clock.advance(1);
+      assert.equal(asks(), 1);
+      await refuse();
+    }
+    assert.deepEqual(world.codes, ["unknown_table"]);
+    channel.subscribe();
+    assert.equal(asks(), 1);
+    await world.socket.say({ type: "subscribed", topic, pos: "1" });
+    assert.deepEqual([channel.state, channel.error], ["subscribed", null]);
+    assert.deepEqual(states.got, ["refused", "subscribing", "subscribed"]);
+    await world.clock.advance(100_000);
+    assert.equal(asks(), 0);
+  }
+});
+
+test("a channel that is unsubscribed asks for no missing table", async (t) => {
+  const world = new World(t);
+  const channel = world.client().channel("orders").subscribe();
+  const { topic } = channel;
+  await settle();
+  await world.socket.open();
+  const gone = { type: "error", code: "unknown_table", message: "There is none.", topic };
+  await world.socket.say({ ...gone, request: "subscribe" });
+  channel.unsubscribe();
+  world.socket.take();
+  await world.clock.advance(100_000);
+  assert.deepEqual(world.socket.take().filter(({ type }) => type !== "ping"), []);
 });
 
 test("a channel without rows reports the gap, and asks for nothing", async (t) => {

@@ -2,8 +2,8 @@
  * An auction: bids go to the server, and all pages get the bids that it has accepted.
  */
 
-import { at, make, showList } from "/shared/dom.js";
-import { ask, complain, connect, me, nameOf, parameter, showPeople } from "../shared.js";
+import { at, make, showList } from "../../shared/dom.js";
+import { ask, clock, complain, connect, me, nameOf, parameter, showPeople } from "../shared.js";
 
 const LOTS = { lamp: "Desk lamp", globe: "Globe", radio: "Radio" };
 const BIDS = 12;
@@ -31,14 +31,19 @@ channel.subscribe();
 
 /** Keep a bid. Other clients may have published something else here, which is left out. */
 function keep(data, time) {
-  if (!Number.isInteger(data?.price)) return false;
+  if (!Number.isSafeInteger(data?.price)) return false;
   bids.set(time, data);
   return true;
 }
 
 /** Bids only rise, so the highest bid is the present price. */
 function take(known) {
-  if (!lot || known.price > lot.price) lot = known;
+  if (!lot || known.price > lot.price) {
+    if (lot?.bidder === me.id && known.bidder !== me.id) {
+      say(`${nameOf(known.bidder)} has outbid you with € ${known.price}.`, true);
+    }
+    lot = known;
+  }
   draw();
 }
 
@@ -57,10 +62,16 @@ async function bid(amount) {
   // [bid]
   const answer = await ask("auction/bid", { lot: name, bidder: me.id, amount });
   if (answer === null) return;
-  at("outcome").textContent = answer.accepted
-    ? `Your bid of € ${amount} was accepted.`
-    : `€ ${amount} is not enough any more.`;
+  if (!answer.accepted) say(`€ ${amount} is not enough any more.`);
+  // Another bid may have been faster than this answer.
+  else if (lot.price <= amount) say(`Your bid of € ${amount} was accepted.`);
   // [/bid]
+}
+
+/** Say what has become of the user's bid. */
+function say(text, isOutbid = false) {
+  at("outcome").textContent = text;
+  at("outcome").classList.toggle("outbid", isOutbid);
 }
 
 // The page
@@ -74,10 +85,12 @@ function draw() {
   at("leader").textContent = lot.bids ? leader : "No bid yet.";
   at("amount").min = lot.price + 1;
   if (!(Number(at("amount").value) > lot.price)) at("amount").value = lot.price + 5;
-  const highest = [...bids.values()].sort((one, other) => other.price - one.price).slice(0, BIDS);
-  showList(at("bids"), highest, ({ price, bidder }) => {
-    const who = bidder === me.id ? "You" : nameOf(bidder);
-    return make("li", { "data-key": String(price) }, who, make("b", {}, `€ ${price}`));
+  const highest = [...bids].sort(([, one], [, other]) => other.price - one.price).slice(0, BIDS);
+  at("nobids").hidden = highest.length > 0;
+  showList(at("bids"), highest, ([time, { price, bidder }]) => {
+    const who = make("span", {}, bidder === me.id ? "You" : nameOf(bidder));
+    const when = make("time", { datetime: new Date(time).toISOString() }, clock(time));
+    return make("li", { "data-key": String(price) }, who, when, make("b", {}, `€ ${price}`));
   });
   for (const button of document.querySelectorAll("[data-more]")) {
     const amount = lot.price + Number(button.dataset.more);

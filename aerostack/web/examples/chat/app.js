@@ -2,7 +2,7 @@
  * A chat with rooms, with earlier messages, and with the users who are typing.
  */
 
-import { at, make, showList } from "/shared/dom.js";
+import { at, make, showList } from "../../shared/dom.js";
 import { complain, connect, me, parameter, setHue, showPeople } from "../shared.js";
 
 const ROOMS = ["engineering", "design", "random"];
@@ -57,18 +57,22 @@ class Room {
   // [/history]
 
   add(data, userId, time) {
-    this.#put(data, userId, time);
+    if (!this.#put(data, userId, time)) return;
     this.pending = this.pending.filter(
       ({ timestamp }) => userId !== me.id || timestamp !== data.timestamp,
     );
     if (this === room) showMessages();
     else this.unread += 1;
+    if (this === room && userId !== me.id) announce(data);
     showRooms();
   }
 
+  /** Keep a message. Other clients may have published something else here, which is left out. */
   #put(data, userId, time) {
     const { text, author } = data ?? {};
+    if (typeof text !== "string") return false;
     this.messages.set(time, { text, author: author ?? userId ?? "Somebody", userId, time });
+    return true;
   }
 
   async say(text) {
@@ -94,6 +98,7 @@ function makeMessage({ text, author, userId, time, timestamp }) {
   const when = new Date(time ?? timestamp).toLocaleTimeString([], { timeStyle: "short" });
   const who = setHue(make("b", {}, String(author)), hueOf(userId));
   const head = make("p", { class: "who" }, who, make("time", {}, when));
+  if (time === undefined) head.append(make("span", { class: "waiting" }, "waiting to be sent"));
   const key = time === undefined ? `pending-${timestamp}` : String(time);
   const item = make("li", { "data-key": key }, head, make("p", {}, String(text)));
   if (userId === me.id) item.classList.add("mine");
@@ -118,12 +123,18 @@ function showMessages() {
   box.scrollTop = atEnd ? box.scrollHeight : box.scrollHeight - fromEnd;
 }
 
+/** Let screen readers read a new message: only this one, not the list of them. */
+function announce(data) {
+  const { author, text } = data;
+  at("said").textContent = `${author ?? "Somebody"}: ${text}`;
+}
+
 function showRooms() {
   showList(at("rooms"), rooms, (one) => {
     const button = make("button", { onclick: () => open(one) }, `# ${one.name}`);
     if (one.unread) {
       const badge = make("span", { class: "unread" }, String(one.unread));
-      badge.append(make("span", { class: "hidden" }, " unread"));
+      badge.append(make("span", { class: "unseen" }, " unread"));
       button.append(" ", badge);
     }
     if (one === room) button.setAttribute("aria-current", "true");

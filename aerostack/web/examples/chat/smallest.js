@@ -2,7 +2,7 @@
  * The smallest chat: one room, and its messages from now on.
  */
 
-import { at, make } from "/shared/dom.js";
+import { at, make } from "../../shared/dom.js";
 import { connect, me } from "../shared.js";
 
 const realtime = connect();
@@ -14,7 +14,10 @@ const sdk = {
   },
 };
 
-function addMessage({ text, author }) {
+function addMessage(data) {
+  // Other clients may have published something else here.
+  const { text, author } = data ?? {};
+  if (typeof text !== "string") return;
   at("messages").append(make("li", {}, make("b", {}, String(author)), ` ${text}`));
 }
 

@@ -1,12 +1,17 @@
 import { useEffect, useState } from "react"
 import { useAerostack } from "aerostack-rt/react"
 
+interface Order {
+  id: number
+  status: string
+}
+
 function LiveFeed() {
   const { realtime } = useAerostack()
-  const [events, setEvents] = useState([])
+  const [events, setEvents] = useState<Order[]>([])
 
   useEffect(() => {
-    const channel = realtime.channel('orders')
+    const channel = realtime.channel<Order>('orders')
 
     channel
       .on('INSERT', ({ data }) => setEvents(prev => [data, ...prev]))

@@ -2,7 +2,7 @@
  * A live orders dashboard on the table `orders`.
  */
 
-import { at, make, showList } from "/shared/dom.js";
+import { at, make, showList } from "../../shared/dom.js";
 import { ask, complain, connect } from "../shared.js";
 
 const NEXT = { new: ["paid", "Pay"], paid: ["shipped", "Ship"] };
@@ -21,6 +21,7 @@ function badge(status) {
 function showRows(rows) {
   const newest = [...rows].sort((one, other) => other.id - one.id).slice(0, SHOWN);
   at("empty").hidden = true;
+  at("some").hidden = rows.length < SHOWN;
   showList(at("rows"), newest, ({ id, status }) => {
     const buttons = [];
     if (Object.hasOwn(NEXT, status)) {
@@ -45,6 +46,7 @@ let events = [];
 
 function setEvents(updater) {
   events = updater(events).slice(0, SHOWN);
+  if (events.length) at("news").textContent = `The newest order is ${events[0].id}, and is ${events[0].status}`;
   showList(at("feed"), events, (e) => make("li", { "data-key": e.id }, `Order ${e.id} is `, badge(e.status)));
 }
 
