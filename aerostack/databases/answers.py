@@ -22,7 +22,7 @@ from aerostack.core.answers.checkpoints import (
 )
 from aerostack.core.topics.topics import projectOf
 from aerostack.databases.dialect import Dialect
-from aerostack.databases.unavailable import orUnavailable
+from aerostack.databases.unavailable import Availability
 from aerostack.interfaces.answers import IAnswerStore
 from aerostack.interfaces.tracking import IDatabase
 
@@ -74,7 +74,8 @@ def writeCheckpoint(cursor: Any, dialect: Dialect, checkpoint: Checkpoint) -> se
             f"INSERT INTO {pieces} ({_PIECE}) SELECT ?, ?, ?, ?, ?, ?"
             f" WHERE EXISTS (SELECT 1 FROM {answers} WHERE id = ? AND run = ?)"
             " ON CONFLICT (answer, part, base) DO UPDATE SET text = excluded.text",
-            [(*_rowOfPiece(piece), piece.answer, run) for piece in checkpoint.pieces],
+            # Each text is copied when its turn comes, not all of them at once.
+            ((*_rowOfPiece(piece), piece.answer, run) for piece in checkpoint.pieces),
         )
     written = [record.id for record in checkpoint.records]
     written += [piece.answer for piece in checkpoint.pieces]
@@ -145,10 +146,12 @@ def takeAnswers(cursor: Any, dialect: Dialect, claim: Claim) -> tuple[list[Store
     """
     wanted = {"node": claim.ofNode, "run": claim.ofRun}
     conditions = [f"{name} = ?" for name, value in wanted.items() if value is not None]
+    # Else nothing would be left of what a daemon claims again.
+    other = "run = ?" if claim.ofRun == claim.run else "run <> ?"
     dialect.transact(cursor)
     dialect.execute(
         cursor,
-        f"SELECT id FROM {dialect.answers} WHERE {' AND '.join(['run <> ?', *conditions])}"
+        f"SELECT id FROM {dialect.answers} WHERE {' AND '.join([other, *conditions])}"
         f" ORDER BY id LIMIT {claim.most}",
         (claim.run, *(value for value in wanted.values() if value is not None)),
     )
@@ -278,6 +281,7 @@ class AnswerStore:
     def __init__(self, database: IDatabase, dialect: Dialect) -> None:
         self._database = database
         self._dialect = dialect
+        self._availability = Availability(dialect, self.log)
         # The pool has several connections, and no call may overtake a checkpoint.
         self._order = DeferredLock()
 
@@ -317,4 +321,4 @@ class AnswerStore:
         running: Deferred[T] = self._order.run(
             self._database.run, interaction, self._dialect, *args
         )
-        return orUnavailable(running, what, self._dialect, self.log)
+        return self._availability.guard(running, what)

@@ -15,10 +15,13 @@ from aerostack.core.replay.publications import Kept
 from aerostack.core.rows.selection import Bounds
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.health import DatabaseHealth, RestoreNotice
-from aerostack.databases.migrations import remove
+from aerostack.databases.holdings import Holding
+from aerostack.databases.migrations import checkVersion, remove
 from aerostack.databases.pool import PooledDatabase
+from aerostack.interfaces.emitting import IEmittedEvents
 from aerostack.interfaces.tracking import IJournal, IWaker
 from aerostack.settings.settings import TrackerConfig
+from aerostack.tracker.faults import NewerJournal
 
 T = TypeVar("T")
 
@@ -30,6 +33,18 @@ class Unusable(Exception):
     """
     The database cannot be used; the message gives the reason.
     """
+
+
+class Unready(Unusable):
+    """
+    The database cannot be used now, but perhaps soon, although an operator changes nothing.
+
+    @ivar fault: The reason as clients may know it, in words that fit after C{the database}.
+    """
+
+    def __init__(self, message: str, fault: str) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class Connections(Protocol):
@@ -71,6 +86,8 @@ class Pools:
         delay new changes.
     @ivar probe: For the L{DatabaseProbe<aerostack.databases.health.DatabaseProbe>}, where the
         database has one; one connection.
+    @ivar events: For the events that transactions emit; one connection.  L{None} if they may not
+        emit any.
     @ivar spares: More connections for the threads of C{reads}, where they need some.
     """
 
@@ -78,12 +95,14 @@ class Pools:
     tracker: PooledDatabase
     query: PooledDatabase
     reads: PooledDatabase
+    events: PooledDatabase | None = None
     probe: PooledDatabase | None = None
     spares: Connections | None = None
 
     def __iter__(self) -> Iterator[Connections]:
-        made = (self.history, self.tracker, self.query, self.reads, self.probe, self.spares)
-        return (pool for pool in made if pool is not None)
+        made = (self.history, self.tracker, self.query, self.reads)
+        more = (self.events, self.probe, self.spares)
+        return (pool for pool in (*made, *more) if pool is not None)
 
     def calls(self) -> dict[str, Histogram]:
         """
@@ -94,6 +113,7 @@ class Pools:
             "tracker": self.tracker,
             "query": self.query,
             "reads": self.reads,
+            "events": self.events,
             "pulse": self.probe,
         }
         return {kind: pool.calls for kind, pool in pools.items() if pool is not None}
@@ -168,6 +188,7 @@ class Backend(ABC):
         @param remember: Receives each of them, oldest first.
         @param isShared: Whether the daemon shares its topics with others.
         @return: The C{createdAt} of the newest message; 0 without messages.
+        @raise Unready: The database cannot be used yet.
         @raise Unusable: The tables cannot be brought up to date.
         """
 
@@ -177,8 +198,29 @@ class Backend(ABC):
         Call C{question(cursor, dialect, *args)} with a connection of its own.  This blocks.
 
         @return: What C{question} returned.
+        @raise Unready: The database cannot be asked now.
         @raise Unusable: The database cannot be asked.
         """
+
+    def look(self) -> NewerJournal | None:
+        """
+        Find out whether this version of the daemon may use the database, and change nothing.  This
+        blocks.
+
+        @return: Why it may follow no table; L{None} if it may.
+        @raise Unready: The database cannot be asked now.
+        @raise Unusable: The database cannot be asked, or has tables of a newer version.
+        """
+
+        def look(cursor: Any, dialect: Dialect) -> None:
+            checkVersion(cursor, dialect)
+            self.journal(TrackerConfig()).check(cursor)
+
+        try:
+            self.ask(look)
+        except NewerJournal as error:
+            return error
+        return None
 
     @abstractmethod
     def identify(self) -> str:
@@ -189,15 +231,23 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def pools(self, reactor: Any) -> Pools:
+    def pools(self, reactor: Any, emits: bool = False) -> Pools:
         """
         Make the connections.  They are opened when they are needed.
+
+        @param emits: Whether transactions may emit events.
         """
 
     @abstractmethod
     def journal(self, config: TrackerConfig) -> IJournal:
         """
         Make the journal of table changes.
+        """
+
+    @abstractmethod
+    def emitted(self) -> IEmittedEvents:
+        """
+        Make the object that reads the events which transactions emit.
         """
 
     @abstractmethod
@@ -221,6 +271,23 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def survey(self) -> list[Holding]:
+        """
+        Find everything that the daemon put into the database, and change nothing.  This blocks.
+
+        @raise Unusable: The database cannot be asked.
+        """
+
+    def daemons(self) -> list[str]:
+        """
+        Find daemons that use the database now, where this can be seen.  This blocks.
+
+        @return: A clause for each sign of one.
+        @raise Unusable: The database cannot be asked.
+        """
+        return []
+
+    @abstractmethod
     def remove(self, keepHistory: bool) -> list[str]:
         """
         Remove everything that the daemon put into the database.
@@ -231,5 +298,5 @@ class Backend(ABC):
         """
 
     def _removeWith(self, cursor: Any, keepHistory: bool) -> list[str]:
-        names = self.journal(TrackerConfig()).remove(cursor)
+        names = [*self.emitted().remove(cursor), *self.journal(TrackerConfig()).remove(cursor)]
         return names if keepHistory else [*names, *remove(cursor, self.dialect)]

@@ -4,10 +4,12 @@ The differences between databases in the SQL of the daemon's own tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
+
+from aerostack.core.replay.publications import EmittedMark
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Dialect:
     @ivar revocations: The name of the table of the revocations of tokens.
     @ivar answers: The name of the table of the answers that run.
     @ivar pieces: The name of the table of their texts.
+    @ivar values: The name of the table of the newest values of keyed topics.
     @ivar versions: The name of the table of the schema versions.
     @ivar begin: The statement that begins a transaction.
     @ivar exclude: The statement after which no other daemon writes to the daemon's own tables
@@ -40,8 +43,14 @@ class Dialect:
     @ivar refusing: The errors by which the database refuses one row and what is in it.
     @ivar insertMessages: Writes rows of the messages, with a cursor and the values of
         L{aerostack.databases.messagerows.COLUMNS} of each row; at most some thousand rows.
-    @ivar selectRepeated: Reads the rows of some topics, publishers' ids and users; see
-        L{aerostack.databases.sqlite.messagerows.selectRepeated}.
+    @ivar selectRepeated: Reads the rows of some topics, publishers' ids and users, with a cursor.
+        The other arguments are tuples, each of a topic, the publisher's id and the user or
+        L{None}; the time, ms, since which rows are read; and how many rows of each tuple are read
+        at most, the newest at first.
+    @ivar takeEmitted: Deletes the rows of events that transactions emitted, with a cursor and the
+        L{EmittedMark}s of at most some thousand, and gives the keys of those that were there.
+    @ivar emitted: The name of the table of these events, with the column C{id}.
+    @ivar emittedKey: Its column with the key of each row, which no other row has.
     @ivar together: Makes a context for a cursor, in which statements are sent together, up to the
         first whose rows are read.  An error of one of them is raised there, too.
     @ivar forbidden: Characters that a text cannot hold.
@@ -52,6 +61,7 @@ class Dialect:
     revocations: str
     answers: str
     pieces: str
+    values: str
     versions: str
     begin: str
     before: Sequence[str]
@@ -62,6 +72,9 @@ class Dialect:
     refusing: tuple[type[Exception], ...]
     insertMessages: Callable[[Any, Sequence[Sequence[Any]]], None]
     selectRepeated: Callable[[Any, Sequence[tuple[Any, ...]], int, int], list[tuple[Any, ...]]]
+    emitted: str
+    emittedKey: str
+    takeEmitted: Callable[[Any, Sequence[EmittedMark]], set[str]]
     exclude: str = ""
     standing: str = ""
     finish: Sequence[str] = ()
@@ -80,7 +93,7 @@ class Dialect:
         else:
             cursor.execute(sql)
 
-    def executeMany(self, cursor: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    def executeMany(self, cursor: Any, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """
         Run a statement of the daemon once for each row of parameters.
 

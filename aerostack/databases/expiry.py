@@ -4,6 +4,7 @@ Deletes kept messages that are too old, or too many for their topic.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from aerostack.databases.dialect import Dialect
@@ -16,14 +17,19 @@ def deleteExpired(
     maxCount: int | None,
     grown: set[str] | None,
     limit: int,
+    since: int = 0,
+    lasts: Callable[[str], bool] = lambda topic: False,
 ) -> tuple[int, set[str]]:
     """
-    Delete messages that are older than a time, or too many for their topic.
+    Delete messages that are older than a time, or too many for their topic.  Messages that do not
+    expire stay.
 
     @param oldest: Messages with a lower C{created_at} are deleted; L{None} for no limit of age.
     @param maxCount: How many messages a topic keeps; L{None} for all.
     @param grown: The topics that may hold too many messages; L{None} for every topic.
     @param limit: How many messages to delete at most, so that no writer waits long.
+    @param since: Messages from before this time, ms, stay.
+    @param lasts: Whether the messages of a topic stay, however many they are.
     @return: How many were deleted, and the topics that may still hold too many.
     """
     if grown is None and maxCount is not None:
@@ -31,10 +37,18 @@ def deleteExpired(
     dialect.transact(cursor)
     deleted = 0
     if oldest is not None:
-        deleted += _delete(cursor, dialect, "created_at < ?", (oldest,), limit)
+        deleted += _delete(
+            cursor,
+            dialect,
+            "created_at >= ? AND created_at < ? AND replaces IS NULL",
+            (since, oldest),
+            limit,
+        )
     unfinished: set[str] = set()
     if maxCount is not None and grown is not None:
         for topic in grown:
+            if lasts(topic):
+                continue
             if deleted >= limit:
                 unfinished.add(topic)
                 continue

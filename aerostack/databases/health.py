@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from aerostack.errors import GivenUp
 from aerostack.interfaces.tracking import IDatabase
+from aerostack.tracker.faults import isLost
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,9 @@ class DatabaseProbe(DatabaseHealth):
         # When the question was asked that has no answer yet.
         self._asked: float | None = None
         self._trouble: str | None = None
-        # The message of the last failure.
+        # The message of the last failure, and whether all parts of the daemon meet it.
         self._said = ""
+        self._isLost = False
         # The fault that the last answer gave.
         self._found: Trouble | None = None
         self._probing = LoopingCall(self._probe)
@@ -129,8 +131,9 @@ class DatabaseProbe(DatabaseHealth):
 
     def _answered(self, found: Trouble | None) -> None:
         self._asked = None
-        if self._said:
+        if self._said and not self._isLost:
             self.log.info("the database answers again")
+        self._isLost = False
         self._said = ""
         self._trouble = None if found is None else f"The database {found.fault}."
         if found is None and self._found is not None:
@@ -142,7 +145,8 @@ class DatabaseProbe(DatabaseHealth):
     def _failed(self, failure: Failure) -> None:
         self._asked = None
         said = " ".join(failure.getErrorMessage().split())
-        if said != self._said and not failure.check(GivenUp):
+        self._isLost = isLost(failure.value)
+        if said != self._said and not (self._isLost or failure.check(GivenUp)):
             self.log.error("the database does not answer: {error}", error=said)
         self._said = said
         # A driver's message may hold addresses and accounts.

@@ -5,47 +5,32 @@ Keeps the messages of every topic in the database.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from aerostack.core.replay.log import UNKNOWN
-from aerostack.core.replay.publications import Kept, Message
+from aerostack.core.replay.publications import LASTS, Kept, Message
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.expiry import deleteExpired
 from aerostack.databases.health import RestoreNotice
 from aerostack.databases.keeping import Again, InDoubt, Refused, keepMessages, tryToKeep
-from aerostack.databases.messages import (
-    TooLong,
-    selectEnd,
-    selectNewest,
-    selectPage,
-    selectPast,
-    surveyMessages,
-)
-from aerostack.errors import GivenUp, RealtimeError
+from aerostack.databases.keptmessages import KeptMessages
+from aerostack.errors import GivenUp, RealtimeError, TakenElsewhere
 from aerostack.interfaces.messaging import IHistory
 from aerostack.interfaces.tracking import IDatabase
-from aerostack.tracker.faults import known
+from aerostack.tracker.faults import isLost, known
 
 T = TypeVar("T")
 
 _Waiting = tuple[Message, Deferred[Kept]]
 
-END_CHARACTERS = 16_777_216
-"""The limit of the data of a message that L{History.findEnd} reads."""
-
-PAGE_CHARACTERS = 4_194_304
-"""The limit of a page of the history, in characters of data, about; a page always has at least
-one message."""
-
 
 @implementer(IHistory)
-class History:
+class History(KeptMessages):
     """
     Keeps messages in the database, in the order of the calls.
 
@@ -60,7 +45,6 @@ class History:
         found since that messages can be kept.
     """
 
-    log = Logger()
     batch = 500
     batchBytes = 4_194_304
     maxWaiting = 10_000
@@ -72,26 +56,26 @@ class History:
         maxAge: float | None,
         maxCount: int | None,
         restored: RestoreNotice | None = None,
+        isCompact: Callable[[str], bool] = lambda topic: False,
     ) -> None:
         """
         @param maxAge: For how many seconds a message is kept; L{None} for ever.
         @param maxCount: How many messages of a topic are kept; L{None} for all.
         @param restored: Notes that a client has seen a message that the database lacks.
+        @param isCompact: Whether the messages of a topic do not expire, and may be replaced.
         """
-        self._database = database
-        self._dialect = dialect
-        self._restored = restored or RestoreNotice()
-        self._maxAge = maxAge
-        self._maxCount = maxCount
+        super().__init__(database, dialect, maxAge, maxCount, restored)
+        self._isCompact = isCompact
         self._waiting: deque[_Waiting] = deque()
         self._writing: Deferred[None] | None = None
         # The ids of messages that the database may have kept, although their publishers got an
         # error.
         self._unkept: set[str] = set()
-        # Messages before this time, ms, may be deleted because of their age.
-        self._oldest: int | None = None
-        # A client has seen a message that the database lacks.
-        self._isOlder = False
+        # The same of emitted events, by their keys: such an event is published again, and then the
+        # database says whether it is kept.
+        self._doubtful: dict[str, str] = {}
+        # All messages before this time, ms, that can be deleted because of their age, were.
+        self._expired = 0
         # How many messages were not kept since the last one that was.
         self._failed = 0
         # The description of the failure in the log.
@@ -112,6 +96,17 @@ class History:
             return fail(
                 RealtimeError("invalid_arguments", "The user's id cannot be kept in the database.")
             )
+        if self._isCompact(message.topic):
+            if message.replaces is None:
+                message = replace(message, replaces=LASTS)
+        elif message.replaces is not None:
+            return fail(
+                RealtimeError(
+                    "forbidden",
+                    "The kept messages of this topic cannot be replaced; compact in [topics] allows"
+                    " it.",
+                )
+            )
         kept: Deferred[Kept] = Deferred()
         self._waiting.append((message, kept))
         if self._writing is None:
@@ -120,19 +115,23 @@ class History:
 
     def _write(self) -> None:
         batch: list[_Waiting] = []
-        unkept = tuple(self._unkept)
+        unkept, doubtful = tuple(self._unkept), dict(self._doubtful)
 
         def write(cursor: Any) -> list[Kept | Refused]:
             # This runs on another thread.  Its transaction has what has come until it runs.
             self._take(batch)
             messages = [message for message, _ in batch]
-            return keepMessages(cursor, self._dialect, messages, unkept, self.again)
+            return keepMessages(
+                cursor, self._dialect, messages, unkept, self.again, self._maxCount, doubtful
+            )
 
         def done(result: list[Kept | Refused]) -> None:
             self._unkept.difference_update(unkept)
             if not all(isinstance(each, Refused) for each in result):
                 self._worked()
             for (message, waiting), kept in zip(batch, result, strict=True):
+                if message.emitted is not None:
+                    self._doubtful.pop(message.emitted.key, None)
                 if isinstance(kept, Refused):
                     waiting.errback(self._refuse(message, kept.error))
                     continue
@@ -145,7 +144,12 @@ class History:
                 # The database was never asked.
                 self._take(batch)
             if failure.check(InDoubt):
-                self._unkept.update(message.id for message, _ in batch)
+                for message, _ in batch:
+                    if message.emitted is not None:
+                        self._doubtful[message.emitted.key] = message.id
+                    elif not message.isReplacing:
+                        # The messages that a replacing one replaces would be lost with it.
+                        self._unkept.add(message.id)
             self._fail(failure, batch)
 
         self._go(self._database.run(write).addCallbacks(done, failed))
@@ -159,9 +163,9 @@ class History:
                 return
             batch.append(self._waiting.popleft())
 
-    def _refuse(self, message: Message, error: Exception) -> RealtimeError:
+    def _refuse(self, message: Message, error: Exception) -> RealtimeError | TakenElsewhere:
         """Make the error for the publisher of a message that was refused."""
-        if isinstance(error, RealtimeError):
+        if isinstance(error, (RealtimeError, TakenElsewhere)):
             return error
         if type(error) not in self._refusals:
             # One log entry is enough, although a client may send the same again and again.
@@ -189,7 +193,7 @@ class History:
         work.addCallback(next)
 
     def _worked(self) -> None:
-        if self.failure is not None:
+        if self.failure is not None and not isLost(self.failure):
             self.log.info("messages can be kept again; {n} were not", n=self._failed)
         self._failed = 0
         self.failure = None
@@ -200,6 +204,10 @@ class History:
             # The waiting messages would only fail in the same way.
             batch = [*batch, *self._waiting]
             self._waiting.clear()
+        else:
+            # Emitted events are published again in their order, so those behind fail with them.
+            batch = [*batch, *(each for each in self._waiting if each[0].emitted is not None)]
+            self._waiting = deque(each for each in self._waiting if each[0].emitted is None)
         said = known(failure.value)
         # One log entry is enough, although many clients may publish meanwhile.
         isNew = self.failure is None or said != self._said
@@ -246,87 +254,6 @@ class History:
         self._writing.addCallback(again)
         return waiting
 
-    def page(self, topic: str, limit: int, before: int | None) -> Deferred[list[Kept]]:
-        return self._ask(selectPage, topic, limit, before, PAGE_CHARACTERS)
-
-    def findEnd(self, project: str, stream: str) -> Deferred[Kept | None]:
-        def check(found: Kept | TooLong | None) -> Kept | None:
-            if isinstance(found, TooLong):
-                raise RealtimeError(
-                    "too_large",
-                    f"The stream {stream[:64]} has more than {END_CHARACTERS} characters; read the"
-                    " history of its topic.",
-                )
-            return found
-
-        reading: Deferred[Any] = self._ask(selectEnd, project, stream, END_CHARACTERS)
-        return reading.addCallback(check)
-
-    def newest(self, topics: Sequence[str]) -> Deferred[dict[str, int]]:
-        return self._ask(selectNewest, topics)
-
-    def surveyPast(
-        self, topic: str, after: int, until: int, most: int, now: int, seen: bool = False
-    ) -> Deferred[str | None]:
-        def warn(reason: str | None) -> str | None:
-            if seen and reason == UNKNOWN.reason and not self._isOlder:
-                # One log entry is enough, because many clients may come back.
-                self._isOlder = True
-                self._restored.note(
-                    "A client has seen a kept message that the database lacks: an older backup was"
-                    " restored, or the message was deleted. Clients that come back from such"
-                    " messages get a gap."
-                )
-                self.log.warn(
-                    "a client has seen a kept message on {topic} that is not in the database: an"
-                    " older backup was restored, or the message was deleted; clients that come"
-                    " back from such messages get a gap",
-                    topic=topic,
-                )
-            return reason
-
-        self._growOld(now)
-        return self._ask(
-            surveyMessages, topic, after, until, most, self._oldest, self._maxCount, seen
-        ).addCallback(warn)
-
-    def readPast(
-        self, topic: str, after: int, until: int, limit: int, size: int
-    ) -> Deferred[list[Kept]]:
-        def check(found: list[Kept] | None) -> list[Kept]:
-            if found is None:
-                raise RealtimeError(
-                    "history_expired",
-                    "Messages that you missed were forgotten while you were sent the others;"
-                    " subscribe again.",
-                    1000,
-                )
-            return found
-
-        reading: Deferred[list[Kept] | None] = self._ask(
-            selectPast, topic, after, until, limit, size, lambda: self._oldest, self._maxCount
-        )
-        return reading.addCallback(check)
-
-    def _growOld(self, now: int) -> None:
-        """
-        Note that messages may be deleted by now because of their age.  If the clock is set back,
-        they may be gone all the same.
-        """
-        if self._maxAge is not None:
-            self._oldest = max(self._oldest or 0, now - int(self._maxAge * 1000))
-
-    def _ask(self, question: Callable[..., T], *args: Any) -> Deferred[T]:
-        def failed(failure: Failure) -> T:
-            if known(failure.value) is None:
-                failure.trap(*self._dialect.passing)
-            self.log.debug("kept messages cannot be read: {error}", error=failure.value)
-            raise RealtimeError(
-                "database_unavailable", "Kept messages cannot be read now; try again.", 1000
-            )
-
-        return self._database.run(question, self._dialect, *args).addErrback(failed)
-
     def expire(self, now: int) -> Deferred[int]:
         """
         Delete messages that are too old, or too many for their topic, in one small step.
@@ -338,14 +265,25 @@ class History:
         self._grown = set()
         self._growOld(now)
         oldest = None if self._maxAge is None else now - int(self._maxAge * 1000)
+        # Messages that do not expire are not looked at again in each step.
+        since = self._expired if oldest is None else min(self._expired, oldest)
         step = self._database.run(
-            deleteExpired, self._dialect, oldest, self._maxCount, grown, self.batch
+            deleteExpired,
+            self._dialect,
+            oldest,
+            self._maxCount,
+            grown,
+            self.batch,
+            since,
+            self._isCompact,
         )
 
         def done(result: tuple[int, set[str]]) -> int:
             deleted, unfinished = result
             assert self._grown is not None
             self._grown |= unfinished
+            if oldest is not None and not deleted:
+                self._expired = oldest
             return deleted
 
         def failed(failure: Failure) -> int:

@@ -15,7 +15,10 @@ from aerostack.protocol.codec import makeReadable
 
 _log = Logger()
 
-COLUMNS = "id, room_id, kind, event, data, user_id, created_at, publish_id, stream, state"
+COLUMNS = (
+    "id, room_id, kind, event, data, user_id, created_at, publish_id, stream, state, replaces,"
+    " state_key"
+)
 
 DATA, CREATED_AT = 4, 6
 """The places of these columns in L{COLUMNS}."""
@@ -54,9 +57,13 @@ def keptOf(row: Sequence[Any]) -> Kept | None:
     """
     The message in a row; L{None} if no daemon can have written the row.
     """
-    messageId, room, kind, event, text, userId, createdAt, publishId, stream, state = row
-    texts = (messageId, room, event, text, userId or "", publishId or "", stream or "", state or "")
+    messageId, room, kind, event, text, userId, createdAt, publishId, *others = row
+    stream, state, replaces, key = others
+    optional = (userId, publishId, stream, state, key)
+    texts = (messageId, room, event, text, *(each or "" for each in optional))
     if not all(isinstance(each, str) for each in texts) or not isinstance(createdAt, int):
+        return None
+    if not isinstance(replaces, int | None):
         return None
     data = makeReadable(text.encode("utf-8", "replace"))
     if kind not in (EVENT, CHAT_MESSAGE) or data is None:
@@ -74,6 +81,8 @@ def keptOf(row: Sequence[Any]) -> Kept | None:
         timestamp=createdAt,
         publishId=publishId,
         stream=mark,
+        replaces=replaces,
+        key=key,
     )
     return Kept(message, createdAt)
 
@@ -94,6 +103,8 @@ def rowOf(kept: Kept) -> tuple[Any, ...]:
         message.publishId,
         None if mark is None else streamKey(projectOf(message.topic), mark.stream),
         None if mark is None else mark.state,
+        message.replaces,
+        message.key,
     )
 
 

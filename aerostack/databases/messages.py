@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
+from aerostack.core.replay.gaps import EXPIRED, LIMIT, UNKNOWN
 from aerostack.core.replay.publications import Kept
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.messagerows import (
@@ -18,6 +18,7 @@ from aerostack.databases.messagerows import (
     readRows,
     streamKey,
 )
+from aerostack.databases.replacing import isReplaced
 
 
 def selectNewest(cursor: Any, dialect: Dialect, topics: Sequence[str]) -> dict[str, int]:
@@ -147,6 +148,8 @@ def _mayLack(
     )
     if cursor.fetchone() is not None:
         return False
+    if isReplaced(cursor, dialect, topic, after, includes=False):
+        return True
     if oldest is not None and after < oldest:
         return True
     if maxCount is None:
@@ -193,13 +196,31 @@ def surveyMessages(
         return EXPIRED.reason
     found = f"SELECT 1 FROM {dialect.messages} WHERE room_id = ?"
     if seen:
-        # The message was not deleted, so the database never had it.
+        # Unless a newer message replaces it, it was not deleted: the database never had it.
         dialect.execute(cursor, f"{found} AND created_at = ?", (topic, after))
-    elif not count:
-        dialect.execute(cursor, f"{found} LIMIT 1", (topic,))
-    else:
+        if cursor.fetchone() is not None or isReplaced(cursor, dialect, topic, after, True):
+            return None
+        return UNKNOWN.reason
+    if count:
         return None
+    dialect.execute(cursor, f"{found} LIMIT 1", (topic,))
     return UNKNOWN.reason if cursor.fetchone() is None else None
+
+
+def locateNewest(cursor: Any, dialect: Dialect, topic: str, until: int, count: int) -> int:
+    """
+    Find where the newest messages of a topic begin.
+
+    @return: See L{IKeptMessages.locatePast}.
+    """
+    dialect.execute(
+        cursor,
+        f"SELECT min(created_at) FROM (SELECT created_at FROM {dialect.messages} WHERE room_id = ?"
+        " AND created_at <= ? ORDER BY created_at DESC LIMIT ?) AS found",
+        (topic, until, count),
+    )
+    (first,) = cursor.fetchone()
+    return until if first is None else int(first) - 1
 
 
 def selectPast(
@@ -212,11 +233,13 @@ def selectPast(
     size: int,
     oldest: Callable[[], int | None],
     maxCount: int | None,
+    partial: bool,
 ) -> list[Kept] | None:
     """
     Read messages of a topic, oldest first.
 
     @param size: See L{selectPage}.
+    @param partial: See L{IKeptMessages.readPast}.
     @param oldest: Gives C{oldest} of L{_mayLack}, when the messages have been read.
     @return: L{None} if one of them may have been deleted.
     """
@@ -230,5 +253,7 @@ def selectPast(
         past = readRows(rows)
         # The caller takes an empty page for the last one.
         after = rows[-1][CREATED_AT]
+    if partial:
+        return past
     # If the messages are complete now, they were complete when they were read.
     return None if _mayLack(cursor, dialect, topic, began, oldest(), maxCount) else past

@@ -31,11 +31,7 @@ def migrate(cursor: Any, dialect: Dialect, isShared: bool = False) -> int:
     dialect.shutOut(cursor)
     cursor.execute(f"SELECT coalesce(max(version), 0) FROM {versions}")
     (found,) = cursor.fetchone()
-    if found > len(migrations):
-        raise SchemaTooNew(
-            f"the database has version {found} of the message tables, this daemon knows"
-            f" {len(migrations)}; run a newer daemon"
-        )
+    _refuseNewer(found, dialect)
     cursor.execute(dialect.listing)
     isThere = dialect.messages in [name for (name,) in cursor.fetchall()]
     if found and not isThere:
@@ -56,6 +52,27 @@ def migrate(cursor: Any, dialect: Dialect, isShared: bool = False) -> int:
         cursor.execute(statement)
     cursor.execute("COMMIT")
     return int(found)
+
+
+def checkVersion(cursor: Any, dialect: Dialect) -> None:
+    """
+    Refuse the tables of a later version of the daemon, and change nothing.
+
+    @raise SchemaTooNew: There are such tables.
+    """
+    cursor.execute(dialect.listing)
+    if (dialect.versions,) in cursor.fetchall():
+        cursor.execute(f"SELECT coalesce(max(version), 0) FROM {dialect.versions}")
+        _refuseNewer(cursor.fetchone()[0], dialect)
+
+
+def _refuseNewer(found: int, dialect: Dialect) -> None:
+    known = len(dialect.migrations)
+    if found > known:
+        raise SchemaTooNew(
+            f"the database has version {found} of the message tables, this daemon knows"
+            f" {known}; run a newer daemon"
+        )
 
 
 def remove(cursor: Any, dialect: Dialect) -> list[str]:

@@ -14,7 +14,7 @@ def openBackend(config: DatabaseConfig) -> Backend:
     Make the backend for a database.  This does not open the database yet.
     """
     if config.path is not None:
-        return SQLiteBackend(config.path)
+        return SQLiteBackend(config.path, config.foreignKeys)
     # The driver for PostgreSQL may not be installed.
     from aerostack.databases.postgres.backend import PostgresBackend
 

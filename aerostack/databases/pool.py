@@ -11,9 +11,12 @@ from typing import Any, TypeVar
 from twisted.enterprise.adbapi import Connection, ConnectionPool
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from aerostack.core.diagnosis.histogram import Histogram
+from aerostack.databases.outage import Outage
+from aerostack.databases.threads import FreeingPool
 from aerostack.errors import GivenUp
 from aerostack.interfaces.tracking import IDatabase
 
@@ -28,21 +31,28 @@ class PooledDatabase:
     A connection that is found dead, or that breaks during an interaction, is thrown away, and the
     next interaction on its thread opens another.
 
-    A connection that is found dead, or comes to its end under an interaction, is thrown
-    away, and the next interaction on its thread opens another.
-
     @ivar calls: How long interactions took, including their wait for a thread.
     """
 
-    def __init__(self, reactor: Any, threads: int, driver: str, *args: Any, **options: Any) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        threads: int,
+        driver: str,
+        *args: Any,
+        outage: Outage | None = None,
+        **options: Any,
+    ) -> None:
         """
         @param reactor: Its threads run our callbacks, and it gives the time.
         @param threads: How many interactions may run at once.  Each thread has its own
             connection.
+        @param outage: Hears of every interaction; L{None} for a database that cannot be lost.
         @param driver: The DB-API module; its C{connect} gets the other arguments.
         """
         self.calls = Histogram()
-        self._pool = ConnectionPool(
+        self._outage = outage
+        self._pool = _Pool(
             driver,
             *args,
             cp_reactor=reactor,
@@ -91,7 +101,15 @@ class PooledDatabase:
             return result
 
         running: Deferred[T] = self._pool.runInteraction(interaction, *args)
-        return running.addBoth(measure).addErrback(self._explain)
+        running.addBoth(measure).addErrback(self._explain)
+        return running if self._outage is None else running.addBoth(self._note, began, self._outage)
+
+    def _note(self, result: Any, began: float, outage: Outage) -> Any:
+        if isinstance(result, Failure):
+            outage.failed(result.value)
+        else:
+            outage.worked(began)
+        return result
 
     def _explain(self, failure: Failure) -> Failure:
         if self.left == 0 and failure.check(self._pool.dbapi.Error):
@@ -125,6 +143,22 @@ class PooledDatabase:
         Wait for the running interactions, and close every connection.
         """
         self._pool.close()
+
+
+class _Pool(ConnectionPool):
+    """
+    A pool on threads that leave nothing to the garbage collector.
+    """
+
+    @property
+    def threadpool(self) -> FreeingPool:
+        """The threads."""
+        return self._threads
+
+    @threadpool.setter
+    def threadpool(self, made: ThreadPool) -> None:
+        # Twisted makes its own threads, and perhaps starts them before it returns.
+        self._threads = FreeingPool(made.min, made.max)
 
 
 class _PooledConnection(Connection):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aerostack.core.rows.selection import Bounds
-from aerostack.errors import RealtimeError
+from aerostack.errors import SQL_KINDS, RealtimeError
 
 
 def makeAnswer(
@@ -35,6 +35,25 @@ def makeAnswer(
 _VALUE = 64
 
 
+def refused(kind: str, message: str, sqlstate: str | None = None) -> RealtimeError:
+    """
+    The error for a statement that is refused.
+
+    @param kind: One of L{SQL_KINDS}.
+    @param sqlstate: PostgreSQL's code, if it gave one.
+    """
+    return RealtimeError("sql_error", message, None, detailsOf(kind, sqlstate))
+
+
+def detailsOf(kind: str, sqlstate: str | None = None) -> dict[str, str]:
+    """
+    What an error of C{db.query} has beside its message; see L{refused}.
+    """
+    if kind not in SQL_KINDS:
+        raise ValueError(f"{kind!r} is not a documented kind")
+    return {"kind": kind} if sqlstate is None else {"kind": kind, "sqlstate": sqlstate}
+
+
 class Result:
     """
     Collects the rows of a result, and refuses it once there are too many.
@@ -56,8 +75,8 @@ class Result:
         """
         self.rows.append(row)
         if len(self.rows) > self._bounds.rows:
-            raise RealtimeError(
-                "sql_error", f"The result has more than {self._bounds.rows} rows; add a LIMIT."
+            raise refused(
+                "too_large", f"The result has more than {self._bounds.rows} rows; add a LIMIT."
             )
         self._bytes += sum(map(_size, row))
         if self._bytes > self._bounds.size:
@@ -72,22 +91,23 @@ def tooManyBytes(most: int) -> RealtimeError:
     """
     The error for a result, or a row in it, that is too large.
     """
-    return RealtimeError(
-        "sql_error",
+    return refused(
+        "too_large",
         f"The result has more than {most} bytes (limits.query_bytes); ask for fewer rows or"
         " columns.",
     )
 
 
-def tooLong(seconds: float, fault: str = "") -> RealtimeError:
+def tooLong(seconds: float, fault: str = "", sqlstate: str | None = None) -> RealtimeError:
     """
     The error for a statement that takes too long.
 
     @param fault: The fault of the database meanwhile, in words that fit after C{the database};
         empty for no fault.
+    @param sqlstate: PostgreSQL's code, if it gave one.
     """
     said = f"The statement took longer than {seconds:g} s."
-    return RealtimeError("sql_error", f"{said} The database {fault}." if fault else said)
+    return refused("timeout", f"{said} The database {fault}." if fault else said, sqlstate)
 
 
 def notAllowed(said: str) -> RealtimeError:
@@ -96,8 +116,8 @@ def notAllowed(said: str) -> RealtimeError:
 
     @param said: What the statement does.
     """
-    return RealtimeError(
-        "sql_error",
+    return refused(
+        "not_allowed",
         f"{said}: db.query takes no transaction control, ATTACH or settings, and leaves the"
         " daemon's own tables alone.",
     )

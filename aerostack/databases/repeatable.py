@@ -76,6 +76,18 @@ def findAgain(
         yield from readRows(dialect.selectRepeated(cursor, asked, since, SAME))
 
 
+def findByIds(cursor: Any, dialect: Dialect, ids: Sequence[str]) -> Iterator[Kept]:
+    """
+    Read messages by their own ids.
+    """
+    for at in range(0, len(ids), ASKED):
+        asked = ids[at : at + ASKED]
+        places = ", ".join("?" * len(asked))
+        sql = f"SELECT {COLUMNS} FROM {dialect.messages} WHERE id IN ({places})"
+        dialect.execute(cursor, sql, asked)
+        yield from readRows(cursor.fetchall())
+
+
 def _portions(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
     """
     Divide messages into portions that are read at once.

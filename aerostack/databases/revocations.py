@@ -15,7 +15,7 @@ from aerostack.core.access.removals import REASON_BYTES, Revocation, checkReason
 from aerostack.core.access.revocations import ROOM
 from aerostack.core.topics.topics import USER_LENGTH, checkUser
 from aerostack.databases.dialect import Dialect
-from aerostack.databases.unavailable import orUnavailable
+from aerostack.databases.unavailable import Availability
 from aerostack.interfaces.revocations import IRevocationStore
 from aerostack.interfaces.tracking import IDatabase
 
@@ -130,6 +130,7 @@ class RevocationStore:
     def __init__(self, database: IDatabase, dialect: Dialect) -> None:
         self._database = database
         self._dialect = dialect
+        self._availability = Availability(dialect, self.log)
         # How many strange rows the log has reported.
         self._strange = 0
 
@@ -163,4 +164,4 @@ class RevocationStore:
 
     def _run(self, interaction: Callable[..., T], what: str, *args: Any) -> Deferred[T]:
         running: Deferred[T] = self._database.run(interaction, self._dialect, *args)
-        return orUnavailable(running, what, self._dialect, self.log)
+        return self._availability.guard(running, what)

@@ -15,7 +15,7 @@ from aerostack.core.rows.views import Projection, View, classify, seenChange
 from aerostack.core.topics.policies import CLOSE, TopicPolicy
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
-from aerostack.protocol.framing import Frame
+from aerostack.protocol.framing import Frame, viewFrame
 from aerostack.protocol.serverframes import Commit, DbChange
 
 
@@ -117,8 +117,8 @@ class ChangeEncoder:
         "topic",
     )
 
-    # By operation and columns.
-    _frames: dict[tuple[str, Projection | None], Frame]
+    # By operation, columns and the name of the view.
+    _frames: dict[tuple[str, Projection | None, str], Frame]
     _position: Position
     _policy: TopicPolicy
     _logPosition: Position
@@ -144,7 +144,7 @@ class ChangeEncoder:
         self._position, self._policy, self._logPosition = position, policy, logPosition
         change = self.change
         whole = changeFrame(self.topic, change, position, policy, logPosition=logPosition)
-        self._frames = {(change.operation, None): whole}
+        self._frames = {(change.operation, None, ""): whole}
         return whole
 
     def encodeFor(self, view: View) -> Frame | None:
@@ -156,8 +156,7 @@ class ChangeEncoder:
             return None
         if view.selects:
             self._openTransactions.delivered(view, self.change.last)
-        frame = self._frames.get((operation, view.projection))
-        return self._encode(operation, view.projection) if frame is None else frame
+        return self._frameFor(operation, view.projection, view.name)
 
     def endTransaction(self) -> Sequence[tuple[View, Frame]]:
         """
@@ -171,17 +170,23 @@ class ChangeEncoder:
         frame = commitFrame(
             self.topic, change.transaction, self._position, self._policy, self._logPosition
         )
-        return [(view, frame) for view in views]
+        return [(view, viewFrame(frame, view.name) if view.name else frame) for view in views]
 
-    def _encode(self, operation: str, projection: Projection | None) -> Frame:
-        frame = changeFrame(
-            self.topic,
-            self.change,
-            self._position,
-            self._policy,
-            operation,
-            projection,
-            self._logPosition,
-        )
-        self._frames[operation, projection] = frame
+    def _frameFor(self, operation: str, projection: Projection | None, name: str) -> Frame:
+        key = (operation, projection, name)
+        frame = self._frames.get(key)
+        if frame is None and name:
+            # The rest of it is the same for all names.
+            frame = viewFrame(self._frameFor(operation, projection, ""), name)
+        elif frame is None:
+            frame = changeFrame(
+                self.topic,
+                self.change,
+                self._position,
+                self._policy,
+                operation,
+                projection,
+                self._logPosition,
+            )
+        self._frames[key] = frame
         return frame

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import partial
-from itertools import chain
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from aerostack.core.access.permissions import Action, Identity
 from aerostack.core.access.tables import Access, Grant, UnfitRule
+from aerostack.core.diagnosis.histogram import TopicHistograms
 from aerostack.core.diagnosis.latencies import Latencies
+from aerostack.core.diagnosis.tracing import Tracer
 from aerostack.core.replay.log import TopicLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.rows.changes import Change
@@ -26,7 +26,8 @@ from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.transactions import OpenTransactions
 from aerostack.core.rows.views import View
 from aerostack.core.topics.patterns import Patterns
-from aerostack.core.topics.topics import Topic, tableTopic
+from aerostack.core.topics.topics import TABLE, Topic, tableTopic
+from aerostack.delivery.slices import makeCooperator
 from aerostack.errors import RealtimeError
 from aerostack.hub.delivering import Delivery
 from aerostack.hub.sequencing import Sequencer
@@ -54,6 +55,8 @@ class TableFeed:
     @ivar projects: The ids of all projects; each sees the tables as topics of its own.
     @ivar changes: How many changes the tracker brought.
     @ivar latencies: How long after their commit they were sent to all subscribers.
+    @ivar tracer: Traces changes; L{None} if they are not traced.
+    @ivar durations: The same since the daemon began, by the patterns of topics.
     """
 
     log = Logger()
@@ -80,11 +83,14 @@ class TableFeed:
         self.projects = projects
         self.changes = 0
         self.latencies = Latencies()
+        # A change is of no project before it is on a project's topic.
+        self.durations = TopicHistograms(sequencer.patternOf)
         self.tracker = tracker
+        self.tracer: Tracer | None = None
         self._now = now
         self._delivery = delivery
         self._sequencer = sequencer
-        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+        self._cooperator = makeCooperator(clock)
         self._columns = KnownColumns(tracker)
         # The rules that fit no table, and why, as far as they are in the log.
         self._logged: set[tuple[str, str]] = set()
@@ -179,7 +185,8 @@ class TableFeed:
             C{rule_mismatch}.
         """
         try:
-            return grant.view(columns, frame.filter, frame.columns, frame.event)
+            view = grant.view(columns, frame.filter, frame.columns, frame.event)
+            return view if frame.view is None else replace(view or View(), name=frame.view)
         except UnfitRule as error:
             reason = str(error)
             if (grant.table, reason) not in self._logged:
@@ -254,7 +261,10 @@ class TableFeed:
             for topic in topics[table]:
                 encoder = ChangeEncoder(topic, change, self._openTransactions[topic])
                 self._delivery.deliverChange(encoder)
-        self._measure(chain.from_iterable(topics.values()), changes)
+        sent = [topic for named in topics.values() for topic in named]
+        self._measure(sent, changes)
+        if self.tracer is not None:
+            self._trace(self.tracer, sent, changes)
         return self._delivery.whenDrained()
 
     def _measure(self, topics: Iterable[str], changes: Sequence[Change]) -> None:
@@ -265,10 +275,19 @@ class TableFeed:
 
         def sent() -> None:
             # The database's clock may differ a little from ours.
-            self.latencies.add(max(0, self._now() - changes[0].timestamp) / 1000, times)
+            took = max(0, self._now() - changes[0].timestamp) / 1000
+            self.latencies.add(took)
+            self.durations.of(f"{TABLE}/{changes[0].table}").observe(took, times)
 
-        if times and not self._delivery.whenSent(topics, sent):
+        if times and not self._delivery.sampleSent(topics, sent):
             self.latencies.skip(times)
+
+    def _trace(self, tracer: Tracer, topics: Sequence[str], changes: Sequence[Change]) -> None:
+        """Trace changes that have clients until they are sent."""
+        pattern = self._sequencer.patternOf(f"{TABLE}/{changes[0].table}")
+        trace = tracer.commit(pattern, changes[0].timestamp) if topics else None
+        if trace is not None:
+            self._delivery.whenSent(topics, trace.sent)
 
     def tableEntered(self, table: str) -> None:
         self._within.add(table)

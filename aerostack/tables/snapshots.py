@@ -20,7 +20,7 @@ from aerostack.core.rows.views import Projection
 from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.protocol.codec import encodeValue
 from aerostack.protocol.encoding import wireFrame
-from aerostack.protocol.framing import Frame
+from aerostack.protocol.framing import Frame, viewFrame
 from aerostack.protocol.serverframes import SnapshotPage
 
 PAGE_BYTES = 65536
@@ -45,17 +45,22 @@ class Rows:
         # What has been encoded so far, and what encodes the rest.
         self._pages: dict[Hashable, tuple[list[Frame], Iterator[Frame]]] = {}
 
-    def pages(self, topic: str, projection: Projection | None, pos: str) -> Iterator[Frame]:
+    def pages(
+        self, topic: str, projection: Projection | None, pos: str, view: str = ""
+    ) -> Iterator[Frame]:
         """
         The frames that carry the rows, at least one.  Each is encoded when the first client needs
         it, and once for all that want the same.
 
         @param projection: The columns in the frames; L{None} for all.
         @param pos: The position in the last frame.
+        @param view: The name of the view; empty if it has none.
         """
-        key = (topic, projection, pos)
+        key = (topic, projection, pos, view)
         if key not in self._pages:
-            self._pages[key] = ([], encodePages(self.snapshot.rows, topic, projection, pos))
+            pages = encodePages(self.snapshot.rows, topic, projection, pos)
+            named = (viewFrame(page, view) for page in pages) if view else pages
+            self._pages[key] = ([], named)
         made, making = self._pages[key]
         for number in count():
             if number == len(made):

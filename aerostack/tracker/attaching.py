@@ -15,7 +15,7 @@ from aerostack.errors import GivenUp, RealtimeError
 from aerostack.interfaces.tracking import IJournal
 from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.dispatch import ChangeDispatcher
-from aerostack.tracker.faults import describe
+from aerostack.tracker.faults import NewerJournal, describe
 from aerostack.tracker.monitor import MonitoredDatabase
 from aerostack.tracker.retry import RetryState
 from aerostack.tracker.watched import WatchedTable, WatchedTables
@@ -140,6 +140,9 @@ class Attaching:
             return
         try:
             await self._answerSome()
+        except NewerJournal:
+            # No table can be followed at all.
+            raise
         except Exception as error:
             # The callers still wait, and are answered after a pause.
             if self.retry.failed(self._clock.seconds(), describe(error)):

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from aerostack.errors import GivenUp
 from aerostack.interfaces.tracking import IDatabase
 from aerostack.tracker.dispatch import ChangeDispatcher
-from aerostack.tracker.faults import SILENT, describe
+from aerostack.tracker.faults import LOST, SILENT, NewerJournal, describe, isLasting
 from aerostack.tracker.retry import RetryState
 
 READING = 2.0
@@ -71,17 +71,19 @@ class MonitoredDatabase:
 
     def failed(self, error: Exception) -> None:
         """
-        Note that changes cannot be read.  Only the first failure is logged with a traceback.
+        Note that changes cannot be read.  The log has the first failure, unless the database is
+        lost: that is said once for all parts of the daemon.
         """
         if isinstance(error, GivenUp):
             return
-        if self.retry.reason in (None, SILENT):
+        if self.retry.reason in (None, SILENT) and not isinstance(error, NewerJournal):
             self.log.failure("Table changes cannot be read; trying again.", Failure(error))
-        self._fall(describe(error))
+        self._fall(describe(error), isLasting(error))
 
-    def _fall(self, reason: str) -> None:
+    def _fall(self, reason: str, lasting: bool = False) -> None:
         if self.retry.failed(self._clock.seconds(), reason):
-            self._dispatcher.down(f"The database {reason}; changes come late, none is lost.")
+            effect = "no changes come" if lasting else "changes come late, none is lost"
+            self._dispatcher.down(f"The database {reason}; {effect}.")
 
     def worked(self, sentence: str) -> None:
         """
@@ -89,6 +91,8 @@ class MonitoredDatabase:
 
         @param sentence: The reason, for the log.
         """
+        wasLost = self.retry.reason in LOST
         if self.retry.worked():
-            self.log.info(sentence)
+            if not wasLost:
+                self.log.info(sentence)
             self._dispatcher.up()

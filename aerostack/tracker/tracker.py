@@ -30,9 +30,10 @@ from aerostack.tracker.attaching import Attaching
 from aerostack.tracker.awaited import AwaitedPositions
 from aerostack.tracker.columns import ColumnCache
 from aerostack.tracker.dispatch import ChangeDispatcher
-from aerostack.tracker.faults import SILENT
+from aerostack.tracker.faults import SILENT, NewerJournal, describe, isLasting
 from aerostack.tracker.maintenance import Maintenance
 from aerostack.tracker.monitor import READING, MonitoredDatabase
+from aerostack.tracker.newer import NewerNotice
 from aerostack.tracker.rowreader import RowReader
 from aerostack.tracker.ticker import Ticker
 from aerostack.tracker.watched import WatchedTables
@@ -71,6 +72,7 @@ class ChangeTracker:
         batch: int = 1000,
         retention: float = 3600.0,
         grace: float = 60.0,
+        config: str = "",
     ) -> None:
         """
         @param clock: For intervals; it is never set.
@@ -86,6 +88,7 @@ class ChangeTracker:
         @param retention: For how many seconds a delivered change is kept.
         @param grace: For how many seconds a table without subscribers is still followed, because
             each change of its triggers changes the user's schema.
+        @param config: The path of the configuration, for commands in the log.
         """
         self._clock = clock
         self._reads = reads or database
@@ -125,6 +128,7 @@ class ChangeTracker:
         # When the journal was last asked without having more than it returned.
         self._currentAt: float | None = None
 
+        self._newer = NewerNotice(config)
         self._awaited = AwaitedPositions(clock, self.poke)
 
         self._ticker = Ticker(clock, pollInterval, self._tick)
@@ -165,6 +169,8 @@ class ChangeTracker:
         return self._clock.seconds() - since
 
     def health(self) -> str | None:
+        if self._newer.sentence is not None:
+            return self._newer.sentence
         monitored, now = self._monitored, self._clock.seconds()
         if not self._isBusy() and monitored.retry.reason is None:
             return None
@@ -239,6 +245,12 @@ class ChangeTracker:
 
     # Running
 
+    def refuse(self, error: NewerJournal) -> None:
+        """
+        Follow no table until the journal is another one.  Call this before L{start}.
+        """
+        self._newer.found(error)
+
     def start(self, listener: IChangeListener) -> None:
         """
         Begin to tick.
@@ -275,7 +287,8 @@ class ChangeTracker:
     def _tick(self, urgent: bool) -> Deferred[None]:
         isBusy = not self._stopping and self._isBusy()
         self._listen(isBusy)
-        if not isBusy:
+        # The operator should see at once that the journal is another one.
+        if not isBusy and (self._stopping or self._newer.sentence is None):
             self._monitored.worked("No table is watched any more.")
             self._maintenance.forget()
             return succeed(None)
@@ -297,6 +310,12 @@ class ChangeTracker:
         Have one whole conversation with the database.
         """
         try:
+            if self._newer.sentence is not None:
+                await self._monitored.ask(self._journal.check)
+                self._newer.over()
+                if not self._isBusy():
+                    self._monitored.worked("The journal can be used.")
+                    return
             if self._after is None:
                 await self._prepare()
             await self._attach()
@@ -306,13 +325,26 @@ class ChangeTracker:
                 await self._attach()
         except Exception as error:
             # A later tick repeats the conversation.
-            self._monitored.failed(error)
-            self._maintenance.forget()
+            self._failed(error)
             return
         self._monitored.worked("Table changes can be read again.")
         await self._maintenance.keep()
         await self._maintenance.prune()
         self._ticker.pokeAfter(self._maintenance.pruneAt - self._clock.seconds())
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, NewerJournal):
+            self._newer.found(error)
+        self._monitored.failed(error)
+        self._maintenance.forget()
+        if isLasting(error):
+            # Its end may be far, and clients must not wait so long for an answer.
+            self._attaching.refuse(
+                RealtimeError(
+                    "untrackable_table",
+                    f"The daemon can follow no table: the database {describe(error)}.",
+                )
+            )
 
     async def _attach(self) -> None:
         if not self._stopping:

@@ -12,8 +12,11 @@ from psycopg.errors import AdminShutdown
 from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.replay.publications import EmittedMark
 from aerostack.databases.postgres.dialect import POSTGRES
+from aerostack.databases.postgres.emitting import PostgresEmittedEvents
 from aerostack.databases.sqlite.connection import SQLITE
+from aerostack.databases.sqlite.emitting import SQLiteEmittedEvents
 from aerostack.errors import GivenUp, RealtimeError
 from aerostack.testing import SynchronousDatabase
 from tests.databases.contracts.append import AppendContract
@@ -21,10 +24,13 @@ from tests.databases.contracts.expiry import ExpireContract
 from tests.databases.contracts.faults import FaultContract
 from tests.databases.contracts.forged import FORGED, ForgedContract
 from tests.databases.contracts.history import ROOM, HistoryContract
+from tests.databases.contracts.keptevents import KeptEventContract
 from tests.databases.contracts.pages import PAGING, PageContract
 from tests.databases.contracts.past import PastContract
 from tests.databases.contracts.refusals import TRANSACTIONS, RefusedContract, Transaction
 from tests.databases.contracts.repeated import RepeatedContract
+from tests.databases.contracts.replacing import STEPS, ReplaceContract
+from tests.databases.contracts.values import ValueContract
 from tests.databases.synchronous import SynchronousPostgres
 from tests.postgres import freshDatabase
 
@@ -63,6 +69,23 @@ class SQLiteAppendTests(AppendContract, SQLiteCase):
     """
     Messages are kept in SQLite.
     """
+
+
+class SQLiteKeptEventTests(KeptEventContract, SQLiteCase):
+    """
+    Events of transactions are kept in SQLite.
+    """
+
+    emit = "INSERT INTO aerostack_emit (topic, event, persist) VALUES ('chat/a', 'e', true)"
+
+    def setUp(self) -> None:
+        self.events = SQLiteEmittedEvents()
+        super().setUp()
+
+    def marks(self) -> list[EmittedMark]:
+        # The events are read by the connection that writes, whose commits are not news to it.
+        self.events = SQLiteEmittedEvents()
+        return super().marks()
 
 
 class SQLiteRefusedTests(RefusedContract, SQLiteCase):
@@ -147,6 +170,21 @@ class SQLitePastTests(PastContract, SQLiteCase):
     """
 
 
+class SQLiteReplaceTests(ReplaceContract, SQLiteCase):
+    """
+    Messages replace others in SQLite.
+    """
+
+    @settings(max_examples=40)
+    @given(STEPS)
+    def test_steps(self, steps: list[tuple[str, int]]) -> None:
+        """
+        Whatever is kept and replaced, the topic has what was not replaced, and only a client that
+        has missed a replaced message gets a gap.
+        """
+        self.checkSteps(steps)
+
+
 class SQLiteForgedTests(ForgedContract, SQLiteCase):
     """
     Rows that another program wrote into SQLite, which lets every column hold any value.
@@ -157,6 +195,12 @@ class SQLiteForgedTests(ForgedContract, SQLiteCase):
         *({name: b"x"} for name in ("id", "event", "data", "user_id", "publish_id", "kind")),
         *({"created_at": time} for time in (b"x", "soon", 1.5)),
     ]
+
+
+class SQLiteValueTests(ValueContract, SQLiteCase):
+    """
+    Tests for L{aerostack.databases.values} in SQLite.
+    """
 
 
 class SQLiteExpireTests(ExpireContract, SQLiteCase):
@@ -219,6 +263,18 @@ class SQLiteExpireTests(ExpireContract, SQLiteCase):
         stopped = GivenUp("database_unavailable", "The daemon stopped meanwhile.")
         self.patch(self.history._database, "run", lambda *args: fail(stopped))
         self.assertEqual(self.successResultOf(self.history.expire(0)), 0)
+
+
+class PostgresKeptEventTests(KeptEventContract, PostgresCase):
+    """
+    Events of transactions are kept in PostgreSQL.
+    """
+
+    emit = "SELECT aerostack.emit('chat/a', 'e', persist => true)"
+
+    def setUp(self) -> None:
+        self.events = PostgresEmittedEvents()
+        super().setUp()
 
 
 class PostgresAppendTests(AppendContract, PostgresCase):
@@ -316,9 +372,29 @@ class PostgresPastTests(PastContract, PostgresCase):
     """
 
 
+class PostgresReplaceTests(ReplaceContract, PostgresCase):
+    """
+    Messages replace others in PostgreSQL.
+    """
+
+    @settings(max_examples=15)
+    @given(STEPS)
+    def test_steps(self, steps: list[tuple[str, int]]) -> None:
+        """
+        As for SQLite.
+        """
+        self.checkSteps(steps)
+
+
 class PostgresForgedTests(ForgedContract, PostgresCase):
     """
     Rows that another program wrote into PostgreSQL.
+    """
+
+
+class PostgresValueTests(ValueContract, PostgresCase):
+    """
+    Tests for L{aerostack.databases.values} in PostgreSQL.
     """
 
 

@@ -167,7 +167,7 @@ class SchemaTests(SynchronousTestCase):
             sqlite3.IntegrityError,
             self.execute,
             "INSERT INTO realtime_messages SELECT room_id, created_at, 'other', user_id, kind,"
-            " event, data, publish_id, stream, state FROM realtime_messages",
+            " event, data, publish_id, stream, state, replaces, state_key FROM realtime_messages",
         )
 
     def test_remove(self) -> None:
@@ -177,7 +177,7 @@ class SchemaTests(SynchronousTestCase):
         self.migrate()
         self.insert()
         names = self.successResultOf(self.database.run(remove, SQLITE))
-        tables = ("answer_pieces", "answers", "messages", "revocations", "schema")
+        tables = ("answer_pieces", "answers", "messages", "revocations", "schema", "values")
         self.assertEqual(names, [f"realtime_{table}" for table in tables])
         self.assertEqual(self.objects(), self.empty)
         self.assertEqual(self.successResultOf(self.database.run(remove, SQLITE)), [])

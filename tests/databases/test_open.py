@@ -4,19 +4,22 @@ Tests for L{aerostack.databases.open}.
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.databases.backend import Backend, Unusable
+from aerostack.databases.backend import Backend, Unready, Unusable
 from aerostack.databases.dialect import Dialect
 from aerostack.databases.health import DatabaseProbe
 from aerostack.databases.open import openBackend
 from aerostack.databases.postgres.connection import PostgresDatabase
 from aerostack.databases.postgres.dialect import POSTGRES
 from aerostack.databases.postgres.spares import SpareConnections
+from aerostack.databases.sqlite import connection
 from aerostack.databases.sqlite.backend import FileWatch, SQLiteBackend
 from aerostack.databases.sqlite.connection import SQLITE, SQLiteDatabase
 from aerostack.settings.settings import DatabaseConfig
@@ -51,6 +54,42 @@ class SQLiteTests(SynchronousTestCase):
         self.assertEqual((self.backend.name, self.backend.dialect), (str(self.path), SQLITE))
         pools = list(self.backend.pools(MemoryReactorClock()))
         self.assertEqual([type(pool) for pool in pools], [SQLiteDatabase] * 4)
+
+    def test_locked(self) -> None:
+        """
+        A database that another program has locked, or whose disk is full, may be used later.
+        """
+        self.backend.prepare(0, 10, forget)
+        self.patch(connection, "BUSY_TIMEOUT", 0.0)
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as holder:
+            holder.execute("BEGIN EXCLUSIVE")
+            error = self.assertRaises(Unready, self.backend.prepare, 0, 10, forget)
+        self.assertEqual(error.fault, "is locked by another program")
+        full = sqlite3.OperationalError("database or disk is full")
+        full.sqlite_errorname = "SQLITE_FULL"
+
+        def fill(cursor: Any, dialect: Dialect) -> None:
+            raise full
+
+        error = self.assertRaises(Unready, self.backend.ask, fill)
+        self.assertEqual(error.fault, "has no room left on its disk")
+
+    def test_look(self) -> None:
+        """
+        A look at the database changes nothing, and finds tables and journals of newer versions.
+        """
+        self.backend.prepare(0, 10, forget)
+        self.assertIsNone(self.backend.look())
+        with closing(sqlite3.connect(self.path)) as writer:
+            writer.execute("CREATE TABLE _aerostack_meta (key, value)")
+            writer.execute("INSERT INTO _aerostack_meta VALUES ('version', 99)")
+            writer.commit()
+            self.assertIn("version 99", str(self.backend.look()))
+            writer.execute("INSERT INTO realtime_schema VALUES (99)")
+            writer.commit()
+        error = self.assertRaises(Unusable, self.backend.look)
+        self.assertIn("version 99 of the message tables", str(error))
+        self.assertNotIsInstance(error, Unready)
 
     def test_prepare(self) -> None:
         """

@@ -88,7 +88,7 @@ class FeedsTests(FeedsCase):
         self.assertEqual(self.feeds.latencies.take(), Spread(0.0, 250.0))
         self.feeds.changed([replace(change(INSERT, {"id": 4}), timestamp=now)])
         self.world.turn()
-        self.assertEqual(self.feeds.latencies.histogram.count, 5)
+        self.assertEqual(self.feeds.durations.of("table/orders").count, 5)
 
     def test_latencyOfBatch(self) -> None:
         """
@@ -107,7 +107,7 @@ class FeedsTests(FeedsCase):
         self.assertIsNone(self.feeds.latencies.take())
         self.world.clock.advance(0.25)
         self.assertEqual(self.feeds.latencies.take(), Spread(300.0, 300.0))
-        self.assertEqual(self.feeds.latencies.histogram.count, 20)
+        self.assertEqual(self.feeds.durations.of("table/orders").count, 20)
 
     def test_listener(self) -> None:
         """

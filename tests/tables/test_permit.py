@@ -183,7 +183,7 @@ class PermitTests(PermitCase):
         """
         The history over HTTP gives the same verdict as a subscription.
         """
-        client = HTTPClient(self.world._agent())
+        client = HTTPClient(self.world.agent())
         for role in VERDICTS:
             brought = self.credentials(role)
             headers = {}

@@ -119,6 +119,9 @@ class FakeJournal:
     def prepare(self, cursor: Any) -> int:
         return len(self.entries)
 
+    def check(self, cursor: Any) -> None:
+        pass
+
     def attached(self, cursor: Any) -> list[str]:
         return list(self.followed)
 

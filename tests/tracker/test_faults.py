@@ -104,14 +104,16 @@ class FaultsTests(SynchronousTestCase):
 
     def test_droppedTable(self) -> None:
         """
-        The description names a table of the daemon that PostgreSQL does not have any more.
+        The description names a table of the daemon that PostgreSQL does not have any more, in
+        whatever language the server says that.
         """
         for table, said in (
             ("_aerostack.messages", "has lost the table _aerostack.messages;"),
             ("secrets", "cannot be used"),
         ):
-            error = psycopg.errors.UndefinedTable(f'relation "{table}" does not exist\nLINE 1: S')
-            self.assertIn(said, describe(error))
+            for words in ('relation "%s" does not exist', "Relation »%s« existiert nicht"):
+                error = psycopg.errors.UndefinedTable(words % table + "\nLINE 1: S")
+                self.assertIn(said, describe(error))
 
     def test_others(self) -> None:
         """

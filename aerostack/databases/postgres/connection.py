@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from aerostack.core.replay.publications import Kept
 from aerostack.databases.migrations import migrate
+from aerostack.databases.outage import Outage
 from aerostack.databases.pool import PooledDatabase
 from aerostack.databases.postgres.dialect import POSTGRES
 from aerostack.databases.postgres.locks import PATIENCE, Lookout
@@ -113,6 +114,7 @@ class PostgresDatabase(PooledDatabase):
         statementTimeout: float | None = None,
         ours: bool = True,
         lookout: Lookout | None = None,
+        outage: Outage | None = None,
     ) -> None:
         """
         @param options: The arguments of L{connectionOptions}, with C{purpose}.
@@ -120,6 +122,7 @@ class PostgresDatabase(PooledDatabase):
         @param ours: Whether all statements are the daemon's: frequent statements are then
             prepared, and no name in them can mean an object of other roles.
         @param lookout: Knows which transactions lock the daemon's tables; L{None} without that.
+        @param outage: See L{PooledDatabase}.
         """
         self._lookout = lookout
         self._settings = sessionSettings(statementTimeout, confined=ours)
@@ -129,6 +132,7 @@ class PostgresDatabase(PooledDatabase):
             reactor,
             threads,
             "psycopg",
+            outage=outage,
             prepare_threshold=5 if ours else None,
             **connectionOptions(options, purpose),
         )
@@ -200,6 +204,12 @@ def readPending(connection: psycopg.Connection[Any]) -> None:
 class Unsuitable(Exception):
     """
     The daemon cannot work with a server or a database; the message gives the reason.
+    """
+
+
+class Locked(Unsuitable):
+    """
+    The tables that a start needs are locked.
     """
 
 
@@ -281,8 +291,8 @@ def patiently(options: Mapping[str, str], interaction: Callable[[Any], T]) -> T:
     @param interaction: Gets a cursor of a connection of its own.  It may run several times.
     @return: What the interaction returned.
     @raise psycopg.Error: The server cannot be reached, refuses the login, or denies a right.
-    @raise Unsuitable: The daemon cannot work with the server, or another program locks the tables,
-        or daemons lock them for long.
+    @raise Unsuitable: The daemon cannot work with the server.
+    @raise Locked: Another program locks the tables, or daemons lock them for long.
     """
     for _ in range(TRIES):
         lookout = Lookout()
@@ -294,8 +304,8 @@ def patiently(options: Mapping[str, str], interaction: Callable[[Any], T]) -> T:
                 return interaction(connection.cursor())
         except LockNotAvailable as error:
             if lookout.found:
-                raise Unsuitable(sentence(lookout.name(error))) from None
-    raise Unsuitable(
+                raise Locked(sentence(lookout.name(error))) from None
+    raise Locked(
         f"other daemons have kept its tables locked for {TRIES * PATIENCE:.0f} seconds; start this"
         " one again, and look at pg_locks if that does not help"
     )

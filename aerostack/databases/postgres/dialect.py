@@ -8,6 +8,7 @@ import psycopg
 from psycopg.errors import ProgramLimitExceeded, RaiseException, ReadOnlySqlTransaction
 
 from aerostack.databases.dialect import Dialect
+from aerostack.databases.postgres.emitrows import EMITTED, takeEmitted
 from aerostack.databases.postgres.messagerows import (
     MAKE_REPEATED,
     MESSAGES,
@@ -23,6 +24,9 @@ _ANSWERS = f"{SCHEMA}.answers"
 
 
 _PIECES = f"{SCHEMA}.answer_pieces"
+
+
+_VALUES = f"{SCHEMA}.keyed_values"
 
 
 _VERSIONS = f"{SCHEMA}.versions"
@@ -84,12 +88,26 @@ CREATE TABLE IF NOT EXISTS {_PIECES} (
 """
 
 
+_MAKE_VALUES = f"""
+CREATE TABLE IF NOT EXISTS {_VALUES} (
+    room_id text COLLATE "C" NOT NULL,
+    state_key text COLLATE "C" NOT NULL,
+    event text NOT NULL,
+    data text NOT NULL,
+    user_id text,
+    created_at bigint NOT NULL,
+    PRIMARY KEY (room_id, state_key)
+)
+"""
+
+
 POSTGRES = Dialect(
     mark="%s",
     messages=MESSAGES,
     revocations=_REVOCATIONS,
     answers=_ANSWERS,
     pieces=_PIECES,
+    values=_VALUES,
     versions=_VERSIONS,
     begin="BEGIN",
     # Only roles that may write to the table can take this lock.
@@ -144,13 +162,18 @@ POSTGRES = Dialect(
             f"CREATE INDEX IF NOT EXISTS messages_stream ON {MESSAGES} (stream, created_at)"
             " WHERE stream IS NOT NULL",
         ),
+        # Up to which time a message replaces others.
+        (f"ALTER TABLE {MESSAGES} ADD COLUMN IF NOT EXISTS replaces bigint",),
+        # The key of a message on a keyed topic, and the newest message of each key.
+        (f"ALTER TABLE {MESSAGES} ADD COLUMN IF NOT EXISTS state_key text", _MAKE_VALUES),
     ),
     listing=(
         "SELECT schemaname || '.' || tablename FROM pg_tables"
         f" WHERE schemaname = '{SCHEMA}' AND tablename IN"
-        " ('messages', 'revocations', 'answers', 'answer_pieces', 'versions') ORDER BY 1"
+        " ('messages', 'revocations', 'answers', 'answer_pieces', 'keyed_values', 'versions')"
+        " ORDER BY 1"
     ),
-    finish=(_MAKE_REVOCATIONS, _MAKE_ANSWERS, _MAKE_PIECES, READABLE),
+    finish=(_MAKE_REVOCATIONS, _MAKE_ANSWERS, _MAKE_PIECES, _MAKE_VALUES, READABLE),
     sharing=(MAKE_REPEATED,),
     after=(
         f"""
@@ -170,6 +193,9 @@ POSTGRES = Dialect(
     refusing=(psycopg.IntegrityError, psycopg.DataError, RaiseException, ProgramLimitExceeded),
     insertMessages=insertMessages,
     selectRepeated=selectRepeated,
+    emitted=EMITTED,
+    emittedKey="key",
+    takeEmitted=takeEmitted,
     passing=(psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction),
     # The server may be far away.
     together=lambda cursor: cursor.connection.pipeline(),

@@ -12,7 +12,7 @@ from typing import Any
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
+from aerostack.core.replay.gaps import EXPIRED, LIMIT, UNKNOWN
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.journal import Holder, Lag, Loss, Poll, expired, gap, lineageOf
@@ -26,7 +26,7 @@ from aerostack.databases.postgres.following import REMOVING, TAMPERED, Following
 from aerostack.databases.postgres.ledger import TableRecord, active, find, transaction
 from aerostack.databases.postgres.readers import ReaderSession
 from aerostack.databases.postgres.rows import RowDecoder, Shape, Undecodable, fieldsOf
-from aerostack.databases.postgres.schema import clear, dropSchema, isComplete
+from aerostack.databases.postgres.schema import checkVersion, clear, dropSchema, isComplete
 from aerostack.databases.postgres.settings import settingsSQL
 from aerostack.databases.postgres.sweeping import REPAIRING
 from aerostack.errors import RealtimeError
@@ -96,6 +96,9 @@ class PostgresJournal:
         self._following.begin(cursor)
         self._after = entries.sequence(cursor)
         return self._after
+
+    def check(self, cursor: Any) -> None:
+        checkVersion(cursor)
 
     def attached(self, cursor: Any) -> list[str]:
         self._meet(cursor)

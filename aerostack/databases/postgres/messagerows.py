@@ -17,7 +17,9 @@ MESSAGES = f"{SCHEMA}.messages"
 
 _NAMES = tuple(COLUMNS.split(", "))
 
-_TYPES = ", ".join(f"{name} {'bigint' if name == 'created_at' else 'text'}" for name in _NAMES)
+_NUMBERS = ("created_at", "replaces")
+
+_TYPES = ", ".join(f"{name} {'bigint' if name in _NUMBERS else 'text'}" for name in _NAMES)
 
 # One parameter for all rows: the driver converts each parameter in Python, and a statement whose
 # text does not depend on the number of rows is prepared once.
@@ -67,11 +69,8 @@ def selectRepeated(
     cursor: Any, asked: Sequence[tuple[Any, ...]], since: int, most: int
 ) -> list[tuple[Any, ...]]:
     """
-    Read the rows of some topics, publishers' ids and users.
-
-    @param asked: The topic, the publisher's id and the user or L{None}, of each.
-    @param since: Only rows since this time, ms.
-    @param most: How many rows of each, the newest at first.
+    Read the rows of some topics, publishers' ids and users; see
+    L{aerostack.databases.dialect.Dialect.selectRepeated}.
     """
     records = [dict(zip(("topic", "publish", "person"), each, strict=True)) for each in asked]
     parameters = {

@@ -17,11 +17,19 @@ from psycopg.pq.abc import PGresult
 
 from aerostack.core.rows.selection import Bounds
 from aerostack.databases.postgres.connection import sentence, sessionSettings
+from aerostack.databases.postgres.kinds import kindOf
 from aerostack.databases.postgres.locks import Lookout, describeBlocks
 from aerostack.databases.postgres.settings import SCHEMA
 from aerostack.databases.postgres.statements import Statement, parseStatement
 from aerostack.databases.postgres.values import SCALARS, Form, arrayForm, plain, rowForm
-from aerostack.databases.query import Result, makeAnswer, notAllowed, tooLong
+from aerostack.databases.query import (
+    Result,
+    detailsOf,
+    makeAnswer,
+    notAllowed,
+    refused,
+    tooLong,
+)
 from aerostack.errors import RealtimeError
 
 # Statements without an effect beyond their own transaction, or with a protocol of their own.
@@ -68,6 +76,7 @@ WHERE c.relnamespace OPERATOR(pg_catalog.=) (SELECT n.oid FROM pg_catalog.pg_nam
         OR c.relname OPERATOR(pg_catalog.=) 'revocations'::pg_catalog.name
         OR c.relname OPERATOR(pg_catalog.=) 'answers'::pg_catalog.name
         OR c.relname OPERATOR(pg_catalog.=) 'answer_pieces'::pg_catalog.name
+        OR c.relname OPERATOR(pg_catalog.=) 'keyed_values'::pg_catalog.name
         OR c.relname OPERATOR(pg_catalog.=) 'versions'::pg_catalog.name)
 """
 
@@ -134,7 +143,8 @@ def runQuery(
             ) from None
         if error.sqlstate == _CANCELED and not connection.closed:
             found = lookout.found if lookout is not None else ()
-            raise tooLong(bounds.seconds, describeBlocks(found, withRoles=True)) from None
+            fault = describeBlocks(found, withRoles=True)
+            raise tooLong(bounds.seconds, fault, error.sqlstate) from None
         raise _explain(error, connection, statement, ours) from None
     finally:
         if connection.info.transaction_status is not TransactionStatus.IDLE:
@@ -173,14 +183,14 @@ def _read(
     try:
         statement = parseStatement(sql)
     except ValueError as error:
-        raise RealtimeError("sql_error", f"{str(error).capitalize()}.") from None
+        raise refused("syntax_error", f"{str(error).capitalize()}.") from None
     if statement.verb in _REFUSED:
         raise notAllowed(f"{statement.verb} is not allowed")
     if "\0" in sql:
-        raise RealtimeError("sql_error", "The statement has a NUL character.")
+        raise refused("syntax_error", "The statement has a NUL character.")
     if len(parameters) != statement.parameters:
-        raise RealtimeError(
-            "sql_error",
+        raise refused(
+            "invalid_parameters",
             f"The statement has {statement.parameters} parameters, {len(parameters)} values came"
             " with it. A question mark of an operator's name is written twice.",
         )
@@ -198,12 +208,33 @@ def _parameter(number: int, value: Any) -> tuple[bytes | None, int, int]:
         return None, 0, Format.TEXT
     if isinstance(value, bytes):
         return value, _BYTEA, Format.BINARY
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = _array(value) if isinstance(value, list) else _scalar(value)
     if "\0" in text:
-        raise RealtimeError(
-            "sql_error", f"Parameter {number} has a NUL character, which no text here can hold."
+        raise refused(
+            "invalid_value", f"Parameter {number} has a NUL character, which no text here can hold."
         )
     return text.encode("utf-8"), 0, Format.TEXT
+
+
+def _scalar(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _array(values: list[Any]) -> str:
+    """
+    Write a list as PostgreSQL writes an array.
+    """
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, list):
+        return _array(value)
+    text = f"\\x{value.hex()}" if isinstance(value, bytes) else _scalar(value)
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'
 
 
 def _execute(
@@ -238,7 +269,7 @@ def _execute(
         elif result.status == ExecStatus.FATAL_ERROR:
             error = error or error_from_result(result)
         elif result.status == ExecStatus.EMPTY_QUERY:
-            error = RealtimeError("sql_error", "There is no statement.")
+            error = refused("syntax_error", "There is no statement.")
         last = result
     if error is not None:
         raise error
@@ -303,9 +334,14 @@ def _explain(
         connection.close()
     if state in _PASSING or state[:2] in ("53", "57"):
         return RealtimeError(
-            "database_unavailable", f"The database says: {said} ({state}); try again.", 1000
+            "database_unavailable",
+            f"The database says: {said} ({state}); try again.",
+            1000,
+            detailsOf(kindOf(state), state),
         )
     if state == _SYNTAX and statement.several:
-        return RealtimeError("sql_error", f"db.query takes one statement: {said} ({state}).")
+        message = f"db.query takes one statement: {said} ({state})."
+        return refused(kindOf(state), message, state)
     more = [sentence(text) for text in (error.diag.message_detail, error.diag.message_hint) if text]
-    return RealtimeError("sql_error", " ".join([f"The database says: {said} ({state}).", *more]))
+    message = " ".join([f"The database says: {said} ({state}).", *more])
+    return refused(kindOf(state), message, state or None)

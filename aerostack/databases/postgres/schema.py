@@ -29,6 +29,7 @@ from aerostack.databases.identifiers import quoteIdentifier
 from aerostack.databases.postgres.catalog import SCHEMA
 from aerostack.databases.postgres.settings import READABLE
 from aerostack.databases.postgres.triggers import parseFunction
+from aerostack.tracker.faults import NewerJournal
 
 VERSION = 2
 
@@ -206,7 +207,9 @@ def create(cursor: Any, until: int, notifies: bool) -> None:
 
     @param until: Until when to record if no daemon reads, ms.
     @param notifies: Whether writers notify readers.
+    @raise NewerJournal: A newer version of the daemon made those that exist.
     """
+    checkVersion(cursor)
     clear(cursor)
     for statement in _CREATE:
         cursor.execute(statement)
@@ -222,13 +225,11 @@ def create(cursor: Any, until: int, notifies: bool) -> None:
     )
 
 
-def clear(cursor: Any) -> list[str]:
+def triggerNames(cursor: Any) -> list[str]:
     """
-    Drop all objects of the daemon.
-
-    @return: The names.
+    Name the triggers on the user's tables that call functions of the daemon, each with its table.
     """
-    gone = [
+    return [
         name
         for (name,) in cursor.execute(
             "SELECT t.tgname || ' ON ' || t.tgrelid::regclass FROM pg_trigger t"
@@ -237,6 +238,15 @@ def clear(cursor: Any) -> list[str]:
             (SCHEMA,),
         ).fetchall()
     ]
+
+
+def clear(cursor: Any) -> list[str]:
+    """
+    Drop all objects of the daemon.
+
+    @return: The names.
+    """
+    gone = triggerNames(cursor)
     # The triggers are dropped with their function.
     for names in functions(cursor).values():
         dropFunctions(cursor, names)
@@ -272,17 +282,31 @@ def isCopied(cursor: Any) -> bool:
     Whether the journal was made for another database, of which this one is a copy, or by an older
     version.  The copy may lack the journal's rows.
 
-    @raise RuntimeError: A newer version made it.
+    @raise NewerJournal: A newer version made it.
     """
     row = cursor.execute(
         f"SELECT version, identity IS DISTINCT FROM {_IDENTITY} FROM {SCHEMA}.journal"
     ).fetchone()
     if row is not None and row[0] > VERSION:
-        raise RuntimeError(
-            "the journal in this database was made by a newer version of aerostack-rt;"
-            " take it out with that version's detach command"
-        )
+        raise NewerJournal(row[0], VERSION)
     return row is None or row[0] < VERSION or bool(row[1])
+
+
+def checkVersion(cursor: Any) -> None:
+    """
+    Refuse the journal of a newer version of the daemon, whatever that one has made of the tables.
+
+    @raise NewerJournal: There is such a journal.
+    """
+    (isThere,) = cursor.execute(
+        "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s)"
+        " AND attname = 'version' AND atttypid = 'integer'::regtype)",
+        (f"{SCHEMA}.journal",),
+    ).fetchone()
+    if isThere:
+        row = cursor.execute(f"SELECT max(version) FROM {SCHEMA}.journal").fetchone()
+        if row[0] is not None and row[0] > VERSION:
+            raise NewerJournal(row[0], VERSION)
 
 
 def functions(cursor: Any) -> Mapping[int, Mapping[str, int | None]]:

@@ -208,7 +208,7 @@ def selectionSQL(
     Make the statement that reads a selection, or more rows.  Each row is the JSON text that the
     triggers would write.
 
-    @param kinds: The kinds of the columns in the conditions.
+    @param kinds: The kinds of the columns in the conditions and in the order.
     """
     parameters: list[Any] = []
     exact = True
@@ -223,13 +223,20 @@ def selectionSQL(
         source += f" WHERE {' AND '.join(wheres)}"
     if selection.order:
         source += " ORDER BY " + ", ".join(
-            f"n.{quoteIdentifier(column).replace('%', '%%')}{' DESC' if down else ''} NULLS LAST"
+            f"n.{quoteIdentifier(column).replace('%', '%%')}{_collation(kinds[column])}"
+            f"{' DESC' if down else ''} NULLS LAST"
             for column, down in selection.order
         )
     if selection.limit is not None and exact:
         source += " LIMIT %s"
         parameters.append(selection.limit)
     return f"SELECT t.row::text FROM ({rowSQL(table.columns, source)}) AS t", parameters
+
+
+def _collation(kind: Kind) -> str:
+    """Clients keep rows in order by comparing texts by code points, whatever the column's
+    collation."""
+    return ' COLLATE pg_catalog."C"' if kind.base in ("text", "varchar", "bpchar") else ""
 
 
 @contextmanager
@@ -292,6 +299,7 @@ def readRows(
         more rows or bytes than the bounds allow, or takes too long.
     """
     named = {condition.column for condition in selection.conditions}
+    named |= {column for column, _ in selection.order}
     kinds = kindsOf(cursor, table.oid, named) if named else {}
     if not named <= kinds.keys():
         raise RealtimeError(

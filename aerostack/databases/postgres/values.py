@@ -24,7 +24,8 @@ _ZONE = re.compile(r"([+-]\d\d)(?= BC$|$)")
 # A quoted element, a bracket, a delimiter, or an element without quotes; a quoted element is
 # never NULL.
 _ELEMENT = r'"((?:[^"\\]|\\.)*+)"|([{{}}])|({delimiter})|([^{{}}"{delimiter}]++)'
-_BOUNDS = re.compile(r"(?:\[-?\d+:-?\d+\])++=")
+# Not ++, with which Python before 3.11.5 repeats a group of several items wrongly.
+_BOUNDS = re.compile(r"(?>(?:\[-?\d+:-?\d+\])+)=")
 _FIELD = re.compile(r'[(,]("(?:[^"\\]|\\.|"")*+"|[^,()"]*+)')
 _ESCAPED = re.compile(r'\\(.)|""', re.DOTALL)
 

@@ -22,8 +22,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.databases.identifiers import quoteIdentifier
+from aerostack.databases.outage import Outage
 from aerostack.databases.postgres.triggers import CHANNEL
 from aerostack.interfaces.tracking import IWaker
+from aerostack.tracker.faults import isLost
 
 FIRST = 0.1
 """The pause before the first attempt to reconnect, in seconds."""
@@ -42,12 +44,17 @@ class PostgresWaker:
 
     log = Logger()
 
-    def __init__(self, reactor: Any, options: Mapping[str, Any]) -> None:
+    def __init__(self, reactor: Any, options: Mapping[str, Any], outage: Outage) -> None:
         """
         @param options: How to connect: the arguments of C{psycopg.connect}.
+        @param outage: Hears whether the database lets the waker in.
         """
         self._reactor = reactor
         self._options = options
+        self._outage = outage
+        # When the last attempt to connect began, and whether the log tells of the failures.
+        self._began = 0.0
+        self._isTold = False
         self._wake: Callable[[], None] | None = None
         self._connection: psycopg.Connection[Any] | None = None
         # The driver closes its socket when the connection is lost, and another socket may get its
@@ -90,6 +97,7 @@ class PostgresWaker:
 
     def _connect(self) -> None:
         self._call = None
+        self._began = self._reactor.seconds()
         self._connecting = Deferred()
         opening: Deferred[psycopg.Connection[Any]] = deferToThreadPool(
             self._reactor, self._reactor.getThreadPool(), self._open
@@ -115,8 +123,10 @@ class PostgresWaker:
         if self._wake is None:
             self._close()
         else:
-            if self._pause > FIRST:
+            self._outage.worked(self._began)
+            if self._isTold:
                 self.log.info("The database notifies of changes again.")
+            self._isTold = False
             self._pause = FIRST
             # Wake for changes that no notification reported before.
             self._wake()
@@ -134,7 +144,9 @@ class PostgresWaker:
     def _retry(self, error: BaseException | None) -> None:
         if self._wake is None:
             return
-        if self._pause == FIRST:
+        self._outage.failed(error)
+        if not (self._isTold or isLost(error)):
+            self._isTold = True
             self.log.warn(
                 "The database does not notify of changes for now, so they come with the next"
                 " look: {error}",

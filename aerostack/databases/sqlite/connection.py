@@ -18,16 +18,19 @@ from aerostack.databases.dialect import Dialect
 from aerostack.databases.migrations import migrate
 from aerostack.databases.pool import PooledDatabase
 from aerostack.databases.repeatable import findMessages
+from aerostack.databases.sqlite.emitrows import ROW, takeEmitted
 from aerostack.databases.sqlite.messagerows import (
     MAKE_REPEATED,
     MESSAGES,
     insertMessages,
     selectRepeated,
 )
+from aerostack.databases.sqlite.names import EMITTED
 
 _REVOCATIONS = "realtime_revocations"
 _ANSWERS = "realtime_answers"
 _PIECES = "realtime_answer_pieces"
+_VALUES = "realtime_values"
 _VERSIONS = "realtime_schema"
 
 # These run at each start: another program may have dropped the tables.
@@ -87,12 +90,25 @@ CREATE TABLE IF NOT EXISTS {_PIECES} (
 )
 """
 
+_MAKE_VALUES = f"""
+CREATE TABLE IF NOT EXISTS {_VALUES} (
+    room_id TEXT NOT NULL,
+    state_key TEXT NOT NULL,
+    event TEXT NOT NULL,
+    data TEXT NOT NULL,
+    user_id TEXT,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (room_id, state_key)
+) WITHOUT ROWID
+"""
+
 SQLITE = Dialect(
     mark="?",
     messages=MESSAGES,
     revocations=_REVOCATIONS,
     answers=_ANSWERS,
     pieces=_PIECES,
+    values=_VALUES,
     versions=_VERSIONS,
     begin="BEGIN IMMEDIATE",
     before=(),
@@ -134,26 +150,36 @@ SQLITE = Dialect(
             f"CREATE INDEX {MESSAGES}_stream ON {MESSAGES} (stream, created_at)"
             " WHERE stream IS NOT NULL",
         ),
+        # Up to which time a message replaces others.
+        (f"ALTER TABLE {MESSAGES} ADD COLUMN replaces INTEGER",),
+        # The key of a message on a keyed topic, and the newest message of each key.
+        (f"ALTER TABLE {MESSAGES} ADD COLUMN state_key TEXT", _MAKE_VALUES),
     ),
     listing=(
         "SELECT name FROM sqlite_master WHERE type = 'table'"
-        f" AND name IN ('{MESSAGES}', '{_REVOCATIONS}', '{_ANSWERS}', '{_PIECES}', '{_VERSIONS}')"
+        f" AND name IN ('{MESSAGES}', '{_REVOCATIONS}', '{_ANSWERS}', '{_PIECES}', '{_VALUES}',"
+        f" '{_VERSIONS}')"
         " ORDER BY name"
     ),
     standing=(
         "SELECT CASE WHEN count(*) FILTER (WHERE name IN"
         " ('room_id', 'created_at', 'id', 'user_id', 'kind', 'event', 'data')) = 7"
-        " THEN CASE WHEN count(*) FILTER (WHERE name = 'stream') = 1 THEN 6"
+        " THEN CASE WHEN count(*) FILTER (WHERE name = 'state_key') = 1 THEN 8"
+        " WHEN count(*) FILTER (WHERE name = 'replaces') = 1 THEN 7"
+        " WHEN count(*) FILTER (WHERE name = 'stream') = 1 THEN 6"
         " ELSE 1 + count(*) FILTER (WHERE name = 'publish_id') END ELSE 0 END"
         f" FROM pragma_table_info('{MESSAGES}')"
     ),
     after=(),
-    finish=(_MAKE_REVOCATIONS, _MAKE_ANSWERS, _MAKE_PIECES),
+    finish=(_MAKE_REVOCATIONS, _MAKE_ANSWERS, _MAKE_PIECES, _MAKE_VALUES),
     sharing=(MAKE_REPEATED,),
     passing=(sqlite3.OperationalError,),
     refusing=(sqlite3.IntegrityError, sqlite3.DataError),
     insertMessages=insertMessages,
     selectRepeated=selectRepeated,
+    emitted=EMITTED,
+    emittedKey=ROW,
+    takeEmitted=takeEmitted,
 )
 
 T = TypeVar("T")
@@ -182,8 +208,12 @@ class SQLiteDatabase(PooledDatabase):
     @ivar path: The file.
     """
 
-    def __init__(self, reactor: Any, path: Path, threads: int) -> None:
+    def __init__(self, reactor: Any, path: Path, threads: int, foreignKeys: bool = False) -> None:
+        """
+        @param foreignKeys: Whether the interactions go by foreign keys.
+        """
         self.path = path
+        self._foreignKeys = foreignKeys
         self._wal = path.with_name(path.name + "-wal")
         self._file: Identity | None = None
         # The -wal file of each open connection, once it exists.  SQLite does not remove it while
@@ -211,6 +241,8 @@ class SQLiteDatabase(PooledDatabase):
 
     def opened(self, connection: sqlite3.Connection) -> None:
         connection.text_factory = _decode
+        if self._foreignKeys:
+            connection.execute("PRAGMA foreign_keys = ON")
         self._wals[connection] = None
         if self._file is None:
             self._file = identify(self.path)

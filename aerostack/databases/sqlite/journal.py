@@ -78,17 +78,20 @@ class SQLiteJournal:
         self._quiet: tuple[int, int] | None = None
 
     def prepare(self, cursor: sqlite3.Cursor) -> int:
-        if not schema.isComplete(cursor):
+        schema.checkVersion(cursor)
+        if not _isReady(cursor):
             with transaction(cursor, "BEGIN IMMEDIATE"):
                 # Another process may have been first.
-                if not schema.isComplete(cursor):
+                if not _isReady(cursor):
                     schema.create(cursor, ledger.entryAfter(self._after) - 1)
                     # No earlier position is valid in a new journal.
                     self._noted.take(cursor)
-        schema.checkVersion(cursor)
         self._noted.compare(cursor)
         self._after = ledger.lastChangeOf(ledger.newest(cursor))
         return self._after
+
+    def check(self, cursor: sqlite3.Cursor) -> None:
+        schema.checkVersion(cursor)
 
     def attached(self, cursor: sqlite3.Cursor) -> list[str]:
         records = ledger.records(cursor).values()
@@ -157,6 +160,8 @@ class SQLiteJournal:
             version = _pragma(cursor, "schema_version")
             current = version == self._schemaVersion
             records = self._records
+            if not current:
+                schema.checkVersion(cursor)
             if not current and not repair.isNeeded(cursor, self._wanted.values()):
                 current = True
                 records = ledger.records(cursor)
@@ -347,6 +352,11 @@ class SQLiteJournal:
         # If the user changed the schema as well, the next poll must still see that.
         if self._schemaVersion == before:
             self._schemaVersion = present
+
+
+def _isReady(cursor: sqlite3.Cursor) -> bool:
+    """Whether the journal is whole, and of this version."""
+    return schema.isComplete(cursor) and schema.isOfThisVersion(cursor)
 
 
 def _pragma(cursor: sqlite3.Cursor, name: str) -> int:

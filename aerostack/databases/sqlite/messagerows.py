@@ -30,7 +30,7 @@ def insertMessages(cursor: Any, rows: Sequence[Sequence[Any]]) -> None:
     The thread gives Python's lock away during each statement.  While the reactor's thread works, it
     may wait for the lock for milliseconds then, so it must not do that once a row.
 
-    @param rows: At least one and at most 3,000, as SQLite takes some 32,000 values.
+    @param rows: At least one and at most 2,700, as SQLite takes some 32,000 values.
     """
     values = ", ".join([_ROW] * len(rows))
     cursor.execute(
@@ -42,17 +42,16 @@ def selectRepeated(
     cursor: Any, asked: Sequence[tuple[Any, ...]], since: int, most: int
 ) -> list[tuple[Any, ...]]:
     """
-    Read the rows of some topics, publishers' ids and users.
-
-    @param asked: The topic, the publisher's id and the user or L{None}, of each.
-    @param since: Only rows since this time, ms.
-    @param most: How many rows of each, the newest at first.
+    Read the rows of some topics, publishers' ids and users; see
+    L{aerostack.databases.dialect.Dialect.selectRepeated}.
     """
     rows: list[tuple[Any, ...]] = []
+    # Without the name of the index SQLite looks through all rows of the topic since that time.
     for topic, publishId, userId in asked:
         cursor.execute(
-            f"SELECT {COLUMNS} FROM {MESSAGES} WHERE room_id = ? AND publish_id = ?"
-            " AND user_id IS ? AND created_at >= ? ORDER BY created_at DESC LIMIT ?",
+            f"SELECT {COLUMNS} FROM {MESSAGES} INDEXED BY {MESSAGES}_repeated WHERE room_id = ?"
+            " AND publish_id = ? AND user_id IS ? AND created_at >= ?"
+            " ORDER BY created_at DESC LIMIT ?",
             (topic, publishId, userId, since, most),
         )
         rows += cursor.fetchall()

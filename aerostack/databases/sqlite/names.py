@@ -6,6 +6,9 @@ from __future__ import annotations
 
 INTERNAL_PREFIXES = ("sqlite_", "_aerostack_", "realtime_")
 
+EMITTED = "aerostack_emit"
+"""The table into which transactions insert the events that they emit."""
+
 
 def fold(name: str) -> str:
     """
@@ -18,4 +21,5 @@ def isInternal(name: str) -> bool:
     """
     Whether a table of that name is SQLite's or the daemon's own.
     """
-    return fold(name).startswith(INTERNAL_PREFIXES)
+    folded = fold(name)
+    return folded == EMITTED or folded.startswith(INTERNAL_PREFIXES)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from aerostack.core.replay.log import EXPIRED, LIMIT, UNKNOWN
+from aerostack.core.replay.gaps import EXPIRED, LIMIT, UNKNOWN
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.journal import expired, lineageOf
 from aerostack.databases.sqlite import entries, ledger, repair, schema

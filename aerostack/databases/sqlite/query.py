@@ -4,12 +4,23 @@ The statements of C{db.query}, on SQLite.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from typing import Any
 
 from aerostack.core.rows.selection import Bounds
-from aerostack.databases.query import Result, makeAnswer, notAllowed, tooLong, tooManyBytes
+from aerostack.databases.query import (
+    Result,
+    detailsOf,
+    makeAnswer,
+    notAllowed,
+    refused,
+    tooLong,
+    tooManyBytes,
+)
+from aerostack.databases.sqlite.kinds import kindOf
+from aerostack.databases.sqlite.names import EMITTED, fold
 from aerostack.errors import RealtimeError
 from aerostack.protocol.values import toJSON
 
@@ -66,7 +77,7 @@ def _authorize(
 
     It may not change what would outlive the statement on a pooled connection (a transaction, an
     attached file, a setting).  It may not write to the daemon's own tables; only the daemon's
-    triggers may write to the journal.
+    triggers may write to the journal.  It may emit events, but not change those that wait.
     """
     if action in (
         sqlite3.SQLITE_TRANSACTION,
@@ -87,6 +98,8 @@ def _authorize(
             journalled = name == written and (trigger or "").startswith(_JOURNAL)
             if not (journalled and (name or "").lower().startswith(_JOURNAL)):
                 return sqlite3.SQLITE_DENY
+    if fold(written or "") == EMITTED and action != sqlite3.SQLITE_INSERT:
+        return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK
 
 
@@ -112,7 +125,7 @@ def runQuery(cursor: Any, sql: str, parameters: list[Any], bounds: Bounds) -> di
     """
     Run one statement in a transaction of its own.
 
-    @param parameters: One database value for each C{?}.
+    @param parameters: One database value for each C{?}; a list as its JSON, for C{json_each(?)}.
     @param bounds: How large the result may be, and how long the statement may take.
     @return: C{results} (the rows in JSON form, by column), C{success}, and C{meta}
         with C{changes}, C{last_row_id} and C{duration} (ms).
@@ -132,7 +145,7 @@ def runQuery(cursor: Any, sql: str, parameters: list[Any], bounds: Bounds) -> di
     length = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, bounds.size)
     result = Result(bounds)
     try:
-        cursor.execute(sql, parameters)
+        cursor.execute(sql, [_parameter(*each) for each in enumerate(parameters, 1)])
         while (row := cursor.fetchone()) is not None:
             result.add(row)
     except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
@@ -151,14 +164,29 @@ def runQuery(cursor: Any, sql: str, parameters: list[Any], bounds: Bounds) -> di
     return makeAnswer(results, changes, lastRow, started)
 
 
+def _parameter(number: int, value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except TypeError:
+        raise refused(
+            "invalid_value",
+            f"Parameter {number} is a list with bytes in it, which JSON cannot hold.",
+        ) from None
+
+
 def _explain(error: Exception, bounds: Bounds) -> RealtimeError:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return RealtimeError("database_unavailable", "Another program locks the database.", 1000)
+        return RealtimeError(
+            "database_unavailable", "Another program locks the database.", 1000, detailsOf("locked")
+        )
     if code == sqlite3.SQLITE_INTERRUPT:
         return tooLong(bounds.seconds)
     if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
         return tooManyBytes(bounds.size)
     if code == sqlite3.SQLITE_AUTH:
         return notAllowed(str(error))
-    return RealtimeError("sql_error", f"The database says: {error}.")
+    # Some of its sentences end with a full stop.
+    return refused(kindOf(error), f"The database says: {str(error).rstrip('.')}.")

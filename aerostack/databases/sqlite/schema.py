@@ -11,6 +11,7 @@ from aerostack.databases.identifiers import quoteIdentifier
 from aerostack.databases.sqlite.installed import installedTriggers
 from aerostack.databases.sqlite.ledger import LEASE, skip
 from aerostack.databases.sqlite.triggers import CUT, NOW
+from aerostack.tracker.faults import NewerJournal
 
 VERSION = 3
 
@@ -65,7 +66,9 @@ def create(cursor: sqlite3.Cursor, after: int) -> None:
     Create the tables, anew if some exist.
 
     @param after: The number after which the journal begins.
+    @raise NewerJournal: A newer version of the daemon made those that exist.
     """
+    checkVersion(cursor)
     clear(cursor)
     for statement in _TABLES:
         cursor.execute(statement)
@@ -101,16 +104,26 @@ def isOfThisVersion(cursor: sqlite3.Cursor) -> bool:
     """
     Whether this version made the tables.
     """
-    row = cursor.execute("SELECT value FROM _aerostack_meta WHERE key = 'version'").fetchone()
-    return bool(row == (VERSION,))
+    return _version(cursor) == VERSION
 
 
 def checkVersion(cursor: sqlite3.Cursor) -> None:
     """
-    Refuse tables of another version of the daemon.
+    Refuse tables of a newer version of the daemon.
+
+    @raise NewerJournal: There are such tables.
     """
-    if not isOfThisVersion(cursor):
-        raise RuntimeError(
-            "the journal in this database was made by another version of aerostack-rt;"
-            " take it out with that version's remove command"
-        )
+    found = _version(cursor)
+    if found > VERSION:
+        raise NewerJournal(found, VERSION)
+
+
+def _version(cursor: sqlite3.Cursor) -> int:
+    """
+    The version of the tables; 0 if there are none, or if they do not say it.
+    """
+    columns = cursor.execute("SELECT name FROM pragma_table_info('_aerostack_meta')").fetchall()
+    if not {("key",), ("value",)}.issubset(columns):
+        return 0
+    row = cursor.execute("SELECT value FROM _aerostack_meta WHERE key = 'version'").fetchone()
+    return row[0] if row is not None and isinstance(row[0], int) else 0

@@ -139,7 +139,8 @@ def selectionSQL(
         sql += f" WHERE {' AND '.join(wheres)}"
     if selection.order:
         directions = (
-            f"{quoteIdentifier(name)}{' DESC' if down else ''} NULLS LAST"
+            # Clients keep rows in order by comparing texts by code points.
+            f"{quoteIdentifier(name)} COLLATE BINARY{' DESC' if down else ''} NULLS LAST"
             for name, down in selection.order
         )
         sql += f" ORDER BY {', '.join(directions)}"

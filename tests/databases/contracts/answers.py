@@ -209,6 +209,10 @@ class AnswerContract:
         self.assertEqual(self.take("r5", ofNode="n"), [])
         self.assertEqual([each.record.id for each in self.take("r5", ofRun="r4", most=1)], ["m1"])
         self.assertEqual(len(self.take("r6")), 3)
+        # What a daemon has itself, it reads as often as it wants.
+        for _ in range(2):
+            self.assertEqual(len(self.take("r6", ofRun="r6")), 3)
+        self.assertEqual(self.take("r7", ofRun="r7"), [])
         self.assertEqual(self.successResultOf(self.store.runs()), {"r6"})
         self.assertEqual(self.successResultOf(self.store.owned("r6")), {"m1", "m2", "m3"})
         self.assertEqual(self.successResultOf(self.store.owned("r1")), set())

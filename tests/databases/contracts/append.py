@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.logger import capturedLogs, formatEvent
 
 from aerostack.core.replay.publications import StreamMark
-from aerostack.databases import history
+from aerostack.databases import history, keptmessages
 from aerostack.databases.keeping import InDoubt
 from aerostack.errors import RealtimeError
 from tests.databases.contracts.history import ROOM, HistoryContract
@@ -58,7 +58,7 @@ class AppendContract(HistoryContract):
         """
         The end of a stream that is too long to be read at once is not read.
         """
-        self.patch(history, "END_CHARACTERS", 5)
+        self.patch(keptmessages, "END_CHARACTERS", 5)
         for size, stream in ((5, "a1"), (6, "a2")):
             mark = StreamMark(stream, state="done")
             self.keep(1, event="ai:done", data=b"1" * size, stream=mark)

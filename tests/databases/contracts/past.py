@@ -69,6 +69,33 @@ class PastContract(HistoryContract):
                 )
                 self.assertEqual(failure.value.code, "history_expired")
 
+    def test_partial(self) -> None:
+        """
+        A read that may lack messages gets those that are left.
+        """
+        self.history = self.makeHistory(0.5)
+        for time in (997, 998, 999, 1000):
+            self.keep(time)
+        while self.successResultOf(self.history.expire(1499)):
+            pass
+        read = self.history.readPast(ROOM, 996, 1000, 9, 1000, True)
+        self.assertEqual([each.createdAt for each in self.successResultOf(read)], [999, 1000])
+
+    def test_locate(self) -> None:
+        """
+        The newest messages up to a time begin behind the time that is given.
+        """
+        for time in (1, 3, 5, 7):
+            self.keep(time)
+        self.keep(2, "chat/b/p")
+        for until, count, after in ((9, 2, 4), (6, 2, 2), (7, 4, 0), (7, 9, 0), (2, 1, 0)):
+            located = self.history.locatePast(ROOM, until, count)
+            self.assertEqual(self.successResultOf(located), after)
+            read = self.history.readPast(ROOM, after, until, 9, 1000)
+            self.assertLessEqual(len(self.successResultOf(read)), count)
+        self.assertEqual(self.successResultOf(self.history.locatePast(ROOM, 0, 3)), 0)
+        self.assertEqual(self.successResultOf(self.history.locatePast("chat/c/p", 9, 3)), 9)
+
     def test_setBack(self) -> None:
         """
         Messages that were deleted while the clock was ahead are still missing after it is set

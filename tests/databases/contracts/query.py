@@ -136,6 +136,33 @@ class QueryContract(QuerySteps):
         for sql, values in (("SELECT ?", 0), ("SELECT 1", 1), ("SELECT ?", 2)):
             self.assertEqual(self.refused(sql, *["x"] * values).code, "sql_error", sql)
 
+    def test_kinds(self) -> None:
+        """
+        What the database refuses has the same kind on every database.
+        """
+        self.execute(
+            "CREATE TABLE kinds (id INTEGER PRIMARY KEY, a INTEGER NOT NULL UNIQUE CHECK (a > 0))"
+        )
+        self.query("INSERT INTO kinds (id, a) VALUES (1, 1)")
+        for sql, parameters, kind in (
+            ("INSERT INTO kinds (id, a) VALUES (1, 2)", (), "unique_violation"),
+            ("INSERT INTO kinds (id, a) VALUES (2, 1)", (), "unique_violation"),
+            ("INSERT INTO kinds (id) VALUES (2)", (), "not_null_violation"),
+            ("INSERT INTO kinds (id, a) VALUES (2, 0)", (), "check_violation"),
+            ("SELEC 1", (), "syntax_error"),
+            ("SELECT 1 FROM", (), "syntax_error"),
+            ("SELECT 1; SELECT 2", (), "syntax_error"),
+            ("SELECT * FROM nowhere", (), "undefined"),
+            ("SELECT nocolumn FROM kinds", (), "undefined"),
+            ("SELECT nofunction(1)", (), "undefined"),
+            ("SELECT ?", (), "invalid_parameters"),
+            ("INSERT INTO kinds (id, a) VALUES (?, 2)", ("x",), "invalid_value"),
+            ("COMMIT", (), "not_allowed"),
+        ):
+            self.assertEqual(self.refused(sql, *parameters).details["kind"], kind, sql)
+        error = self.refused("VALUES (1), (2), (3)", rows=2)
+        self.assertEqual(error.details["kind"], "too_large")
+
     def test_mostRows(self) -> None:
         """
         A result with too many rows is refused with the limit, and its writes are undone.

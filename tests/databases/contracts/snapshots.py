@@ -18,15 +18,21 @@ BOUNDS = Bounds(rows=1000, size=1_000_000, seconds=30.0)
 class SnapshotContract(JournalContract):
     """
     Rows at one point among their changes.
+
+    @cvar collation: Orders texts otherwise than by code points.
     """
+
+    collation: str
 
     def setUp(self) -> None:
         super().setUp()  # type: ignore[misc]
         self.follow("t", "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, a TEXT)")
 
-    def snapshot(self, *conditions: Any, bounds: Bounds = BOUNDS, **selected: Any) -> Snapshot:
+    def snapshot(
+        self, *conditions: Any, bounds: Bounds = BOUNDS, table: str = "t", **selected: Any
+    ) -> Snapshot:
         journal, cursor = self.reader.journal, self.reader.cursor
-        found: Snapshot = journal.snapshot(cursor, "t", Selection(conditions, **selected), bounds)
+        found: Snapshot = journal.snapshot(cursor, table, Selection(conditions, **selected), bounds)
         return found
 
     def test_position(self) -> None:
@@ -57,6 +63,19 @@ class SnapshotContract(JournalContract):
         self.assertEqual([row["id"] for row in rows], [4, 1, 3, 2])
         self.assertEqual(self.snapshot(order=order, limit=2).rows, rows[:2])
         self.assertEqual(self.snapshot(order=(("n", False),)).rows[-1]["n"], None)
+
+    def test_texts(self) -> None:
+        """
+        Texts are ordered by code points, whatever the collation of their column is.
+        """
+        column = f"a VARCHAR(9) COLLATE {self.collation}"
+        self.follow("u", f"CREATE TABLE u (id INTEGER PRIMARY KEY, {column})")
+        texts = ("b", "B", "a", "A", "", "é", "z", "_")
+        for number, text in enumerate(texts):
+            self.run_(f"INSERT INTO u VALUES ({number}, '{text}')")
+        for down in (False, True):
+            rows = self.snapshot(table="u", order=(("a", down),)).rows
+            self.assertEqual([row["a"] for row in rows], sorted(texts, reverse=down))
 
     def test_bounds(self) -> None:
         """

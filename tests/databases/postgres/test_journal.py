@@ -37,6 +37,8 @@ class SnapshotContractTests(SnapshotContract, PostgresCase):
     See L{SnapshotContract}.
     """
 
+    collation = '"C"'
+
 
 class TableContractTests(TableContract, PostgresCase):
     """

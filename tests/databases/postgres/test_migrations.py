@@ -131,7 +131,10 @@ class SchemaTests(SynchronousTestCase):
         Removal drops everything, including the schema.
         """
         self.run_(migrate, POSTGRES)
-        tables = ("answer_pieces", "answers", "messages", "revocations", "versions")
+        tables = (
+            *("answer_pieces", "answers", "keyed_values", "messages", "revocations"),
+            "versions",
+        )
         self.assertEqual(self.run_(remove, POSTGRES), [f"_aerostack.{table}" for table in tables])
         self.assertFalse(self.exists())
         self.assertEqual(self.run_(remove, POSTGRES), [])
@@ -151,7 +154,7 @@ class SchemaTests(SynchronousTestCase):
             user=ADMIN,
         )
         self.run_(migrate, POSTGRES)
-        self.assertEqual(len(self.run_(remove, POSTGRES)), 5)
+        self.assertEqual(len(self.run_(remove, POSTGRES)), 6)
         self.assertTrue(self.exists())
 
     def test_uniqueTime(self) -> None:

@@ -22,6 +22,30 @@ class ValueTests(QueryCase):
     Tests for the JSON form of values.
     """
 
+    @given(st.lists(st.one_of(st.none(), TEXT), max_size=4))
+    def test_given(self, texts: list[str | None]) -> None:
+        """
+        A list that is a parameter is an array with the same values.
+        """
+        self.assertEqual(self.value("?::text[]", texts), texts)
+
+    def test_lists(self) -> None:
+        """
+        The elements of a list have the types that its place requires.
+        """
+        for sql, values, expected in (
+            ("2 = ANY(?)", [1, 2], True),
+            ("2 = ANY(?)", [], False),
+            ("?::int[]", [[1, 2], [3, None]], [[1, 2], [3, None]]),
+            ("?::bool[]", [True, False], [True, False]),
+            ("?::bytea[]", [b"\0a"], [{"base64": "AGE="}]),
+            ("?::date[]", ["2026-01-02"], ["2026-01-02"]),
+        ):
+            self.assertEqual(self.value(sql, values), expected, sql)
+        error = self.refused("SELECT 2 = ANY(?)", ["x"])
+        self.assertEqual(error.details, {"kind": "invalid_value", "sqlstate": "22P02"})
+        self.assertEqual(self.refused("SELECT ?::text[]", ["\0"]).details["kind"], "invalid_value")
+
     def test_scalars(self) -> None:
         """
         Each type has its documented form.

@@ -4,6 +4,7 @@ A journal whose objects other programs remove: L{aerostack.databases.postgres.fo
 
 from __future__ import annotations
 
+from aerostack.tracker.faults import NewerJournal
 from tests.databases.postgres.keptcase import KeptCase
 from tests.databases.support import lossOf
 from tests.postgres import ADMIN, ROLE
@@ -110,8 +111,22 @@ class TamperTests(KeptCase):
 
     def test_otherVersion(self) -> None:
         """
-        The journal of another version is not changed.
+        The journal of a newer version is not changed, whatever objects it has.
         """
         self.database.execute("UPDATE _aerostack.journal SET version = 99", user=ADMIN)
-        error = self.assertRaises(RuntimeError, self.reader.journal.prepare, self.reader.cursor)
-        self.assertIn("newer version", str(error))
+        for statement in ("SELECT 1", "DROP TABLE _aerostack.changes CASCADE"):
+            self.database.execute(statement, user=ADMIN)
+            for name in ("prepare", "check"):
+                refused = getattr(self.reader.journal, name)
+                error = self.assertRaises(NewerJournal, refused, self.reader.cursor)
+                self.assertIn("version 99, and this daemon knows", str(error))
+            self.assertEqual(
+                self.database.execute("SELECT version FROM _aerostack.journal", user=ADMIN), [(99,)]
+            )
+
+    def test_noJournal(self) -> None:
+        """
+        There is nothing to say against a database without a journal.
+        """
+        self.reader.journal.remove(self.reader.cursor)
+        self.reader.journal.check(self.reader.cursor)

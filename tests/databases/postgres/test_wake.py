@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
+from aerostack.databases.outage import Outage
 from aerostack.databases.postgres import wake
 from aerostack.databases.postgres.triggers import CHANNEL
 from aerostack.databases.postgres.wake import PostgresWaker
@@ -42,7 +43,8 @@ class WakerTests(TestCase):
             "user": ROLE,
             "application_name": "the waker",
         }
-        waker = PostgresWaker(reactor, {**known, **options})
+        clock: Any = reactor
+        waker = PostgresWaker(reactor, {**known, **options}, Outage(clock.seconds))
         self.addCleanup(waker.stop)
         return waker
 

@@ -11,16 +11,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from aerostack.databases.backend import Backend, Pools
+from aerostack.databases.open import openBackend
+from aerostack.databases.query import Bounds
 from aerostack.databases.sqlite.connection import (
     FileGone,
     SQLiteDatabase,
     createDatabase,
     prepareDatabase,
 )
-from aerostack.errors import GivenUp
+from aerostack.errors import GivenUp, RealtimeError
+from aerostack.settings.settings import DatabaseConfig
 from aerostack.tracker.faults import describe
 from tests.databases.contracts.pool import PoolContract
 from tests.databases.synchronous import forget
@@ -286,3 +291,43 @@ class CreateTests(SynchronousTestCase):
         """
         self.path.parent.parent.write_text("a file")
         self.assertRaises(OSError, prepareDatabase, self.path, 0, 10, forget)
+
+
+class ForeignKeyTests(TestCase):
+    """
+    Tests for foreign keys in C{db.query}.
+    """
+
+    async def test_foreignKeys(self) -> None:
+        """
+        Statements of C{db.query} go by foreign keys, also when they cascade, unless the setting
+        switches that off.
+        """
+        from twisted.internet import reactor
+
+        for foreignKeys in (True, False):
+            path = Path(self.mktemp())
+            with closing(sqlite3.connect(path)) as connection:
+                connection.executescript(
+                    "CREATE TABLE users (id INTEGER PRIMARY KEY);"
+                    "CREATE TABLE orders (id INTEGER PRIMARY KEY,"
+                    " user REFERENCES users ON DELETE CASCADE);"
+                    "INSERT INTO users VALUES (1); INSERT INTO orders VALUES (1, 1);"
+                )
+            backend = openBackend(DatabaseConfig(f"sqlite:///{path}", foreignKeys=foreignKeys))
+            pools = backend.pools(reactor)
+            pools.start()
+            self.addCleanup(pools.close)
+
+            def ask(sql: str, backend: Backend = backend, pools: Pools = pools) -> Deferred[Any]:
+                return pools.query.run(backend.runQuery, sql, [], Bounds(10, 1000, 30.0))
+
+            strange = ask("INSERT INTO orders VALUES (2, 7)")
+            if foreignKeys:
+                error = await self.assertFailure(strange, RealtimeError)
+                self.assertEqual(error.details, {"kind": "foreign_key_violation"})
+            else:
+                await strange
+            await ask("DELETE FROM users")
+            left = (await ask("SELECT count(*) AS n FROM orders"))["results"]
+            self.assertEqual(left, [{"n": 0 if foreignKeys else 2}])

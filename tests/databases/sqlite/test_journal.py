@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from aerostack.databases.sqlite.ledger import LEASE
+from aerostack.tracker.faults import NewerJournal
 from tests.databases.contracts.changes import ChangeContract
 from tests.databases.contracts.columns import ColumnContract
 from tests.databases.contracts.mirrors import MirrorContract
@@ -63,6 +64,8 @@ class SnapshotContractTests(SnapshotContract, Case):
     """
     See L{SnapshotContract}.
     """
+
+    collation = "NOCASE"
 
 
 class TableContractTests(TableContract, Case):
@@ -323,10 +326,34 @@ class ReaderTests(JournalCase):
         self.run_("INSERT INTO t VALUES (2)")
         self.assertEqual(brief(reader.events()), [("INSERT", 2)])
 
-    def test_otherVersion(self) -> None:
+    def test_sameObjects(self) -> None:
         """
-        The journal of another version is not changed.
+        An older journal is replaced, also if its objects are the same, or if it does not say its
+        version.
         """
+        self.follow("t", "CREATE TABLE t (a)")
+        for change in ("SET value = 2", "SET value = 'two'"):
+            before = self.reader.journal.lineage(self.reader.cursor, "t")
+            self.run_(f"UPDATE _aerostack_meta {change} WHERE key = 'version'")
+            reader = self.makeReader()
+            reader.attach("t")
+            self.assertNotEqual(before, reader.journal.lineage(reader.cursor, "t"))
+            self.run_("INSERT INTO t VALUES (2)")
+            self.assertEqual(brief(reader.events()), [("INSERT", 2)])
+
+    def test_newerVersion(self) -> None:
+        """
+        The journal of a newer version is not changed, whatever objects it has.
+        """
+        self.follow("t", "CREATE TABLE t (a)")
         self.run_("UPDATE _aerostack_meta SET value = 99 WHERE key = 'version'")
-        error = self.assertRaises(RuntimeError, self.reader.journal.prepare, self.reader.cursor)
-        self.assertIn("another version", str(error))
+        for statement in ("SELECT 1", "DROP INDEX _aerostack_images_of"):
+            self.run_(statement)
+            found = self.writer.execute("SELECT * FROM sqlite_master").fetchall()
+            for name in ("prepare", "check"):
+                refused = getattr(self.reader.journal, name)
+                error = self.assertRaises(NewerJournal, refused, self.reader.cursor)
+                self.assertIn("version 99, and this daemon knows 3", str(error))
+            self.assertEqual(self.writer.execute("SELECT * FROM sqlite_master").fetchall(), found)
+        # The newer one took the place of the journal that this reader knows.
+        self.assertRaises(NewerJournal, self.reader.events)

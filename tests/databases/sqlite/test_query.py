@@ -9,8 +9,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.topics.emitted import EmitRules
 from aerostack.databases.migrations import migrate
 from aerostack.databases.sqlite.connection import SQLITE
+from aerostack.databases.sqlite.emitting import SQLiteEmittedEvents
 from aerostack.databases.sqlite.journal import SQLiteJournal
 from aerostack.databases.sqlite.query import runQuery
 from aerostack.testing import SynchronousDatabase
@@ -111,9 +113,33 @@ class QueryTests(QueryCase):
             follow("two")
             self.query(write)
 
+    def test_lists(self) -> None:
+        """
+        A list that is a parameter is its JSON.
+        """
+        sql = "SELECT value AS v FROM json_each(?)"
+        self.assertEqual(self.query(sql, ["é", 2])["results"], [{"v": "é"}, {"v": 2}])
+        error = self.refused(sql, [b"x"])
+        self.assertEqual(error.details["kind"], "invalid_value")
+        self.assertIn("Parameter 1", error.message)
+
+    def test_kinds(self) -> None:
+        """
+        What a trigger refuses, and what SQLite cannot hold, has a kind as well.
+        """
+        self.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        for sql, parameters, kind in (
+            ("INSERT INTO orders (a) VALUES (1)", (), "raised"),
+            ("SELECT abs(-9223372036854775808)", (), "invalid_value"),
+            ("SELECT ?", (2**70,), "invalid_value"),
+        ):
+            self.assertEqual(self.refused(sql, *parameters).details["kind"], kind, sql)
+
     def test_faulty(self) -> None:
         """
-        The error has the database's message.
+        The error has the database's message, with one full stop.
         """
         for sql, parameters, said in (
             ("SELEC 1", (), "SELEC"),
@@ -125,6 +151,7 @@ class QueryTests(QueryCase):
             error = self.refused(sql, *parameters)
             self.assertEqual(error.code, "sql_error")
             self.assertRegex(error.message, said)
+            self.assertRegex(error.message, r"[^.]\.$")
 
     def test_tooManyBytes(self) -> None:
         """
@@ -214,6 +241,30 @@ class QueryTests(QueryCase):
             self.assertEqual(self.refused(sql).code, "sql_error", sql)
         self.assertEqual(self.execute("SELECT * FROM sqlite_master"), before)
         self.query("SELECT * FROM realtime_messages")
+
+    def test_emitted(self) -> None:
+        """
+        A statement may emit an event, itself or by a trigger, and change nothing else of the events
+        that wait.
+        """
+        rules = EmitRules(("p",), 100, 100, 1000)
+        self.successResultOf(self.database.run(SQLiteEmittedEvents().prepare, rules))
+        emit = "INSERT INTO aerostack_emit (topic, event) VALUES ('chat/a', 'e')"
+        self.query(emit)
+        self.query(f"CREATE TRIGGER t AFTER INSERT ON orders BEGIN {emit}; END")
+        self.query("INSERT INTO orders (a) VALUES (1)")
+        for sql in (
+            "DELETE FROM aerostack_emit",
+            "UPDATE AEROSTACK_EMIT SET event = 'f'",
+            "DROP TABLE aerostack_emit",
+            "ALTER TABLE aerostack_emit ADD COLUMN more",
+            "CREATE INDEX i ON aerostack_emit (topic)",
+            "CREATE TRIGGER u AFTER INSERT ON aerostack_emit BEGIN SELECT 1; END",
+            "DROP TRIGGER _aerostack_emit",
+        ):
+            self.assertEqual(self.refused(sql).code, "sql_error", sql)
+        rows = self.query("SELECT event FROM aerostack_emit")["results"]
+        self.assertEqual(rows, [{"event": "e"}] * 2)
 
     def test_oursByTriggers(self) -> None:
         """
