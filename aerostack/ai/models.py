@@ -58,11 +58,11 @@ class Models(Service):
 
     def values(self) -> Mapping[str, float]:
         """
-        The values of C{METRICS} in C{aerostack/net/http/metrics.py} about models.
+        The values of C{METRICS} in C{aerostack/net/http/metriclist.py} about models.
         """
         models = self._models.values()
         return {
-            "aerostack_model_answers": sum(map(len, models)),
+            "aerostack_model_answers_running": sum(map(len, models)),
             "aerostack_model_answers_total": sum(model.asked for model in models),
             "aerostack_model_failures_total": sum(model.failures for model in models),
         }

@@ -22,6 +22,7 @@ from zope.interface import implementer
 from aerostack import __version__
 from aerostack.ai.answerbody import AnswerBody, Fault
 from aerostack.ai.asking import Body, PlainAgent, describe
+from aerostack.ai.heads import BoundedEndpoints
 from aerostack.core.answers.outcome import Outcome
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.models import STATUSES, IModel, IReply
@@ -86,7 +87,8 @@ class Upstream:
         self._pool = HTTPConnectionPool(reactor)
         self._pool.maxPersistentPerHost = _KEPT
         if agent is None:
-            agent = Agent(reactor, connectTimeout=config.connect, pool=self._pool)
+            endpoints = BoundedEndpoints(reactor, config.connect)
+            agent = Agent.usingEndpointFactory(reactor, endpoints, self._pool)
         self._reactor = reactor
         self._name = name
         self._wall = wall

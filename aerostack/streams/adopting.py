@@ -4,84 +4,59 @@ Lets the streams of nodes that are gone go on, or end.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import msgspec
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from aerostack.core.answers.answer import Answer
+from aerostack.core.answers.answer import Answer, Terms
 from aerostack.core.answers.checkpoints import Claim, StoredAnswer
+from aerostack.core.answers.openstream import OpenStream
 from aerostack.core.replay.publications import Publication
 from aerostack.core.replay.shared import SharedEntry
 from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.answers import IAnswerStore
 from aerostack.interfaces.nodes import INodes
+from aerostack.interfaces.openstreams import IOpenStreams
 from aerostack.streams.run import Stopped
+from aerostack.streams.runs import openStreamOf
+from aerostack.streams.states import OVER, RUNS, UNKNOWN, StreamStates, Waited
 from aerostack.streams.streams import Streams
 
-KIND = "so"
-"""See L{INodes.serve}."""
-
-PATIENCE = 5.0
-"""For how many seconds the other nodes are waited for."""
-
 STILL = 10.0
-"""After how many seconds without a sign of a stream the other nodes are asked whether it runs."""
+"""Seconds without a sign of a stream, until the node asks the others whether the stream runs."""
 
 CLAIMED = 100
-"""How many streams are taken over at once."""
-
-ASKED = 500
-"""About how many streams the other nodes are asked at once."""
+"""How many streams a node takes over at once."""
 
 PAGE = 500
-"""How many entries of a topic's log are read at once, ..."""
+"""How many entries of a topic's log the node reads at once."""
 
 PAGE_BYTES = 262_144
-"""... and about how many bytes of them."""
-
-UNKNOWN, RUNS, OVER = range(3)
-"""What a node knows of a stream: nothing, that it runs there, or that it has ended."""
+"""About how many bytes of entries it reads at once."""
 
 
-class _Stream(msgspec.Struct, frozen=True, array_like=True):
-    """
-    A stream; another one of its id began at another time.
-    """
-
-    project: str
-    stream: str
-    began: int
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decodeStreams = msgspec.msgpack.Decoder(list[_Stream]).decode
-_decodeStates = msgspec.msgpack.Decoder(list[int]).decode
-
-
-class Standing(Protocol):
+class Standing(Waited, Protocol):
     """
     Which nodes there are, as this one knows.
     """
 
     @property
     def isCurrent(self) -> bool:
-        """Whether the engine answers, so that this is how it is now."""
+        """Whether the engine answers, so that this list of nodes is the present one."""
+
+    @property
+    def isNamed(self) -> bool:
+        """Whether this node has its name: no other node that runs has the same name."""
 
     @property
     def isHeard(self) -> bool:
-        """Whether the others have reason to think that this node runs."""
-
-    @property
-    def silent(self) -> Collection[str]:
-        """The names of the nodes that are not waited for."""
+        """Whether the other nodes have heard this node lately."""
 
     def isGone(self, run: str) -> bool:
         """Whether a run of a node has stopped, or was not heard for so long that it counts as
@@ -97,6 +72,8 @@ class Adopter:
 
     A node that was frozen or cut off is taken for dead.  When it comes back, it publishes nothing
     of its streams until it knows which of them it still has.
+
+    @ivar isClosing: See L{StreamStates.isClosing}.
     """
 
     log = Logger()
@@ -108,6 +85,7 @@ class Adopter:
         streams: Streams,
         store: IAnswerStore,
         nodes: INodes,
+        register: IOpenStreams,
         standing: Standing,
         read: Callable[..., Deferred[list[SharedEntry]]],
         isFollowed: Callable[[str], bool],
@@ -115,35 +93,33 @@ class Adopter:
     ) -> None:
         """
         @param name: This node's name.
+        @param register: Knows which streams each run of a node has begun and not ended.
         @param read: See L{aerostack.interfaces.engine.ILogFeed.read}.
         @param isFollowed: Tells whether this node follows the log of a topic.
         @param stopped: Tells a producer to stop, which may be at any node.
         """
         self._clock = clock
         self._name = name
+        self._run = streams.checkpoints.run
         self._streams = streams
         self._store = store
-        self._nodes = nodes
+        self._states = StreamStates(clock, streams, nodes, standing)
+        self.isClosing = self._states.isClosing
+        self._register = register
         self._standing = standing
         self._read = read
         self._isFollowed = isFollowed
         self._stopped = stopped
         self._looking: Deferred[Any] = succeed(None)
-        # What an earlier run of this node has left.
-        self._left: deque[StoredAnswer] = deque()
+        # Whether this node has taken the streams that an earlier run of it has left, and whether
+        # the database may have given it streams without an answer.
+        self._isBack = self._isUnsure = False
         # How often this node was taken for dead, and the last time that it looked what it has.
         self._lapses = self._settled = 0
-        # Of other nodes' streams, the size, and since when they have it.
+        # For each stream of another node: its size, and since when it has had that size.
         self._still: dict[Answer, tuple[int, float]] = {}
         streams.runs.isSure = self.isSure
-        nodes.serve(KIND, self._serve)
-
-    def leave(self, stored: Iterable[StoredAnswer]) -> None:
-        """
-        Take the streams that an earlier run of this node has left.  They go on when the engine
-        answers: their watchers at other nodes may have more of them than the database.
-        """
-        self._left.extend(stored)
+        streams.runs.register = register
 
     def isSure(self) -> bool:
         """
@@ -175,10 +151,10 @@ class Adopter:
 
     async def _look(self) -> None:
         if self._standing.isCurrent:
-            while self._left:
-                await self._restore(self._left.popleft())
+            await self._comeBack()
             await self._settle()
             await self._adopt()
+            await self._close()
             await self._end()
 
     def isComing(self, project: str, stream: str) -> Deferred[bool]:
@@ -188,8 +164,9 @@ class Adopter:
 
         def found(run: str | None) -> bool:
             # A stream of this node that is not here is being restored, or cannot be.
-            isOwn = run == self._streams.checkpoints.run
-            return run is not None and (not isOwn or not self._looking.called)
+            isOwn = run == self._run
+            isLooking = self._isUnsure or not self._looking.called
+            return run is not None and (not isOwn or isLooking)
 
         return self._store.runOf(project, stream).addCallback(found)
 
@@ -203,26 +180,44 @@ class Adopter:
         streams, checkpoints = self._streams, self._streams.checkpoints
         running = streams.runs.running
         owned = await self._store.owned(checkpoints.run)
-        states = await self._ask(running)
+        states = await self._states.ask([openStreamOf(each) for each in running])
         if states is None:
             return
         for answer, state in zip(running, states, strict=True):
             isTaken = checkpoints.isWritten(answer) and answer.record not in owned
             if isTaken or state != UNKNOWN:
-                streams.handover.letGo(answer)
+                streams.handover.letGo(answer, isEnded=state == OVER)
         self._settled = lapses
 
-    # What other nodes have left
+    # What others have left
+
+    async def _comeBack(self) -> None:
+        """
+        Take what the database has given this node before without an answer; and once no other node
+        has this one's name, what an earlier run of it has left.
+        """
+        if self._isUnsure:
+            for each in await self._store.take(Claim(self._name, self._run, ofRun=self._run)):
+                await self._restore(each)
+            self._isUnsure = False
+        if self._standing.isNamed and not self._isBack:
+            await self._take(Claim(self._name, self._run, ofNode=self._name, most=CLAIMED))
+            self._isBack = True
 
     async def _adopt(self) -> None:
         """Take over the streams in the database of nodes that are gone."""
         for run in await self._store.runs():
             if self._standing.isGone(run):
-                claim = Claim(self._name, self._streams.checkpoints.run, ofRun=run, most=CLAIMED)
-                while taken := await self._store.take(claim):
-                    self.log.info("{n} streams of a daemon that is gone go on here", n=len(taken))
-                    for each in taken:
-                        await self._restore(each)
+                await self._take(Claim(self._name, self._run, ofRun=run, most=CLAIMED))
+
+    async def _take(self, claim: Claim) -> None:
+        """Take over streams, all that there are."""
+        self._isUnsure = True
+        while taken := await self._store.take(claim):
+            self.log.info("{n} streams of a daemon that is gone go on here", n=len(taken))
+            for each in taken:
+                await self._restore(each)
+        self._isUnsure = False
 
     async def _restore(self, stored: StoredAnswer) -> None:
         record = stored.record
@@ -247,14 +242,59 @@ class Adopter:
             self.log.warn("The log of {topic} cannot be read: {error}", topic=topic, error=error)
         return found
 
+    async def _close(self) -> None:
+        """End the streams that nodes that are gone had begun and not ended."""
+        for run in await self._register.runs():
+            if self._standing.isGone(run):
+                left = await self._register.of(run)
+                lost = [each for each in left if self._states.of(each) == UNKNOWN]
+                states = await self._states.ask(lost, isClosing=True)
+                if states is None:
+                    return
+                over = set(left) - set(lost)
+                for each, state in zip(lost, states, strict=True):
+                    # One that runs may run at that node, which has come back.
+                    if state == OVER or (state == UNKNOWN and await self._isOver(each)):
+                        over.add(each)
+                await self._register.drop(run, [*over])
+
+    async def _isOver(self, stream: OpenStream) -> bool:
+        """
+        End a stream that no node knows, unless the database does.
+
+        @return: Whether that is done.
+        """
+        if await self._isElsewhere(stream):
+            return True
+        # Other streams may be many.
+        await deferLater(self._clock, 0)
+        try:
+            await self._streams.handover.abandon(_standIn(stream))
+        except RealtimeError:
+            # The next look tries again.
+            return False
+        self._states.ended(stream)
+        return True
+
+    async def _isElsewhere(self, stream: OpenStream) -> bool:
+        """Whether the database has a stream, or its end: then watchers get the end from there."""
+        project = projectOf(stream.topic)
+        if await self._store.runOf(project, stream.stream) is not None:
+            return True
+        end = await self._streams.keeper.endOf(project, stream.stream, stream.began)
+        return end is not None
+
     async def _end(self) -> None:
-        """End the streams of which no node and no database knows any more."""
+        """
+        End the streams of which no node and no database knows any more.  They are those that the
+        engine has lost, and that came here over the topic's log before.
+        """
         due = self._due()
-        states = await self._ask(due)
+        states = await self._states.ask([openStreamOf(each) for each in due], isClosing=True)
         for answer, state in zip(due, states or (), strict=False):
             if state == UNKNOWN and self._isFollowed(answer.topic):
-                if await self._store.runOf(projectOf(answer.topic), answer.id) is None:
-                    self._streams.handover.abandon(answer)
+                if not await self._isElsewhere(openStreamOf(answer)):
+                    await self._streams.handover.abandon(answer)
             elif state != RUNS and self._isForeign(answer):
                 # Its end did not come here.
                 self._streams.answers.forget(answer)
@@ -277,36 +317,7 @@ class Adopter:
     def _isForeign(self, answer: Answer) -> bool:
         return not answer.isOver and self._streams.runs.of(answer) is None
 
-    # The other nodes
 
-    async def _ask(self, answers: Sequence[Answer]) -> list[int] | None:
-        """
-        Ask the other nodes what they know of streams.
-
-        @return: The most that one of them knows of each; L{None} if some did not answer.
-        """
-        found: list[int] = []
-        for start in range(0, len(answers), ASKED):
-            portion = answers[start : start + ASKED]
-            asked = [_Stream(projectOf(each.topic), each.id, each.began) for each in portion]
-            replies = await self._nodes.ask(KIND, _encode(asked), PATIENCE)
-            missing = {name for name, data in replies.items() if data is None}
-            if missing - set(self._standing.silent):
-                return None
-            states = [_decodeStates(data) for data in replies.values() if data is not None]
-            found += map(max, zip([UNKNOWN] * len(portion), *states, strict=True))
-        return found
-
-    def _serve(self, data: bytes, timeout: float) -> Deferred[bytes]:
-        return succeed(_encode([*self._statesOf(_decodeStreams(data))]))
-
-    def _statesOf(self, asked: Iterable[_Stream]) -> Iterable[int]:
-        streams = self._streams
-        for each in asked:
-            answer = streams.answers.get(each.project, each.stream)
-            if answer is None or answer.began != each.began:
-                yield UNKNOWN
-            elif answer.isOver:
-                yield OVER
-            else:
-                yield UNKNOWN if streams.runs.of(answer) is None else RUNS
+def _standIn(stream: OpenStream) -> Answer:
+    """A stream of which no text is here."""
+    return Answer(stream.stream, stream.stream, stream.topic, Terms(), stream.began)

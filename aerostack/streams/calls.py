@@ -13,7 +13,7 @@ import msgspec
 
 from aerostack.core.answers.answer import End
 from aerostack.core.answers.copying import Place
-from aerostack.core.answers.requests import Append, Operation, Put, StartRequest, Stop
+from aerostack.core.answers.requests import Append, Operation, Put, StartRequest, Stop, Whole
 from aerostack.errors import RealtimeError
 
 
@@ -65,6 +65,7 @@ class EndCall(msgspec.Struct, frozen=True, array_like=True, tag=2):
     stream: str
     epoch: int
     end: End
+    whole: Whole | None = None
 
 
 class BeatCall(msgspec.Struct, frozen=True, array_like=True, tag=3):

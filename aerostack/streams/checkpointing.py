@@ -30,8 +30,9 @@ from aerostack.errors import RealtimeError
 from aerostack.interfaces.answers import IAnswerStore
 from aerostack.protocol.streams import headOf
 
-MOST = 1_048_576
-"""How much text one checkpoint has at the most, UTF-16 units; but one piece at least."""
+MOST = 131_072
+"""How many characters of text one transaction writes at the most; but one stream's at least.  They
+are in memory twice meanwhile, and the next transaction follows at once."""
 
 
 class _About(msgspec.Struct):
@@ -82,7 +83,7 @@ class Checkpointer:
         self._node = node
         self._changed: dict[Answer, None] = {}
         self._written: dict[Answer, _Written] = {}
-        self._writing: Deferred[None] = succeed(None)
+        self._writing: Deferred[int] = succeed(0)
 
     def changed(self, answer: Answer) -> None:
         """
@@ -109,14 +110,21 @@ class Checkpointer:
         Write what is new, if nothing is being written.
         """
         if self._changed and self._writing.called:
-            self.write()
+            Deferred.fromCoroutine(self._writeAll(len(self._changed)))
         yield
 
-    def write(self) -> Deferred[None]:
-        """
-        Write what is new.
+    async def _writeAll(self, streams: int) -> None:
+        """Write what is new of so many streams, as long as the database takes it."""
+        while streams > 0 and self._changed:
+            written = await self.write()
+            streams = streams - written if written else 0
 
-        @return: Fires when it is written, or could not be written now.
+    def write(self) -> Deferred[int]:
+        """
+        Write what is new, or as much of it as L{MOST} says.
+
+        @return: Fires with the number of streams that are written; 0 if the database does not take
+            it now.
         """
         records: list[AnswerRecord] = []
         pieces: list[Piece] = []
@@ -142,19 +150,21 @@ class Checkpointer:
                 pieces += new
                 left -= sum(len(piece.text) for piece in new)
 
-        def done(foreign: Collection[str]) -> None:
+        def done(foreign: Collection[str]) -> int:
             for answer, written in after.items():
                 if answer.end is None and answer.record in foreign:
                     self.lost(answer)
                 elif answer.end is None:
                     self._written[answer] = written
+            return len(after)
 
-        def failed(failure: Failure) -> None:
+        def failed(failure: Failure) -> int:
             failure.trap(RealtimeError)
             # The store has said why.  The next checkpoint has it.
             for answer in after:
                 if answer.end is None:
                     self._changed[answer] = None
+            return 0
 
         writing: Deferred[Any] = self._store.write(
             Checkpoint(tuple(records), tuple(pieces), self.run, tuple(taken))
@@ -169,13 +179,10 @@ class Checkpointer:
         return Deferred.fromCoroutine(self._flush())
 
     async def _flush(self) -> None:
-        await _settled(self._writing)
-        while self._changed:
-            before = len(self._changed)
-            await self.write()
-            if len(self._changed) >= before:
-                # The database does not take it.
-                return
+        while not self._writing.called:
+            await _settled(self._writing)
+        while self._changed and await self.write():
+            pass
 
     def restore(
         self,
@@ -199,7 +206,8 @@ class Checkpointer:
         answer.producer, answer.epoch = record.producer, record.epoch
         answer.head = headOf(answer)
         answer.isShown, answer.isMirror = True, False
-        written = self._written[answer] = _Written(record, editions=about.editions)
+        # The record is written again, so that this daemon learns if another one has it by then.
+        written = self._written[answer] = _Written(editions=about.editions)
         for each in stored.parts:
             self._join(answer, each, about.editions.get(each.name, 0))
             written.lengths[each.name] = units(each.text)
@@ -213,6 +221,22 @@ class Checkpointer:
         self.changed(answer)
         return answer
 
+    def regain(self, stored: StoredAnswer, answer: Answer) -> None:
+        """
+        Let a stream go on that runs here and that another daemon had for a while.
+
+        @param stored: What the other daemon has left of it.
+        """
+        record = stored.record
+        if record.epoch > answer.epoch:
+            answer.producer, answer.epoch = record.producer, record.epoch
+        editions = msgspec.json.decode(record.about, type=_About).editions
+        for each in stored.parts:
+            self._join(answer, each, editions.get(each.name, 0))
+        # What the database has may be of either daemon, so all is written again.
+        self._written[answer] = _Written(editions=editions)
+        self.changed(answer)
+
     def _join(self, answer: Answer, stored: StoredPart, edition: int) -> None:
         """
         Let a part of a stream have what the database has of it.  The log may have more than the
@@ -222,7 +246,7 @@ class Checkpointer:
         """
         part = answer.part(stored.name, stored.kind, edition)
         if part.edition < edition:
-            # The log does not have it yet that text was taken back.
+            # The log does not say yet that text was taken back.
             part = answer.takeBack(stored.name, 0, edition)
         if part.edition == edition:
             rest = textAfter(stored.text, part.length)
@@ -257,11 +281,11 @@ def _piecesOf(answer: Answer, place: int, part: Part, written: _Written) -> Iter
         written.values[name] = part.value
 
 
-def _settled(writing: Deferred[None]) -> Deferred[None]:
+def _settled(writing: Deferred[int]) -> Deferred[None]:
     """Wait for another's result, without taking it."""
     waited: Deferred[None] = Deferred()
 
-    def settled(result: None) -> None:
+    def settled(result: int) -> int:
         waited.callback(None)
         return result
 

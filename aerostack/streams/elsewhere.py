@@ -5,7 +5,7 @@ Token streams of other nodes: what is asked of a stream that does not run here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,8 @@ from aerostack.core.answers.requests import (
     Started,
     StartRequest,
     Stop,
+    Whole,
+    goesOn,
 )
 from aerostack.core.replay.publications import StreamMark
 from aerostack.core.topics.topics import Topic, projectOf, topicOf
@@ -68,6 +70,9 @@ class NodeStreams:
     """
     Asks the other nodes for the streams that do not run on this one.
 
+    @ivar silent: Names the nodes for which no call waits, because they count as dead.
+    @ivar isClosing: Tells whether a node is about to end a stream of an id, so that none of that id
+        may begin.
     @ivar isComing: Tells whether a stream that no node has is about to be taken over by one.
     @ivar endOf: Reads how a stream has ended, if that was a short while ago and no node may know
         it any more.
@@ -83,6 +88,8 @@ class NodeStreams:
         @param streams: Those of this node.
         @param past: Reads a stream of a project from the history.
         """
+        self.isClosing: Callable[[str, str], bool] = lambda project, stream: False
+        self.silent: Callable[[], Collection[str]] = lambda: ()
         self.isComing: Callable[[str, str], Deferred[bool]] = lambda project, stream: succeed(False)
         self.endOf: Callable[[str, str], Deferred[StreamMark | None]] = lambda project, stream: (
             succeed(None)
@@ -92,8 +99,8 @@ class NodeStreams:
         self._past = past
         # What tells producers of this node to stop, by their streams' projects, ids and epochs.
         self._stopped: dict[tuple[str, str, int], Stopped] = {}
-        # By project and id, the streams that are being started at other nodes, each with how many
-        # wait for that, and with the stop that has come meanwhile.
+        # By project and id, the streams that start at other nodes now: how many calls wait for
+        # each, and the stop that has come meanwhile.
         self._starting: Counter[tuple[str, str]] = Counter()
         self._early: dict[tuple[str, str], Stop] = {}
         nodes.serve(KIND, self._serve)
@@ -120,21 +127,27 @@ class NodeStreams:
             begin, self._startElsewhere, errbackArgs=(topic, request, stream, stopped)
         )
 
+        def beginAnew() -> Deferred[Started]:
+            if self.isClosing(topic.project, stream):
+                message = "The daemon that had the stream is gone, and another one ends it."
+                return fail(RealtimeError("engine_unavailable", message, 1000))
+            return begin(None)
+
         def judge(end: StreamMark | None) -> Deferred[Started]:
-            return begin(None) if end is None else fail(endedAs(stream, end.state))
+            return beginAnew() if end is None else fail(endedAs(stream, end.state))
 
         def unread(failure: Failure) -> Deferred[Started]:
             # A stream may begin while the database does not answer.
             failure.trap(RealtimeError)
-            return begin(None)
+            return beginAnew()
 
         def unknown(failure: Failure) -> Any:
             if not _isUnknown(failure):
                 return failure
             if (request.producer or RELAY).startswith(RELAY):
                 # No producer starts it again by this name.
-                return begin(None)
-            # What begins the stream may fail, and is not tried again.
+                return beginAnew()
+            # The call that begins the stream may fail, and the producer does not try it again.
             return self.endOf(topic.project, stream).addCallbacks(judge, unread)
 
         return known.addErrback(unknown)
@@ -189,13 +202,23 @@ class NodeStreams:
             self._elsewhere, AppendCall(project, stream, epoch, written), dict[str, int]
         )
 
-    def end(self, project: str, stream: str, epoch: int, end: End) -> Deferred[Ended]:
+    def end(
+        self, project: str, stream: str, epoch: int, end: End, whole: Whole | None = None
+    ) -> Deferred[Ended]:
         """
         See L{IStreams.end}.
         """
-        self._stopped.pop((project, stream, epoch), None)
-        ended: Deferred[Any] = self._streams.end(project, stream, epoch, end)
-        return ended.addErrback(self._elsewhere, EndCall(project, stream, epoch, end), Ended)
+        key = project, stream, epoch
+        stopped = self._stopped.pop(key, None)
+
+        def failed(failure: Failure) -> Failure:
+            if stopped is not None and goesOn(failure.value):
+                self._stopped.setdefault(key, stopped)
+            return failure
+
+        ended: Deferred[Any] = self._streams.end(project, stream, epoch, end, whole)
+        ended.addErrback(self._elsewhere, EndCall(project, stream, epoch, end, whole), Ended)
+        return ended.addErrback(failed)
 
     def beat(self, project: str, stream: str, epoch: int) -> Deferred[Started]:
         """
@@ -264,7 +287,7 @@ class NodeStreams:
 
     def tell(self, stop: Stop) -> None:
         """
-        Tell a producer to stop that may be at any other node.
+        Tell the producer of a stream to stop, at whichever other node it is.
         """
         call = StopCall(stop.stream, stop.topic, stop.epoch, stop.state, stop.by, stop.reason)
         self._nodes.tell(KIND, encode(call))
@@ -320,7 +343,8 @@ class NodeStreams:
             if answer.code:
                 answer.raiseError()
             return msgspec.msgpack.decode(answer.value, type=kind)
-        if None in answers.values():
+        # Others take over the streams of a node that was not heard for long.
+        if {name for name, data in answers.items() if data is None} - set(self.silent()):
             raise RealtimeError(
                 "engine_unavailable", "A daemon that may have the stream did not answer.", 1000
             )
@@ -352,6 +376,9 @@ class NodeStreams:
         if isinstance(call, StartCall):
             topic = topicOf(call.topic)
             stopped = self.tell if call.isTold else None
+            if streams.isOver(topic.project, call.request.stream):
+                # It says so.
+                return streams.start(topic, call.request, stopped)
             # It is not begun here only because another node has asked.
             known: Deferred[Any] = streams.find(topic.project, call.request.stream)
             return known.addCallback(lambda _: streams.start(topic, call.request, stopped))
@@ -359,7 +386,7 @@ class NodeStreams:
             operations = [each.operation for each in call.operations]
             return streams.append(call.project, call.stream, call.epoch, operations)
         if isinstance(call, EndCall):
-            return streams.end(call.project, call.stream, call.epoch, call.end)
+            return streams.end(call.project, call.stream, call.epoch, call.end, call.whole)
         if isinstance(call, BeatCall):
             return streams.beat(call.project, call.stream, call.epoch)
         if isinstance(call, LeaveCall):

@@ -60,19 +60,61 @@ class Emitted:
         self._newId = newId
 
     def precede(
-        self, publication: Publication, publisher: str | None, messageId: str | None
+        self,
+        publication: Publication,
+        publisher: str | None,
+        messageId: str | None,
+        place: Callable[[], Any],
     ) -> Deferred[Receipt | None] | None:
         """
         See L{aerostack.hub.publishing.StreamHook}.
         """
-        self._ticker.flush(publication.topic)
-        if publisher is not None:
-            return None
-        if publication.event == TOKEN and messageId is None:
-            return self._token(publication)
-        if publication.event == DONE:
-            return self._done(publication, messageId is not None)
+        if publisher is None and isStreamEvent(publication.event, messageId):
+            return self.emit(publication, messageId is not None)
+        self.flush(publication.topic)
         return None
+
+    def flush(self, topic: str) -> None:
+        """
+        Publish what the streams of a topic have grown by.
+        """
+        self._ticker.flush(topic)
+
+    def emit(self, publication: Publication, persist: bool) -> Deferred[Receipt | None] | None:
+        """
+        Let a stream of this node grow, or end, by an event for which L{isStreamEvent} holds.
+
+        @param persist: Whether the event is to be kept.
+        @return: L{None} if the event is no part of a stream.
+        """
+        self.flush(publication.topic)
+        if publication.event == DONE:
+            return self._done(publication, persist)
+        return self._token(publication)
+
+    def has(self, topic: str) -> bool:
+        """
+        Whether such a stream of a topic goes on at this node.
+        """
+        answer = self._runs.emitted.get(topic)
+        return answer is not None and answer.end is None and self._runs.of(answer) is not None
+
+    def holds(self, topic: str) -> bool:
+        """
+        Whether this node has such a stream of a topic whose end is not published yet.
+        """
+        return any(
+            answer.terms.implicit and self._runs.of(answer) is not None
+            for answer in self._answers.all(topic)
+        )
+
+    def mayBegin(self, topic: str) -> bool:
+        """
+        Whether the next token of a topic begins a stream, while no stream goes on: it is no
+        table's, and no stream of a producer runs on it.
+        """
+        # A stream of emitted events that is still here has ended, or its node is gone.
+        return topicOf(topic).table is None and all(map(_isEmitted, self._answers.of(topic)))
 
     def _token(self, publication: Publication) -> Deferred[Any] | None:
         if publication.topic in self._runs.emitted and not self._runs.isSure():
@@ -103,12 +145,12 @@ class Emitted:
         return failure
 
     def _runOn(self, publication: Publication) -> Run | None:
-        """The stream of a topic, begun if there is none; L{None} if there can be none."""
+        """The stream of a topic, which begins if none runs; L{None} if the topic can have none."""
         topic = publication.topic
         answer = self._runs.emitted.get(topic)
         if answer is not None and answer.end is None:
             return self._runs.of(answer)
-        if topicOf(topic).table is not None or self._answers.of(topic):
+        if not self.mayBegin(topic):
             return None
         try:
             self._answers.admit(topic)
@@ -127,3 +169,17 @@ class Emitted:
             return None
         self._ending.finish(run, End(STATE_DONE), publication.data, persist)
         return run.outcome.wait()
+
+
+def isStreamEvent(event: str, messageId: str | None) -> bool:
+    """
+    Whether an event of a server may be a part of a stream.  A token that is to be kept by itself is
+    none.
+
+    @param messageId: The id under which the event is to be kept; L{None} if it is not to be kept.
+    """
+    return event == DONE or (event == TOKEN and messageId is None)
+
+
+def _isEmitted(answer: Answer) -> bool:
+    return answer.terms.implicit or (answer.isMirror and not answer.head)

@@ -4,7 +4,7 @@ Watches token streams for requests over HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from zope.interface import implementer
 from aerostack.core.access.permissions import Action, Identity
 from aerostack.core.answers.answer import STREAMING, Answer
 from aerostack.core.answers.cursor import Cursor, growthOf, placeOf
-from aerostack.core.answers.growth import Growth
+from aerostack.core.answers.growth import Grown, Growth
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
@@ -46,8 +46,8 @@ class WatchedEnd:
     """
     How a watched stream has ended.
 
-    @ivar reason: A word or a sentence that says more; L{None} if there is none.
-    @ivar data: The data of the event with which it ended, as far as it is known.
+    @ivar reason: A word or a sentence that says more; L{None} without one.
+    @ivar data: The data of the event with which it ended, as far as the process knows.
     """
 
     state: str
@@ -57,11 +57,11 @@ class WatchedEnd:
 
 class Watch:
     """
-    A stream that somebody watches.
+    A stream that a client watches.
 
     @ivar stream: The stream's id.
     @ivar head: The data of the event with which it began, as far as it is known.
-    @ivar isNew: Whether the watcher has nothing of it, as far as is known.
+    @ivar isNew: Whether the watcher has nothing of it, as far as the process knows.
     """
 
     stream: str
@@ -129,8 +129,17 @@ class Past(Watch):
         return self._place
 
     def take(self, most: int) -> list[Growth]:
-        taken, self._left = self._left, []
-        self._place = placeOf(self._parts)
+        taken: list[Growth] = []
+        for each in self._left:
+            taken.append(each)
+            if isinstance(each, Grown):
+                self._place = each.place
+                most -= len(each.text) + len(each.place)
+            if most <= 0:
+                break
+        self._left = self._left[len(taken) :]
+        if not self._left:
+            self._place = placeOf(self._parts)
         return taken
 
 
@@ -165,6 +174,8 @@ class Following(Watch):
         self._cursor: Cursor | None = None
         self._data: Mapping[str, Any] | None = None
         self._isHere = True
+        # Whether it has text from before this watcher came, and how far it is with that.
+        self._isLate = self._isJoining = False
 
     @property
     def isHere(self) -> bool:
@@ -193,6 +204,7 @@ class Following(Watch):
                 self._answer = answer
                 self._cursor = Cursor(answer, self._place)
                 self.isNew = not self._cursor.place
+                self._isLate = self.isNew and not self._cursor.isAtEnd
                 self.head = _objects.decode(answer.head) if answer.head else {"id": answer.id}
 
     @property
@@ -219,7 +231,17 @@ class Following(Watch):
             return []
         if self._answer.isReleased:
             raise RealtimeError("stream_unknown", "The stream is not here any more; ask again.")
-        return self._cursor.take(most)
+        growths = self._cursor.take(most)
+        if self._isLate:
+            self._join(growths, self._cursor.isAtEnd)
+        return growths
+
+    def _join(self, growths: Sequence[Growth], isAtEnd: bool) -> None:
+        """Count a watcher who came late, until it has what there was."""
+        joins = self._hub.joins
+        joins.count += not self._isJoining
+        joins.take(growths)
+        self._isJoining, self._isLate = True, not isAtEnd
 
     def check(self) -> None:
         self._permit()

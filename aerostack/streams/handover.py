@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -56,9 +58,11 @@ class Handover:
         self._checkpoints = checkpoints
         checkpoints.lost = self.letGo
 
-    def letGo(self, answer: Answer) -> None:
+    def letGo(self, answer: Answer, isEnded: bool = False) -> None:
         """
-        Have a stream no longer, because another node has taken it over.
+        Let a stream go, because another node has taken it over, or has ended it.
+
+        @param isEnded: Whether another node has ended it, although its end may not have come here.
         """
         run = self._runs.remove(answer)
         if run is None:
@@ -66,6 +70,10 @@ class Handover:
         self._ticker.forget(answer)
         self._runs.over(answer)
         self._checkpoints.ended(answer)
+        if (isEnded or answer.isOver) and answer.terms.persist:
+            # The other node did not have the text; the database may have some.
+            isAborted = answer.end is None or answer.state == ABORTED
+            self._keepOnly(answer, End(ABORTED, RESTART) if isAborted else End(answer.state))
         if answer.isOver:
             run.tell(answer.state)
             return
@@ -77,13 +85,16 @@ class Handover:
         else:
             self._answers.forget(answer)
 
-    def abandon(self, answer: Answer) -> None:
+    def abandon(self, answer: Answer) -> Deferred[Any]:
         """
         End a stream that ran at another node, because no node has it any more.  Several nodes may
         do so: subscribers get one end.
+
+        @return: Fires when the end has its place in the topic's order.  Fails with
+            L{RealtimeError} if the engine does not take it.
         """
         now = self._clock.seconds()
-        self._placing.abandon(Run(replace(answer, end=End(ABORTED, RESTART)), now, now, now))
+        return self._placing.abandon(Run(replace(answer, end=End(ABORTED, RESTART)), now, now, now))
 
     def dropMirrors(self, topic: str) -> None:
         """
@@ -119,6 +130,10 @@ class Handover:
         if mirror is not None and (mirror.isReleased or mirror.topic != record.topic):
             mirror = None
         isOther = mirror is not None and self._runs.of(mirror) is not None
+        if mirror is not None and isOther and mirror.record == record.id:
+            # Another node has taken it over, and is gone, before this one noticed.
+            self._regain(mirror, stored)
+            return
         try:
             answer = self._checkpoints.restore(stored, None if isOther else mirror, published)
         except ValueError:
@@ -128,6 +143,11 @@ class Handover:
         if end is not None:
             # Watchers have its end already, or another stream has its id since.
             self._keepOnly(answer, end)
+            if mirror is None:
+                # Until the database has the end, only this says that the stream may not begin
+                # again.
+                self._answers.enter(answer)
+                self._answers.over(answer, self._clock.seconds())
             return
         if mirror is None:
             answer.isUnseen = self._publisher.isNeeded(answer.topic)
@@ -138,6 +158,14 @@ class Handover:
         run.isOrphan = answer.isRelayed
         if any(part.length > part.shown for part in answer.parts.values()):
             self._ticker.grown(answer)
+
+    def _regain(self, answer: Answer, stored: StoredAnswer) -> None:
+        """Let a stream go on that never stopped here."""
+        if answer.end is None:
+            self._checkpoints.regain(stored, answer)
+            self._answers.count(answer)
+            if any(part.length > part.shown for part in answer.parts.values()):
+                self._ticker.grown(answer)
 
     def _keepOnly(self, answer: Answer, end: End) -> None:
         """Have a stream kept whose end is not to be published."""

@@ -34,7 +34,7 @@ class EndKeeper:
 
     @ivar wait: For how many seconds watchers wait for the database before they get an end that is
         not kept.
-    @ivar unkept: How many ends watchers got that were not kept by then.
+    @ivar unkept: How many ends went to watchers before the database had them.
     """
 
     log = Logger()

@@ -31,12 +31,14 @@ from aerostack.streams.refusals import unknown
 from aerostack.streams.run import Run
 
 RETRY = 1.0
-"""After how many seconds an end is published again that the engine did not take."""
+"""Seconds until the node publishes an end again that the engine did not take."""
 
 
 class Placing:
     """
     Publishes what streams have.
+
+    @ivar closed: Called with each stream whose end has its place in the topic's order.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Placing:
         self._keeper = keeper
         self._checkpoints = checkpoints
         self._watchers = watchers
+        self.closed: Callable[[Answer], object] = lambda answer: None
 
     def send(
         self,
@@ -109,13 +112,14 @@ class Placing:
             lambda failure: self._unclosed(run, unkept, failure),
         )
 
-    def abandon(self, run: Run) -> None:
+    def abandon(self, run: Run) -> Deferred[Any]:
         """
         Publish the end of a stream that ran at another node.
+
+        @return: Fires when it has its place in the topic's order.  Fails with L{RealtimeError} if
+            the engine does not take it.
         """
-        placed = self._place(self._endOf(run, None, False), _keyOf(run.answer))
-        # If the engine does not answer, this node looks again later.
-        placed.addErrback(lambda failure: failure.trap(RealtimeError))
+        return self._place(self._endOf(run, None, False), _keyOf(run.answer))
 
     def keep(self, answer: Answer, data: bytes | None = None) -> Deferred[Kept | None]:
         """
@@ -140,6 +144,10 @@ class Placing:
         if not run.answer.isOver:
             # If there are no subscribers here, it does not come back from the engine.
             self._answers.over(run.answer, self._clock.seconds())
+        self._settle(run, receipt)
+
+    def _settle(self, run: Run, receipt: Receipt | None) -> None:
+        self.closed(run.answer)
         run.outcome.settle(receipt)
 
     def _unclosed(self, run: Run, unkept: Publication, failure: Failure) -> None:
@@ -162,7 +170,7 @@ class Placing:
     def _publishEnd(self, run: Run, end: Publication) -> None:
         """Publish an end that is not kept, or not yet."""
         self._place(end, _keyOf(run.answer)).addCallbacks(
-            lambda _: run.outcome.settle(None), lambda failure: self._again(run, end, failure)
+            lambda _: self._settle(run, None), lambda failure: self._again(run, end, failure)
         )
 
     def _again(self, run: Run, end: Publication, failure: Failure) -> None:

@@ -10,13 +10,46 @@ from aerostack.errors import RealtimeError
 
 def unknown(stream: str) -> RealtimeError:
     """
-    Make the error for a stream that does not run here.
+    Make the error for a stream that does not run here, for a caller that did not begin it.
     """
+    return _unknown(stream, "it has not begun, or it has ended and was not kept")
+
+
+def unproduced(stream: str) -> RealtimeError:
+    """
+    Make the error for a stream that does not run here, for its producer.
+    """
+    return _unknown(stream, "start it first")
+
+
+def _unknown(stream: str, why: str) -> RealtimeError:
+    name = stream[:64]
     return RealtimeError(
-        "stream_unknown",
-        f"No stream {stream[:64]} runs here; start it first.",
-        details={"stream": stream[:64]},
+        "stream_unknown", f"No stream {name} runs here; {why}.", details={"stream": name}
     )
+
+
+def lacking(answer: Answer, name: str) -> RealtimeError:
+    """
+    Make the error for the end of a stream whose producer has written more than the daemon has.
+
+    @param name: The part of which the daemon has less.
+    """
+    part = answer.parts.get(name)
+    length, edition = (0, 0) if part is None else (part.length, part.edition)
+    said = f", in the edition {edition}" if edition else ""
+    return RealtimeError(
+        "stream_gap",
+        f"The part {name} has {length} UTF-16 units{said}, which is less than the stream is to end"
+        " with; go on from there, and end it then.",
+        details=_held(answer),
+    )
+
+
+def _held(answer: Answer) -> dict[str, object]:
+    """What a producer needs to go on where the daemon's text ends."""
+    held: dict[str, object] = {"stream": answer.id, "length": dict(answer.lengths)}
+    return {**held, "edition": dict(answer.editions)} if answer.editions else held
 
 
 def ended(answer: Answer) -> RealtimeError:
@@ -53,10 +86,7 @@ def refused(answer: Answer, name: str, at: int, verdict: Verdict) -> RealtimeErr
         )
         if at <= length:
             message = f"The part {name} has the edition {edition}; go on from {length} in that."
-        details: dict[str, object] = {"stream": answer.id, "length": dict(answer.lengths)}
-        if answer.editions:
-            details["edition"] = dict(answer.editions)
-        return RealtimeError("stream_gap", message, details=details)
+        return RealtimeError("stream_gap", message, details=_held(answer))
     message = f"The part {name} has other text at {at} already."
     if part is not None and verdict is Verdict.KIND:
         message = f"The part {name} is of the kind {part.kind}."

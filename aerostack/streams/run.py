@@ -27,7 +27,7 @@ class Run:
     @ivar appends: How many texts and values have come.
     @ivar first: How long its first text took to come, seconds; L{None} before.
     @ivar arrived: When the oldest text came that is to be sent, milliseconds since the epoch;
-        L{None} if there is none.
+        L{None} if all is sent.
     @ivar given: How many texts the engine was given that have no place in the log yet.
     @ivar watched: When it was watched last, or began, seconds of the clock.
     @ivar isOrphan: Whether its producer went with the last run of the daemon.
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def endsUnwatched(self) -> bool:
-        """Whether it goes on only as long as somebody watches."""
+        """Whether it goes on only while it has watchers."""
         return self.answer.end is None and self.answer.terms.unwatched is not None
 
     def isEndedBy(self, epoch: int, state: str) -> bool:

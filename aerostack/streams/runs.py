@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 
 from aerostack.core.answers.answer import Answer
 from aerostack.core.answers.answers import Answers
+from aerostack.core.answers.openstream import OpenStream
 from aerostack.errors import RealtimeError
-from aerostack.streams.refusals import ended, unknown
+from aerostack.interfaces.openstreams import IOpenStreams
+from aerostack.streams.refusals import ended, unproduced
 from aerostack.streams.run import Run, Stopped
 
 
@@ -18,6 +20,9 @@ class Runs:
     The streams that run here, and those that have ended here a while ago.
 
     @ivar emitted: The streams of events that servers emit, by their topics.
+    @ivar register: Where other nodes learn which streams this one leaves without ends; L{None} if
+        there are no other nodes.
+    @ivar ended: Called with a stream that runs here no longer, and whose end is published.
     @ivar isSure: Tells whether this node may publish of its streams now: other nodes have not
         taken it for dead.
     """
@@ -27,6 +32,8 @@ class Runs:
         @param now: Gives the clock's time, seconds.
         """
         self.emitted: dict[str, Answer] = {}
+        self.register: IOpenStreams | None = None
+        self.ended: Callable[[Answer], object] = lambda answer: None
         self.isSure: Callable[[], bool] = lambda: True
         self._answers = answers
         self._now = now
@@ -50,7 +57,7 @@ class Runs:
         """
         Find a stream that runs here, or has ended a while ago.
 
-        @return: L{None} if another node has it, or none.
+        @return: L{None} if only another node has it, or no node.
         """
         answer = self._answers.get(project, stream)
         return None if answer is None else self._runs.get(answer)
@@ -63,12 +70,12 @@ class Runs:
         """
         run = self.find(project, stream)
         if run is None:
-            raise unknown(stream)
+            raise unproduced(stream)
         answer = run.answer
         if answer.end is not None:
             raise ended(answer)
         if answer.terms.implicit:
-            raise unknown(stream)
+            raise unproduced(stream)
         if epoch != answer.epoch:
             raise RealtimeError(
                 "stream_fenced",
@@ -93,6 +100,8 @@ class Runs:
 
         @param stopped: See L{Run}.
         """
+        if self.register is not None:
+            self.register.opened(openStreamOf(answer))
         now = self._now()
         run = self._runs[answer] = Run(answer, now, now + answer.terms.lease, now, stopped)
         return run
@@ -104,10 +113,27 @@ class Runs:
         if self.emitted.get(answer.topic) is answer:
             del self.emitted[answer.topic]
 
+    def closed(self, answer: Answer) -> None:
+        """
+        Note that the end of a stream that ran here is published.
+        """
+        if self.register is not None:
+            self.register.closed(openStreamOf(answer))
+        self.ended(answer)
+
     def remove(self, answer: Answer) -> Run | None:
         """
-        Forget what is known of a stream.
+        Forget what is known of a stream, because it has ended a while ago, or another node has it.
 
         @return: What was known.
         """
-        return self._runs.pop(answer, None)
+        run = self._runs.pop(answer, None)
+        self.closed(answer)
+        return run
+
+
+def openStreamOf(answer: Answer) -> OpenStream:
+    """
+    What nodes tell each other of a stream.
+    """
+    return OpenStream(answer.topic, answer.id, answer.began)

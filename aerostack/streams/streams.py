@@ -13,7 +13,15 @@ from zope.interface import implementer
 from aerostack.core.answers.answer import CANCELLED, Answer, End
 from aerostack.core.answers.answers import Answers
 from aerostack.core.answers.copying import Page, Place, pageOf
-from aerostack.core.answers.requests import Ended, Facts, Found, Operation, Started, StartRequest
+from aerostack.core.answers.requests import (
+    Ended,
+    Facts,
+    Found,
+    Operation,
+    Started,
+    StartRequest,
+    Whole,
+)
 from aerostack.core.replay.publications import StreamMark
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
@@ -30,7 +38,7 @@ from aerostack.streams.growing import Growing
 from aerostack.streams.handover import Handover
 from aerostack.streams.keeping import EndKeeper
 from aerostack.streams.placing import Placing
-from aerostack.streams.refusals import ended, unknown
+from aerostack.streams.refusals import ended, lacking, unknown
 from aerostack.streams.run import Run, Stopped
 from aerostack.streams.runs import Runs
 from aerostack.streams.texts import Texts
@@ -53,6 +61,7 @@ class Streams:
     @ivar audience: How many subscribers topics have.
     @ivar handover: Takes streams over from other runs of daemons, and lets them go.
     @ivar expiry: Ends streams whose time is over.
+    @ivar emitted: The streams of events that servers emit.
     """
 
     def __init__(
@@ -80,17 +89,21 @@ class Streams:
         self._clock = clock
         self._now = now
         self._newId = newId
+        self._isKeyed = publisher.isKeyed
         self._placing = placing = Placing(
             clock, now, answers, publisher, keeper, checkpoints, audience.count
         )
-        self.ticker = ticker = Texts(clock, runs, placing, publisher, counts).ticker
+        placing.closed = runs.closed
+        texts = Texts(clock, runs, answers, placing, publisher, counts)
+        audience.remind = texts.remind
+        self.ticker = ticker = texts.ticker
         self._ending = ending = Ending(runs, ticker, placing, counts)
         self._growing = Growing(
             clock, now, answers, publisher, placing, ticker, ending, checkpoints, counts
         )
         self.handover = Handover(clock, runs, answers, publisher, placing, ticker, checkpoints)
         self.expiry = Expiry(clock, runs, ending, self.handover, audience)
-        publisher.streams = Emitted(
+        self.emitted = publisher.streams = Emitted(
             runs,
             self._growing,
             ending,
@@ -117,6 +130,8 @@ class Streams:
     def _start(self, topic: Topic, request: StartRequest, stopped: Stopped | None) -> Run:
         if topic.table is not None:
             raise RealtimeError("invalid_arguments", "A table's topic has no token streams.")
+        if self._isKeyed(topic.canonical):
+            raise RealtimeError("invalid_arguments", "A keyed topic has no token streams.")
         name = request.stream or self._newId()
         known = self.answers.get(topic.project, name)
         if known is not None:
@@ -210,7 +225,9 @@ class Streams:
 
     # Ending
 
-    def end(self, project: str, stream: str, epoch: int, end: End) -> Deferred[Ended]:
+    def end(
+        self, project: str, stream: str, epoch: int, end: End, whole: Whole | None = None
+    ) -> Deferred[Ended]:
         """
         See L{IStreams.end}.
         """
@@ -221,6 +238,10 @@ class Streams:
             run = self.runs.producing(project, stream, epoch)
         except RealtimeError as error:
             return fail(error)
+        answer = run.answer
+        lacked = None if whole is None else answer.lacks(whole.length, whole.edition)
+        if lacked is not None:
+            return fail(lacking(answer, lacked))
         run.stopped = None
         self._ending.finish(run, end)
         return self._ending.outcomeOf(run)
@@ -251,6 +272,13 @@ class Streams:
         answer = run.answer
         return succeed(Facts(answer.topic, answer.terms.owner, answer.terms.cancel))
 
+    def isOver(self, project: str, stream: str) -> bool:
+        """
+        Whether a stream has ended a while ago, at whichever node.
+        """
+        answer = self.answers.get(project, stream)
+        return answer is not None and answer.isOver
+
     def copy(self, project: str, stream: str, place: Place) -> Deferred[Page]:
         """
         See L{IStreams.copy}.
@@ -275,6 +303,7 @@ class Streams:
 
         @return: Fires when it is kept, or cannot be kept now.
         """
+        self.expiry.stop()
         self.ticker.stop()
         self.keeper.stop()
         return self.checkpoints.flushed()

@@ -4,11 +4,9 @@ Sends the texts of streams that have grown to their watchers, all of them at the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from aerostack.core.answers.answer import Answer
 from aerostack.core.answers.pace import pause
@@ -23,18 +21,16 @@ class Ticker:
     @ivar took: How long ticks took.
     """
 
-    log = Logger()
-
     def __init__(
         self,
         clock: IReactorTime,
-        publish: Callable[[Answer, bool], None],
+        publish: Callable[[Sequence[Answer], bool], None],
         isReady: Callable[[str], bool],
-        whenSent: Callable[[Iterable[str], Callable[[], object]], bool],
+        whenSent: Callable[[Iterable[str], Callable[[], object]], None],
     ) -> None:
         """
-        @param publish: Publishes what a stream has grown by.  Its second argument says whether it
-            may wait for a later tick.
+        @param publish: Publishes what streams of one topic have grown by.  Its second argument says
+            whether it may wait for a later tick.
         @param isReady: Whether text can be sent on a topic now.
         @param whenSent: See L{aerostack.interfaces.publishing.IReceiver}.
         """
@@ -82,12 +78,9 @@ class Ticker:
         self._send(topic, mayWait=False)
 
     def _send(self, topic: str, mayWait: bool) -> None:
-        for answer in self._grown.pop(topic, ()):
-            try:
-                self._publish(answer, mayWait)
-            except Exception:
-                # The other streams must still go on.
-                self.log.failure("a stream could not be published", Failure())
+        grown = self._grown.pop(topic, None)
+        if grown is not None:
+            self._publish(tuple(grown), mayWait)
 
     def forget(self, answer: Answer) -> None:
         """
@@ -105,8 +98,7 @@ class Ticker:
         topics = [topic for topic in self._grown if self._isReady(topic)]
         for topic in topics:
             self._send(topic, mayWait=True)
-        if not topics or not self._whenSent(topics, lambda: self._gathered(began)):
-            self._sent(began)
+        self._whenSent(topics, lambda: self._gathered(began))
 
     def _gathered(self, began: float) -> None:
         """

@@ -8,9 +8,13 @@ from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.server import Site
+from zope.interface import implementer
 
 from aerostack.ai.upstream import Upstream
 from aerostack.core.answers.outcome import Outcome
@@ -33,6 +37,38 @@ class Waiter(Taker):
     def ended(self, outcome: Outcome) -> None:
         super().ended(outcome)
         self.done.callback(outcome)
+
+
+@implementer(IPushProducer)
+class EndlessHead(Protocol):
+    """
+    Sends headers for as long as the client reads them.
+
+    @ivar isOver: Whether the client has closed the connection.
+    """
+
+    isOver = False
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.write(b"HTTP/1.1 200 OK\r\n")
+        self.transport.registerProducer(self, True)
+        self.resumeProducing()
+
+    def resumeProducing(self) -> None:
+        self._isPaused = False
+        while not self._isPaused and not self.isOver:
+            assert self.transport is not None
+            self.transport.write(b"X-Y: " + 10_000 * b"z" + b"\r\n")
+
+    def pauseProducing(self) -> None:
+        self._isPaused = True
+
+    def stopProducing(self) -> None:
+        self.isOver = True
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.isOver = True
 
 
 class ConnectionTests(TestCase):
@@ -114,6 +150,26 @@ class ConnectionTests(TestCase):
         taker.reply.cancel()
         await self.until(lambda: not self.server.open)
         self.assertFalse(taker.done.called)
+
+    async def test_endlessHead(self) -> None:
+        """
+        A server that sends headers without an end is not listened to for long, and the answer
+        fails.
+        """
+        hostile = [EndlessHead(), EndlessHead()]
+        factory: Any = Factory()
+        waiting = list(hostile)
+        factory.buildProtocol = lambda address: waiting.pop()
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        config = ModelConfig(f"http://127.0.0.1:{port.getHost().port}/v1", model="m")
+        model = Upstream(reactor, "default", config, reactor.seconds)
+        taker = Waiter()
+        model.ask(REQUEST, taker)
+        await taker.done
+        self.assertEqual((taker.text, taker.error.code), ("", "model_failed"))
+        await self.until(lambda: all(each.isOver for each in hostile))
+        await model.stop()
 
     async def test_cancelEarly(self) -> None:
         """

@@ -1,141 +1,25 @@
 """
-Tests for L{aerostack.streams.adopting}.
+Tests for L{aerostack.streams.adopting}: the streams that daemons have left in the database.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 
-from aerostack.core.answers.answer import DONE, STREAMING
+from aerostack.core.answers.answer import DONE
 from aerostack.core.answers.checkpoints import (
     AnswerRecord,
     Checkpoint,
     Claim,
     Piece,
-    StoredAnswer,
 )
-from aerostack.core.replay.positions import Position
-from aerostack.core.replay.publications import EVENT, Publication, StreamMark
-from aerostack.core.replay.shared import SharedEntry
-from aerostack.core.topics.topics import topicOf
+from aerostack.core.replay.publications import StreamMark
 from aerostack.errors import RealtimeError
-from aerostack.streams.adopting import STILL, Adopter
-from tests.streams.nodes import FakeNodes
-from tests.streams.watching import CANONICAL, StreamCase
-
-LEASE = 60_000
-
-
-class FakeStanding:
-    """
-    What a node knows of the others.
-
-    @ivar gone: The runs that are gone.
-    """
-
-    def __init__(self) -> None:
-        self.isCurrent = self.isHeard = True
-        self.silent: set[str] = set()
-        self.gone: set[str] = set()
-
-    def isGone(self, run: str) -> bool:
-        """See L{aerostack.streams.adopting.Standing}."""
-        return run in self.gone
-
-
-class AdoptingCase(StreamCase):
-    """
-    A world as one of several nodes.
-
-    @ivar log: What the topic's log has.
-    @ivar stops: What producers at other nodes were told.
-    """
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.nodes, self.standing = FakeNodes(), FakeStanding()
-        self.store = self.world.history.answers
-        self.log: list[Publication] = []
-        self.logDown = False
-        self.followed = True
-        self.stops: list[Any] = []
-        self.adopter = Adopter(
-            self.world.clock,
-            "here",
-            self.world.streams,
-            self.store,
-            self.nodes,
-            self.standing,
-            self.read,
-            lambda topic: self.followed,
-            self.stops.append,
-        )
-
-    def read(
-        self, topic: str, after: int, until: int | None, limit: int, size: int
-    ) -> Deferred[list[SharedEntry]]:
-        """
-        Read the topic's log, an entry at a time.
-        """
-        if self.logDown:
-            return fail(RealtimeError("engine_unavailable", "It is down.", 1000))
-        page = self.log[after : after + 1]
-        return succeed([SharedEntry(Position("e", after + 1, 0), "", each) for each in page])
-
-    def look(self) -> None:
-        """
-        Look after streams.
-        """
-        looked = self.adopter.look()
-        self.world.advance(0.1)
-        self.successResultOf(looked)
-
-    def leave(
-        self, *texts: str, stream: str = "a1", producer: str = "run", run: str = "r0"
-    ) -> None:
-        """
-        Let a node leave a stream in the database.
-        """
-        about = b'{"began":1000,"lease":60.0,"meta":{"m":1}}'
-        record = AnswerRecord(f"m{stream}", stream, CANONICAL, "n0", None, 3, producer, about, "r0")
-        pieces, at = [], 0
-        for text in texts:
-            pieces.append(Piece(record.id, "0", 0, "text", at, text))
-            at += len(text)
-        self.successResultOf(self.store.write(Checkpoint((record,), tuple(pieces), "r0")))
-
-    def other(self, *marks: StreamMark, data: bytes = b"") -> list[Publication]:
-        """
-        What another node has published.
-        """
-        return [
-            Publication(CANONICAL, EVENT, "ai:token", data, None, 1000, None, mark)
-            for mark in marks
-        ]
-
-    def mirror(self, *texts: str, stream: str = "a1") -> None:
-        """
-        Let a stream of another node come to the subscribers.
-        """
-        at, marks = 0, [StreamMark(stream)]
-        for text in texts:
-            marks.append(StreamMark(stream, "0", "text", at, text))
-            at += len(text)
-        for publication in self.other(*marks):
-            data = b"" if publication.stream and publication.stream.part else b'{"id":"a1"}'
-            event = "ai:token" if not data else "ai:start"
-            self.world.hub.delivery.deliver(
-                Publication(CANONICAL, EVENT, event, data, None, 1000, None, publication.stream)
-            )
-
-    def text(self) -> str:
-        """
-        The text that the first watcher has.
-        """
-        self.early.take()
-        return self.early.texts.get(("a1", "0"), "")
+from tests.streams.adopting import LEASE, AdoptingCase
+from tests.streams.watching import CANONICAL
 
 
 class AdoptTests(AdoptingCase):
@@ -227,9 +111,7 @@ class AdoptTests(AdoptingCase):
         What an earlier run of this node has left goes on as the topic's log has it, once the engine
         answers.
         """
-        self.leave("abc")
-        claim = Claim("here", self.world.streams.checkpoints.run, ofRun="r0", most=10)
-        self.adopter.leave(self.successResultOf(self.store.take(claim)))
+        self.leave("abc", node="here")
         self.log = self.other(StreamMark("a1"), StreamMark("a1", "0", "text", 0, "abcdef"))
         self.standing.isCurrent = False
         self.look()
@@ -237,6 +119,87 @@ class AdoptTests(AdoptingCase):
         self.standing.isCurrent = True
         self.look()
         self.assertEqual(self.start(producer="run")["length"], {"0": 6})
+
+    def test_namesake(self) -> None:
+        """
+        As long as another node may have this one's name, what the name has is left to it.
+        """
+        self.leave("abc", node="here")
+        self.standing.isNamed = False
+        self.look()
+        self.assertIsNone(self.world.streams.answers.get("p", "a1"))
+        self.standing.isNamed = True
+        self.look()
+        self.assertEqual(self.start(producer="run")["length"], {"0": 3})
+
+    def test_answerLost(self) -> None:
+        """
+        A claim may have been committed although its answer did not come: the next look finds what
+        this node has by then.
+        """
+        self.leave("abc")
+        self.standing.gone = {"r0"}
+        take, self.store.take = self.store.take, self.takeUnanswered  # type: ignore[method-assign]
+        self.look()
+        self.assertEqual(self.world.streams.runs.running, [])
+        self.assertTrue(self.successResultOf(self.adopter.isComing("p", "a1")))
+        self.store.take = take  # type: ignore[method-assign]
+        self.look()
+        self.assertEqual(self.start(producer="run")["length"], {"0": 3})
+        self.append("d", at=3, epoch=3)
+        self.look()
+        self.end(epoch=3)
+        (kept,) = self.world.history.messages
+        self.assertIn(b'"text":"abcd"', kept.message.data)
+
+    def takeUnanswered(self, claim: Claim) -> Deferred[Any]:
+        """
+        Take streams over, and lose the database's answer.
+        """
+        self.successResultOf(type(self.store).take(self.store, claim))
+        return fail(RealtimeError("database_unavailable", "It broke off.", 1000))
+
+    def test_regained(self) -> None:
+        """
+        A stream that another node took over, and left again before this one noticed, goes on here:
+        its producer goes on, and watchers get one end.
+        """
+        self.start(producer="run", lease=LEASE)
+        self.append("abc")
+        self.wait(1)
+        self.successResultOf(self.store.take(Claim("other", "r9")))
+        (record,) = self.store.records.values()
+        # It kept text of another producer, and died before it published that.
+        more = Piece(record.id, "0", 0, "text", 3, "def")
+        changed = replace(record, epoch=2, producer="another")
+        self.successResultOf(self.store.write(Checkpoint((changed,), (more,), "r9")))
+        self.standing.gone = {"r9"}
+        self.look()
+        self.wait(1)
+        self.assertEqual(self.text(), "abcdef")
+        self.assertEqual(self.refused("x", at=3)["code"], "stream_fenced")
+        self.append("ghi", at=6, epoch=2)
+        self.wait(1)
+        self.end(epoch=2)
+        self.early.take()
+        self.assertEqual(self.early.texts["a1", "0"], "abcdefghi")
+        self.assertEqual(self.early.events.count("ai:done"), 1)
+        self.assertEqual(self.early.ends["a1"]["state"], "done")
+        (kept,) = self.world.history.messages
+        self.assertIn(b'"text":"abcdefghi"', kept.message.data)
+        self.assertEqual((self.store.records, self.store.pieces), ({}, {}))
+
+    def test_overtaken(self) -> None:
+        """
+        A stream that another node has taken over since this one claimed it runs here no more, after
+        the next checkpoint.
+        """
+        self.leave("abc")
+        self.standing.gone = {"r0"}
+        self.adopter.look()
+        self.successResultOf(self.store.take(Claim("other", "r9")))
+        self.wait(1)
+        self.assertEqual(self.world.streams.runs.running, [])
 
     def test_logDown(self) -> None:
         """
@@ -293,6 +256,22 @@ class AdoptTests(AdoptingCase):
         self.early.take()
         self.assertEqual((self.early.ends, self.store.records), ({}, {}))
 
+    def test_endedBeforeKept(self) -> None:
+        """
+        Such a stream does not begin again while the database is slow to keep its end.
+        """
+        self.leave("abc")
+        data = b'{"id":"a1","state":"done"}'
+        self.log = self.other(StreamMark("a1", "0", "text", 0, "abc"))
+        self.log += self.other(StreamMark("a1", state=DONE), data=data)
+        self.standing.gone = {"r0"}
+        self.patch(self.world.history, "append", lambda message: Deferred())
+        self.look()
+        refusal = self.start(producer="run")
+        self.assertEqual((refusal["code"], refusal["state"]), ("stream_ended", "done"))
+        self.early.take()
+        self.assertEqual(self.early.events, [])
+
     def test_taken(self) -> None:
         """
         If another stream has the id by now, the text is kept, and the other one goes on.
@@ -340,267 +319,3 @@ class AdoptTests(AdoptingCase):
         self.store.isDown = False
         self.look()
         self.assertEqual(len(self.world.streams.runs.running), 1)
-
-
-class OrphanTests(AdoptingCase):
-    """
-    Tests for streams of other nodes that no database has.
-    """
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.there = self.peer()
-        self.nodes.answers = {"there": self.there}
-        self.mirror("abc")
-
-    def peer(self) -> Any:
-        """
-        Another node, which knows no stream.
-        """
-        nodes = FakeNodes()
-        world = type(self.world)()
-        Adopter(
-            world.clock,
-            "there",
-            world.streams,
-            world.history.answers,
-            nodes,
-            FakeStanding(),
-            self.read,
-            lambda topic: True,
-            lambda stop: None,
-        )
-        self.streamsThere = world.streams
-        return nodes.served
-
-    def waitStill(self) -> None:
-        """
-        Let the stream be still for so long that the other nodes are asked.
-        """
-        self.look()
-        self.wait(STILL)
-        self.look()
-        self.early.take()
-
-    def test_ended(self) -> None:
-        """
-        A stream that no node has ends, once, however many nodes notice it.
-        """
-        self.waitStill()
-        self.assertEqual(self.early.ends["a1"]["state"], "aborted")
-        self.assertEqual(self.early.ends["a1"]["reason"], "restart")
-        self.assertEqual(self.early.events.count("ai:done"), 1)
-        self.waitStill()
-        self.assertEqual(self.early.events.count("ai:done"), 1)
-        self.assertEqual(self.world.streams.answers.of(CANONICAL), ())
-
-    def test_growing(self) -> None:
-        """
-        No node is asked for a stream that grows.
-        """
-        for number in range(5):
-            self.look()
-            self.wait(STILL / 2)
-            mark = StreamMark("a1", "0", "text", 3 + number, "x")
-            self.world.hub.delivery.deliver(self.other(mark)[0])
-        self.early.take()
-        self.assertEqual(self.early.ends, {})
-
-    def test_running(self) -> None:
-        """
-        A stream that runs at another node goes on.
-        """
-        stored = AnswerRecord(
-            "m", "a1", CANONICAL, "n", None, 1, "run", b'{"began":1000,"lease":99999}', "r"
-        )
-        self.streamsThere.handover.adopt(StoredAnswer(stored, ()))
-        self.waitStill()
-        self.assertEqual(self.early.ends, {})
-
-    def test_silent(self) -> None:
-        """
-        Nothing ends while a node does not answer that may have the stream; a node that counts as
-        silent is not waited for.
-        """
-        self.nodes.answers = {"there": None}
-        self.waitStill()
-        self.assertEqual(self.early.ends, {})
-        self.standing.silent = {"there"}
-        self.waitStill()
-        self.assertEqual(self.early.ends["a1"]["reason"], "restart")
-
-    def test_stored(self) -> None:
-        """
-        A stream that the database has is left to the node that takes it over.
-        """
-        self.leave("abc")
-        self.waitStill()
-        self.assertEqual(self.early.ends, {})
-
-    def test_notFollowed(self) -> None:
-        """
-        A stream whose log does not come here any more is forgotten.
-        """
-        self.followed = False
-        self.waitStill()
-        self.assertEqual(self.early.ends, {})
-        self.assertIsNone(self.world.streams.answers.get("p", "a1"))
-
-
-class LapseTests(AdoptingCase):
-    """
-    Tests for a node that others may have taken for dead.
-    """
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.start(producer="run", lease=LEASE)
-        self.append("abc")
-        self.wait(1)
-        self.early.take()
-
-    def takeOver(self) -> None:
-        """
-        Let another node take the stream over.
-        """
-        # Other nodes have the database, even if this one does not reach it.
-        isDown, self.store.isDown = self.store.isDown, False
-        self.successResultOf(self.store.take(Claim("other", "r9")))
-        self.store.isDown = isDown
-
-    def state(self) -> str:
-        """
-        What the node says of the stream to its producer.
-        """
-        self.producer.send(type="stream_beat", stream="a1", epoch=1, id="b")
-        answer = self.answer()
-        return str(answer.get("code", STREAMING))
-
-    def test_unheard(self) -> None:
-        """
-        As soon as its lease is over, a node publishes nothing of its streams.
-        """
-        self.standing.isHeard = False
-        self.append("def")
-        self.wait(1)
-        self.assertEqual(self.text(), "abc")
-        self.standing.isHeard = True
-        self.wait(1)
-        self.assertEqual(self.text(), "abcdef")
-
-    def test_overdue(self) -> None:
-        """
-        A node that was frozen for longer than a lease ends no stream before it knows that the
-        stream is still its own.
-        """
-        self.store.isDown = True
-        self.adopter.lapsed()
-        self.wait(LEASE / 1000 + 5)
-        self.early.take()
-        self.assertEqual(self.early.ends, {})
-        self.takeOver()
-        self.store.isDown = False
-        self.look()
-        self.wait(2)
-        self.early.take()
-        self.assertEqual((self.early.ends, self.world.history.messages), ({}, []))
-        self.assertEqual(self.state(), "stream_unknown")
-
-    def test_emitted(self) -> None:
-        """
-        Tokens that a server emits are refused for so long.
-        """
-        self.end()
-
-        def emit() -> Deferred[Any] | None:
-            data = b'{"token":"a"}'
-            publisher = self.world.backbone.publisher
-            return publisher.publish(topicOf(CANONICAL), "ai:token", data, None, False)
-
-        emit()
-        self.standing.isHeard = False
-        emitted = emit()
-        assert emitted is not None
-        error = self.failureResultOf(emitted, RealtimeError).value
-        self.assertEqual((error.code, error.retryAfter), ("engine_unavailable", 1000))
-
-    def test_kept(self) -> None:
-        """
-        If nothing was taken over, everything goes on.
-        """
-        self.adopter.lapsed()
-        self.look()
-        self.assertTrue(self.adopter.isSure())
-        self.assertEqual(self.state(), STREAMING)
-
-    def test_taken(self) -> None:
-        """
-        A stream that another node has taken over runs there alone.
-        """
-        self.takeOver()
-        self.adopter.lapsed()
-        self.look()
-        self.assertEqual(self.state(), "stream_unknown")
-        self.early.take()
-        self.assertEqual(self.early.ends, {})
-
-    def test_unsettled(self) -> None:
-        """
-        Nothing is published until the database and every other node have answered.
-        """
-        self.store.isDown = True
-        self.adopter.lapsed()
-        self.look()
-        self.append("def")
-        self.wait(1)
-        self.assertEqual(self.text(), "abc")
-        self.assertFalse(self.adopter.isSure())
-        self.store.isDown = False
-        self.nodes.answers = {"there": None}
-        self.look()
-        self.assertFalse(self.adopter.isSure())
-        self.nodes.answers = {}
-        self.look()
-        self.wait(1)
-        self.assertEqual(self.text(), "abcdef")
-
-    def test_endedElsewhere(self) -> None:
-        """
-        A stream that other nodes have ended, because the database did not have it, runs no more.
-        """
-        there = FakeNodes()
-        world = type(self.world)()
-        Adopter(
-            world.clock,
-            "there",
-            world.streams,
-            world.history.answers,
-            there,
-            FakeStanding(),
-            self.read,
-            lambda topic: True,
-            lambda stop: None,
-        )
-        answer = self.world.streams.answers.get("p", "a1")
-        assert answer is not None
-        for mark in (StreamMark("a1"), StreamMark("a1", state="aborted")):
-            publication = Publication(
-                CANONICAL, EVENT, "ai:start", b"{}", None, answer.began, None, mark
-            )
-            world.streams.answers.take(publication, world.clock.seconds())
-        self.nodes.answers = {"there": there.served}
-        self.adopter.lapsed()
-        self.look()
-        self.assertEqual(self.state(), "stream_unknown")
-
-    def test_endedInLog(self) -> None:
-        """
-        If the end comes over the log, the producer is told to stop.
-        """
-        end = self.other(StreamMark("a1", state="aborted"), data=b'{"id":"a1","state":"aborted"}')
-        self.producer.take()
-        self.world.hub.delivery.deliver(end[0])
-        self.wait(1)
-        self.assertEqual(self.answer()["type"], "stream_stop")
-        self.assertEqual(self.state(), "stream_unknown")
-        self.assertEqual(self.world.history.messages, [])

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.answers.answer import Answer, Terms
 from aerostack.core.answers.answers import Answers
+from aerostack.streams import audience
 from aerostack.streams.audience import FRESH, MOST, Audience
 from tests.streams.watching import CANONICAL
 
@@ -159,3 +160,31 @@ class AudienceTests(SynchronousTestCase):
         before = len(self.second.nodes.told)
         self.second.sweep()
         self.assertEqual((self.count(), len(self.second.nodes.told)), (0, before))
+
+    def test_came(self) -> None:
+        """
+        A node whose subscribers have come to a topic is told by the node on which a stream of the
+        topic runs, with the next sweeps of both, and once.
+        """
+        reminded: list[tuple[str, str]] = []
+        for name, node in (("own", self.own), ("third", self.third)):
+            node.audience.remind = lambda topic, name=name: reminded.append((name, topic))
+        self.own.run(CANONICAL)
+        for topic in (CANONICAL, "t/other/p"):
+            self.second.audience.came(topic)
+        for _ in range(2):
+            for node in (self.second, self.own, self.third):
+                node.sweep()
+        self.assertEqual(reminded, [("own", CANONICAL)])
+
+    def test_cameMany(self) -> None:
+        """
+        Topics to which subscribers have come are told in pieces, and not more than can be.
+        """
+        self.patch(audience, "MOST_CAME", MOST + 1)
+        for number in range(MOST + 2):
+            self.second.audience.came(f"t/{number}/p")
+        self.second.sweep()
+        self.assertEqual(len(self.second.nodes.told), 2)
+        self.second.sweep()
+        self.assertEqual(len(self.second.nodes.told), 2)

@@ -10,6 +10,7 @@ from aerostack.core.answers.answer import Terms
 from aerostack.core.answers.requests import StartRequest
 from aerostack.core.topics.topics import topicOf
 from aerostack.errors import RealtimeError
+from aerostack.streams.checkpointing import MOST
 from aerostack.testing import SECRET_KEY
 from tests.streams.watching import CANONICAL, TOPIC, StreamCase, Watcher
 
@@ -55,6 +56,47 @@ class CheckpointTests(StreamCase):
         self.append("def")
         self.wait(3)
         self.assertEqual("".join(piece.text for piece in answers.pieces.values()), "abcdef")
+
+    def test_portions(self) -> None:
+        """
+        Much text is written in several transactions, of which each follows the one before at once;
+        what comes meanwhile waits for the next second.
+        """
+        answers = self.world.history.answers
+        for name in ("a1", "a2", "a3"):
+            self.start(name)
+            self.append("x" * MOST, name)
+        answers.held = []
+        self.wait(1)
+        written = []
+        while answers.held:
+            (write,) = answers.held
+            answers.held.clear()
+            write()
+            written.append(answers.written)
+            self.append("y", "a1")
+        self.assertEqual(written, [MOST, 2 * MOST, 3 * MOST])
+        answers.held = None
+        self.wait(1)
+        self.assertEqual(answers.written, 3 * MOST + 3)
+
+    def test_portionsDown(self) -> None:
+        """
+        Where the database does not take a transaction, the next one waits for the next second.
+        """
+        answers = self.world.history.answers
+        for name in ("a1", "a2"):
+            self.start(name)
+            self.append("x" * MOST, name)
+        answers.held, answers.isDown = [], True
+        self.wait(1)
+        (write,) = answers.held
+        answers.held.clear()
+        write()
+        self.assertEqual(answers.held, [])
+        answers.held, answers.isDown = None, False
+        self.wait(1)
+        self.assertEqual(answers.written, 2 * MOST)
 
     def test_notPersisted(self) -> None:
         """

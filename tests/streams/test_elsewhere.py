@@ -9,7 +9,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from aerostack.core.answers.answer import End, Terms
-from aerostack.core.answers.requests import Append, Put, StartRequest, Stop
+from aerostack.core.answers.requests import Append, Put, StartRequest, Stop, Whole
+from aerostack.core.replay.publications import EVENT, Publication, StreamMark
 from aerostack.core.topics.topics import topicOf
 from aerostack.errors import RealtimeError
 from aerostack.streams.elsewhere import NodeStreams
@@ -62,7 +63,10 @@ class NodeStreamsTests(StreamCase):
         self.assertEqual(result(streams.beat("p", "a1", 1)).edition, {"0": 1})
         self.assertEqual(result(streams.find("p", "a1")).owner, "ann")
         self.assertIn(b'"text":"abcd"', result(streams.get("p", "a1")).data)
-        ended = result(streams.end("p", "a1", 1, End("failed", "so", None, b"{}")))
+        end, whole = End("failed", "so", None, b"{}"), Whole({"0": 5}, {"0": 1})
+        error = self.code(streams.end("p", "a1", 1, end, whole))
+        self.assertEqual((error.code, error.details["length"]), ("stream_gap", {"0": 4, "x": 0}))
+        ended = result(streams.end("p", "a1", 1, end, Whole({"0": 4}, {"0": 1})))
         self.assertEqual((ended.state, ended.kept), ("failed", True))
         self.start("a2")
         self.assertEqual(result(streams.cancel("p", "a2", "ann")).state, "cancelled")
@@ -105,6 +109,45 @@ class NodeStreamsTests(StreamCase):
         self.assertEqual(self.code(self.streams.start(TOPIC, request)).code, "engine_unavailable")
         self.nodes.answers = {}
         self.assertEqual(self.code(self.streams.get("p", "b1")).code, "stream_unknown")
+
+    def test_dead(self) -> None:
+        """
+        A node that counts as dead has no streams any more: what it left is unknown if no other node
+        takes it over, and can begin anew.
+        """
+        self.nodes.answers["dead"] = None
+        self.streams.silent = lambda: {"dead"}
+        self.assertEqual(self.code(self.streams.get("p", "b1")).code, "stream_unknown")
+        self.assertEqual(self.successResultOf(self.streams.find("p", "a1")).owner, "ann")
+        started = self.successResultOf(self.streams.start(TOPIC, StartRequest(Terms(), "b1")))
+        self.assertEqual(started.epoch, 1)
+
+    def test_ended(self) -> None:
+        """
+        A stream of which another node has seen the end, and the history has none, is not begun
+        again.
+        """
+        end = Publication(
+            CANONICAL, EVENT, "ai:done", b"{}", None, 1000, None, StreamMark("b1", state="aborted")
+        )
+        self.world.streams.answers.take(end, self.world.clock.seconds())
+        error = self.code(self.streams.start(TOPIC, StartRequest(Terms(), "b1", "run")))
+        self.assertEqual((error.code, error.details["state"]), ("stream_ended", "aborted"))
+        self.assertIsNone(self.local.answers.get("p", "b1"))
+
+    def test_closing(self) -> None:
+        """
+        No stream begins whose id has one that another node is about to end.
+        """
+        self.streams.isClosing = lambda project, stream: stream in ("a1", "b1")
+        error = self.code(self.streams.start(TOPIC, StartRequest(Terms(), "b1", "run")))
+        self.assertEqual((error.code, error.retryAfter), ("engine_unavailable", 1000))
+        self.assertIsNone(self.local.answers.get("p", "b1"))
+        # One that runs goes on.
+        started = self.successResultOf(
+            self.streams.start(TOPIC, StartRequest(Terms(), "a1", "run"))
+        )
+        self.assertEqual(started.length, {"0": 3})
 
     def test_stop(self) -> None:
         """

@@ -91,6 +91,67 @@ class EndTests(StreamCase):
         self.assertEqual(self.end("a2")["kept"], False)
         self.assertEqual(self.world.history.messages, [])
 
+    def test_lacking(self) -> None:
+        """
+        A stream of which the daemon has less than its producer has written does not end.  The
+        producer goes on from there, and ends it then.
+        """
+        error = self.end(length={"0": 7}, id="e")
+        self.assertEqual(
+            (error["code"], error["length"], error["id"], error["request"]),
+            ("stream_gap", {"0": 5}, "e", "stream_end"),
+        )
+        self.assertIn("The part 0 has 5 UTF-16 units", error["message"])
+        error = self.end(length={"0": 5, "r": 1})
+        self.assertEqual((error["code"], error["length"]), ("stream_gap", {"0": 5}))
+        self.assertNotIn("ai:done", self.early.events)
+        self.append(" 😀")
+        self.assertEqual(self.end(length={"0": 8, "r": 0})["state"], "done")
+        self.early.take()
+        self.assertEqual(self.early.texts["a1", "0"], "Hello 😀")
+        # The answer was lost: it comes again.
+        self.assertEqual(self.end(length={"0": 8, "r": 0})["kept"], True)
+
+    def test_lackingTakenBack(self) -> None:
+        """
+        Text that was taken back counts: the daemon may have lost that.
+        """
+        written = {"length": {"0": 3}, "edition": {"0": 1}}
+        error = self.end(**written)
+        self.assertEqual((error["code"], error["length"]), ("stream_gap", {"0": 5}))
+        self.takeBack(1, "i!", 1)
+        error = self.end(length={"0": 4}, edition={"0": 1})
+        self.assertEqual((error["code"], error["edition"]), ("stream_gap", {"0": 1}))
+        self.assertEqual(self.end(**written)["state"], "done")
+
+    def test_lackingStopped(self) -> None:
+        """
+        A producer whose end was refused is still told when its stream is cancelled.
+        """
+        self.end(length={"0": 7})
+        cancelling = self.world.connect(key=SECRET_KEY)
+        cancelling.send(type="stream_cancel", stream="a1", id="c")
+        self.world.advance(0.1)
+        (stop,) = self.producer.take()
+        self.assertEqual((stop["type"], stop["state"]), ("stream_stop", "cancelled"))
+
+    def test_lackingInvalid(self) -> None:
+        """
+        What says nothing of how much was written is refused with a sentence.
+        """
+        for fields in (
+            {"length": {"0": -1}},
+            {"length": {"0": 2**53}},
+            {"length": {"a b": 1}},
+            {"length": {"0": 5}, "edition": {"0": -1}},
+            {"edition": {"0": 1}},
+        ):
+            error = self.end(**fields)
+            self.assertEqual(error["code"], "invalid_arguments", fields)
+        for fields in ({"length": 5}, {"length": {"0": "5"}}, {"length": [1]}):
+            self.assertEqual(self.end(**fields)["code"], "invalid_frame", fields)
+        self.assertEqual(self.end(length=None, edition=None)["state"], "done")
+
     def test_failed(self) -> None:
         """
         A producer may say that it has failed, and why.
@@ -200,9 +261,8 @@ class CancelTests(StreamCase):
         self.start(owner="ann")
         sent: list[Callable[[], None]] = []
 
-        def whenSent(topics: Iterable[str], call: Callable[[], None]) -> bool:
+        def whenSent(topics: Iterable[str], call: Callable[[], None]) -> None:
             sent.append(call)
-            return True
 
         self.patch(self.world.hub.delivery, "whenSent", whenSent)
         self.assertEqual(self.ann.ask(type="stream_cancel", stream="a1", id="c"), [])

@@ -39,6 +39,36 @@ class ExpiryTests(StreamCase):
         end = self.early.ends["a1"]
         self.assertEqual((end["state"], end["reason"]), ("aborted", "lease"))
 
+    def test_moment(self) -> None:
+        """
+        A stream ends when its lease ends, and not with the next look after that; one whose producer
+        gives a sign just before goes on.
+        """
+        self.start("a2")
+        self.world.clock.advance(0.3)
+        for stream in ("a1", "a2"):
+            self.producer.send(type="stream_beat", stream=stream, epoch=1)
+        self.wait(29)
+        self.world.clock.advance(0.9)
+        self.producer.send(type="stream_beat", stream="a2", epoch=1)
+        self.early.take()
+        self.assertEqual(self.early.ends, {})
+        self.world.clock.advance(0.11)
+        self.early.take()
+        self.assertEqual(
+            {name: e["reason"] for name, e in self.early.ends.items()}, {"a1": "lease"}
+        )
+
+    def test_stopped(self) -> None:
+        """
+        A daemon that stops ends no more streams: its next run does.
+        """
+        self.wait(29)
+        self.world.streams.stop()
+        self.world.clock.advance(2)
+        self.early.take()
+        self.assertEqual(self.early.ends, {})
+
     def test_connectionLost(self) -> None:
         """
         If the producer's connection breaks, the stream goes on for ten seconds at the most; a

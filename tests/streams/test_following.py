@@ -86,6 +86,36 @@ class FollowingTests(StreamCase):
         watch.leave()
         self.assertEqual(self.subscribers(), 1)
 
+    def test_late(self) -> None:
+        """
+        A watcher who comes when there is text counts as late, once, with the bytes that it takes at
+        its beginning; one who comes before, who comes back or who takes nothing does not.
+        """
+        joins = self.world.hub.joins
+        self.start()
+        early = self.open()
+        self.text(early)
+        self.append("字" * 2000)
+        value = {"name": "n", "value": 1}
+        self.producer.send(
+            type="stream_put", stream="a1", epoch=1, part="d", kind="data", value=value
+        )
+        self.world.advance(1)
+        self.text(early)
+        self.open()
+        self.assertEqual((joins.count, joins.size), (0, 0))
+        late = self.open()
+        self.text(late)
+        self.text(late)
+        self.assertEqual(joins.count, 1)
+        self.assertEqual(joins.size, 6000 + len('{"id":"d","name":"n","value":1}'))
+        before = joins.size
+        self.append("more")
+        self.world.advance(1)
+        self.text(late)
+        self.text(self.open(place=late.place))
+        self.assertEqual((joins.count, joins.size), (1, before))
+
     def test_places(self) -> None:
         """
         A watcher that comes back with its place gets the rest.

@@ -12,7 +12,7 @@ from typing import Any
 from aerostack.core.answers.units import units
 from aerostack.core.replay.log import Depth
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
-from tests.streams.watching import TOPIC, StreamCase, Watcher
+from tests.streams.watching import CANONICAL, TOPIC, StreamCase, Watcher
 
 STREAMS = ("a1", "a2", "a3")
 
@@ -90,6 +90,7 @@ class ModelTests(StreamCase):
                 (
                     *(self.grow, self.grow, self.grow, self.grow, self.say, self.say),
                     *(self.turn, self.turn, self.turn, self.come, self.hold, self.release),
+                    self.remind,
                 )
             )()
             if self.readers and random.random() < 0.5:
@@ -160,6 +161,12 @@ class ModelTests(StreamCase):
         }
         persist = self.random.random() < 0.3
         self.producer.send(type="publish", topic=TOPIC, event="hi", data=lengths, persist=persist)
+
+    def remind(self) -> None:
+        """
+        Let the daemon publish how much text the streams have.
+        """
+        self.world.streams.audience.remind(CANONICAL)
 
     def hold(self) -> None:
         """

@@ -5,6 +5,7 @@ Tests for L{aerostack.streams.streams}, by the frames of producers: beginnings.
 from __future__ import annotations
 
 from aerostack.core.answers.answers import Budget
+from aerostack.errors import RealtimeError
 from tests.streams.watching import CANONICAL, TOPIC, StreamCase
 
 
@@ -120,6 +121,18 @@ class StartTests(StreamCase):
         ):
             (error,) = client.ask(stream="a1", epoch=1, **frame)
             self.assertEqual(error["code"], "stream_unknown")
+
+    def test_unknown(self) -> None:
+        """
+        A producer is told to start a stream that does not run; those who read or cancel it are not.
+        """
+        error = self.refused("x", stream="none")
+        self.assertIn("start it first", error["message"])
+        (error,) = self.early.client.ask(type="stream_cancel", stream="none", id="c")
+        self.assertEqual(error["code"], "stream_unknown")
+        self.assertIn("has ended and was not kept", error["message"])
+        failure = self.failureResultOf(self.world.streams.get("p", "none"), RealtimeError)
+        self.assertNotIn("start", str(failure.value))
 
     def test_badInput(self) -> None:
         """

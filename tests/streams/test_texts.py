@@ -4,8 +4,10 @@ Tests for L{aerostack.streams.texts}, by the frames of producers and watchers.
 
 from __future__ import annotations
 
+from aerostack.core.topics.topics import Topic
 from aerostack.hub.measuring import MAX_BACKLOG
-from tests.streams.watching import TOPIC, StreamCase
+from aerostack.protocol.framing import Frame
+from tests.streams.watching import CANONICAL, TOPIC, StreamCase, Watcher
 
 
 class TextsTests(StreamCase):
@@ -30,6 +32,109 @@ class TextsTests(StreamCase):
         self.world.advance(0.02)
         (frame,) = self.early.take()
         self.assertEqual((frame["data"], frame["at"]), ({"token": "bc"}, 1))
+
+    def test_reminder(self) -> None:
+        """
+        How much text a stream has is published for other nodes; subscribers do not get that, also
+        those who come back.
+        """
+        self.append("a")
+        self.early.take()
+        self.early.client.die()
+        self.early.client = self.world.connect(userId="early")
+        self.early.client.positions = True
+        published = self.world.hub.delivery.published
+        frames = self.world.streams.counts.frames
+        self.world.streams.audience.remind(CANONICAL)
+        self.assertEqual(self.world.hub.delivery.published, published + 1)
+        self.assertEqual(self.world.streams.counts.frames, frames)
+        self.early.client.send(type="subscribe", topic=TOPIC, since=self.early.position)
+        self.world.streams.audience.remind(CANONICAL)
+        (answer,) = self.early.take()
+        self.assertEqual(answer["type"], "subscribed")
+        self.append("b")
+        self.world.streams.audience.remind(CANONICAL)
+        self.world.advance(0.02)
+        self.assertEqual([frame["data"]["token"] for frame in self.early.take()], ["b"])
+
+    def test_onePosition(self) -> None:
+        """
+        Of the texts that go out together only the last has a position.
+        """
+        for stream in ("a2", "a3"):
+            self.start(stream)
+        for stream in ("a1", "a2", "a3"):
+            self.append("a", stream)
+        self.early.take()
+        for stream in ("a1", "a2", "a3"):
+            self.append("b", stream)
+        self.append("hm", "a1", part="r", kind="reasoning")
+        self.world.advance(0.02)
+        frames = self.early.take()
+        self.assertEqual([frame["data"]["token"] for frame in frames], ["b", "hm", "b", "b"])
+        self.assertEqual(["pos" in frame for frame in frames], [False, False, False, True])
+
+    def test_cutAnywhere(self) -> None:
+        """
+        A watcher that is cut off behind any frame, and comes back with its last position, gets the
+        same texts as all others, and each event once.
+        """
+        for stream in ("a2", "a3"):
+            self.start(stream)
+        watchers = [Watcher(self.world.connect(userId=f"w{number}")) for number in range(30)]
+        for watcher in watchers:
+            watcher.subscribe()
+        for text in ("a", "b", "c"):
+            for stream in ("a1", "a2", "a3"):
+                self.append(f"{text}{stream[1]} ", stream)
+            self.world.advance(0.05)
+        self.early.client.send(type="publish", topic=TOPIC, event="hi", data=1)
+        sent = len(self.early.take())
+        for cut, watcher in enumerate(watchers[: sent + 1]):
+            watcher.take(cut)
+            watcher.client.die()
+            watcher.client = self.world.connect(userId=f"w{cut}")
+            watcher.client.positions = True
+        for stream in ("a1", "a2", "a3"):
+            self.append("d", stream)
+        self.world.advance(0.05)
+        self.early.take()
+        for watcher in watchers[: sent + 1]:
+            watcher.subscribe(watcher.position)
+            self.assertEqual(watcher.texts, self.early.texts)
+            self.assertEqual(watcher.events.count("hi"), 1)
+
+    def test_busyTick(self) -> None:
+        """
+        A tick that sends several texts on a topic lasts until all subscribers have been sent them,
+        so the next tick comes the later.
+        """
+        clock = self.world.clock
+
+        class Slow:
+            """
+            A subscriber to whom it takes a while to send something.
+            """
+
+            got: list[Frame] = []  # noqa: RUF012
+
+            def deliver(self, frame: Frame) -> None:
+                clock.rightNow += 0.05
+                self.got.append(frame)
+
+        self.start("a2")
+        for stream in ("a1", "a2"):
+            self.append("a", stream)
+        self.world.advance(1)
+        slow = Slow()
+        self.world.hub.subscribe(slow, Topic(TOPIC, "p"), None)  # type: ignore[arg-type]
+        for stream in ("a1", "a2"):
+            self.append("b", stream)
+        took = self.world.streams.ticker.took.total
+        self.world.advance(0.02)
+        texts = [part for frame in slow.got for part in frame.parts]
+        self.assertEqual(len(texts), 2)
+        self.assertGreater(self.world.streams.ticker.took.total - took, 0.09)
 
     def test_noOvertaking(self) -> None:
         """

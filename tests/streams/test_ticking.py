@@ -4,7 +4,7 @@ Tests for L{aerostack.streams.ticking}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,9 +24,9 @@ class TickerTests(SynchronousTestCase):
         self.published: list[Answer] = []
         self.ticker = Ticker(
             self.clock,
-            lambda answer, mayWait: self.published.append(answer),
+            lambda answers, mayWait: self.published.extend(answers),
             lambda topic: True,
-            lambda topics, call: False,
+            lambda topics, call: call(),
         )
         self.answer = Answer("a1", "r1", "ai-chat/7/p", Terms(), 0)
 
@@ -65,11 +65,11 @@ class WrittenTests(SynchronousTestCase):
         self.ticker = Ticker(self.clock, self.publish, lambda topic: True, self.whenSent)
         self.answer = Answer("a1", "r1", "ai-chat/7/p", Terms(), 0)
 
-    def publish(self, answer: Answer, mayWait: bool) -> None:
+    def publish(self, answers: Sequence[Answer], mayWait: bool) -> None:
         """
         Have something happen at the end of the turn.
         """
-        self.published.append(answer)
+        self.published.extend(answers)
         self.clock.callLater(0, self.atEnd)
 
     def write(self) -> None:
@@ -78,12 +78,11 @@ class WrittenTests(SynchronousTestCase):
         """
         self.clock.rightNow += self.writing
 
-    def whenSent(self, topics: Iterable[str], call: Callable[[], object]) -> bool:
+    def whenSent(self, topics: Iterable[str], call: Callable[[], object]) -> None:
         """
         Give frames to connections at once.
         """
         call()
-        return True
 
     def test_written(self) -> None:
         """
