@@ -4,15 +4,15 @@ Decides which clients may connect, and as which user.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hmac import compare_digest
 from types import MappingProxyType
 
-from aerostack.auth.origins import canBeNamed, matchOrigin
+from aerostack.auth.keysets import KeySets, urlsOf
+from aerostack.auth.origins import matchOrigin, originRefused
 from aerostack.auth.tokens import (
     PROJECT_CLAIM,
-    SHOWN,
     TokenVerifier,
     claimedProject,
     fingerprint,
@@ -53,12 +53,23 @@ class Authenticator:
     Accepts or refuses credentials, by the projects of the configuration.
 
     @ivar projects: The projects by id.
+    @ivar keysChanged: Called when keys came that were fetched, or were taken away.
     @ivar revocations: The tokens that are refused although they are valid by themselves.
     """
 
     def __init__(
-        self, projects: Mapping[str, ProjectConfig], revocations: Revocations | None = None
+        self,
+        projects: Mapping[str, ProjectConfig],
+        revocations: Revocations | None = None,
+        keySets: KeySets | None = None,
     ) -> None:
+        """
+        @param keySets: Fetches the key sets of projects; L{None} if none is fetched.
+        """
+        self._keySets = keySets
+        if keySets is not None:
+            keySets.changed = self._changed
+        self.keysChanged: Callable[[], object] = lambda: None
         self.revocations = Revocations() if revocations is None else revocations
         self.reload(projects)
 
@@ -75,11 +86,19 @@ class Authenticator:
             }
             for project in projects.values()
         }
+        tokens = {each.id: each.jwt for each in projects.values() if each.jwt is not None}
+        if self._keySets is not None:
+            self._keySets.use(urlsOf(tokens.values()))
         self._verifiers = {
-            project.id: TokenVerifier(project.jwt)
-            for project in projects.values()
-            if project.jwt is not None
+            name: TokenVerifier(config, self._keySets) for name, config in tokens.items()
         }
+
+    def _changed(self, url: str) -> None:
+        """Go by the keys that were fetched."""
+        for project in self.projects.values():
+            if project.jwt is not None and project.jwt.jwksUrl == url:
+                self._verifiers[project.id] = TokenVerifier(project.jwt, self._keySets)
+        self.keysChanged()
 
     def identify(self, credentials: Credentials, now: float) -> Identity:
         """
@@ -87,8 +106,9 @@ class Authenticator:
 
         @param now: Seconds since the epoch.
         @raise RealtimeError: C{unauthorized}, C{invalid_token}, C{token_expired},
-            C{token_revoked}, C{unknown_project}, C{wrong_project}, C{origin_not_allowed} or
-            C{invalid_arguments} (no credential names a project).
+            C{token_revoked}, C{keys_unavailable}, L{KeysAwaited}, C{unknown_project},
+            C{wrong_project}, C{origin_not_allowed} or C{invalid_arguments} (no credential names a
+            project).
         """
         keyProject, keyRole = self._byKey(credentials.key)
         project = self._project(credentials, keyProject)
@@ -120,6 +140,9 @@ class Authenticator:
             raise RealtimeError("unauthorized", "The API key is not the project's any more.")
         if proof.signer is not None:
             verifier = self._verifiers.get(project.id)
+            if verifier is not None and verifier.isAwaiting:
+                # A reload named this key set, which may have the key; clients are judged by it.
+                return
             if verifier is None or proof.signer not in verifier.signers:
                 raise RealtimeError(
                     "invalid_token", "The key that the token is signed with is trusted no more."
@@ -142,6 +165,20 @@ class Authenticator:
         """
         fresh = self._byToken(self._ofIdentity(identity), token, identity.proof, now)
         return _asServer(fresh) if identity.role is Role.SECRET else fresh
+
+    def concerned(self, credentials: Credentials) -> str | None:
+        """
+        Find the project that a refused client wanted, whether or not its credentials hold.
+
+        @return: L{None} if they name no project of this daemon.
+        """
+        byKey = None if credentials.key is None else self._findKey(credentials.key)
+        named = (
+            credentials.projectId,
+            None if byKey is None else byKey[0].id,
+            claimedProject(credentials.token),
+        )
+        return next((each for each in named if each in self.projects), None)
 
     def _ofIdentity(self, identity: Identity) -> ProjectConfig:
         project = self.projects.get(identity.project)
@@ -221,15 +258,7 @@ class Authenticator:
         if origin is None:
             return
         if not matchOrigin(project.origins, origin):
-            setting = f"projects.{project.id}.origins"
-            remedy = (
-                f"add it to {setting}"
-                if canBeNamed(origin)
-                else f'serve the page over HTTP and add its origin to {setting}, or set ["*"] there'
-            )
-            raise RealtimeError(
-                "origin_not_allowed", f"Pages of {origin[:SHOWN]} are not let in; {remedy}."
-            )
+            raise originRefused(origin, project.id)
         if keyRole is Role.SECRET:
             raise RealtimeError(
                 "forbidden", "The secret key has no place in a browser; use the public key there."

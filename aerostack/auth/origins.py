@@ -7,7 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from aerostack.errors import RealtimeError
+
 _PORT = re.compile(r":[0-9]{1,5}\Z")
+
+SHOWN = 200
+"""How many characters of an origin a refusal shows."""
 
 _NAMES = re.compile(r"[a-z0-9_.-]+")
 _WILD = "://*."
@@ -34,7 +39,24 @@ def _matches(pattern: str, origin: str) -> bool:
     return origin == f"{begins}{subdomain}{ends}" and _NAMES.fullmatch(subdomain) is not None
 
 
-def canBeNamed(origin: str) -> bool:
+def originRefused(origin: str, project: str = "<id>") -> RealtimeError:
+    """
+    The error for a page of an origin that is not allowed.
+
+    @param project: The id of the project that does not allow it.
+    """
+    setting = f"projects.{project}.origins"
+    remedy = (
+        f"add it to {setting}"
+        if _canBeNamed(origin)
+        else f'serve the page over HTTP and add its origin to {setting}, or set ["*"] there'
+    )
+    return RealtimeError(
+        "origin_not_allowed", f"Pages of {origin[:SHOWN]} are not let in; {remedy}."
+    )
+
+
+def _canBeNamed(origin: str) -> bool:
     """
     Whether a configuration can allow an origin by name.  Pages from files and pages in a sandbox
     have no origin of their own.

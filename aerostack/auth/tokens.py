@@ -10,8 +10,10 @@ from hashlib import blake2b
 from typing import Any, TypeGuard
 
 import jwt
-from jwt.algorithms import get_default_algorithms
+from jwt.algorithms import Algorithm, get_default_algorithms
 
+from aerostack.auth.keysets import KeySets, noKeys
+from aerostack.auth.webkeys import usable
 from aerostack.core.topics.topics import checkUser
 from aerostack.errors import RealtimeError
 from aerostack.settings.projects import JWTConfig
@@ -21,6 +23,9 @@ PROJECT_CLAIM = "projectId"
 
 SHOWN = 200
 """How many characters of a client's credentials a refusal shows."""
+
+_MATERIAL = ("kty", "crv", "x", "y", "n", "e", "k")
+"""The parameters of public keys and of secrets (RFC 7518, 6)."""
 
 _LATEST = 2**53
 """The latest time that a token may name, seconds since the epoch.  It excludes infinity."""
@@ -51,21 +56,34 @@ class TokenVerifier:
     Checks the tokens of one project.
     """
 
-    def __init__(self, config: JWTConfig) -> None:
+    def __init__(self, config: JWTConfig, keySets: KeySets | None = None) -> None:
+        """
+        @param keySets: Has the set at C{config.jwksUrl}; L{None} if there is none.
+        """
         self._config = config
+        self._keySets = keySets
         # By kid: the key and its fingerprint.
         self._keys: dict[str | None, tuple[Any, str]] = {}
         algorithm = get_default_algorithms()[config.algorithm]
-        if config.jwks is not None:
-            for key in jwt.PyJWKSet.from_dict(dict(config.jwks)).keys:
-                if key.public_key_use not in (None, "sig"):
-                    continue
-                # A key set may hold keys of other kinds.  No token can use those.
-                with suppress(TypeError, jwt.InvalidKeyError):
-                    self._add(key.key_id, algorithm.prepare_key(key.key), str(key._jwk_data))
+        if config.jwksUrl is not None:
+            found = None if keySets is None else keySets.of(config.jwksUrl)
+            if found is not None:
+                self._addAll(algorithm, usable(found, config.algorithm))
+        elif config.jwks is not None:
+            self._addAll(algorithm, config.jwks)
         else:
             self._add(None, algorithm.prepare_key(config.key), str(config.key))
         self.signers = frozenset(signer for _, signer in self._keys.values())
+
+    def _addAll(self, algorithm: Algorithm, jwks: Mapping[str, Any]) -> None:
+        if not jwks["keys"]:
+            return
+        for key in jwt.PyJWKSet.from_dict(dict(jwks)).keys:
+            if key.public_key_use not in (None, "sig"):
+                continue
+            # A key set may hold keys of other kinds.  No token can use those.
+            with suppress(TypeError, jwt.InvalidKeyError):
+                self._add(key.key_id, algorithm.prepare_key(key.key), _material(key))
 
     def _add(self, kid: str | None, key: Any, text: str) -> None:
         # A token for one audience or issuer must not hold for another.
@@ -81,7 +99,8 @@ class TokenVerifier:
         3.1).
 
         @return: The claims, of which C{sub} names a user, and the key's fingerprint.
-        @raise RealtimeError: C{invalid_token} or C{token_expired}.
+        @raise RealtimeError: C{invalid_token}, C{token_expired}, C{keys_unavailable} or
+            L{KeysAwaited}.
         """
         config = self._config
         try:
@@ -124,6 +143,14 @@ class TokenVerifier:
             raise RealtimeError("invalid_token", "The token is not valid yet.")
         return claims, signer
 
+    @property
+    def isAwaiting(self) -> bool:
+        """
+        Whether the keys are still being fetched for the first time.
+        """
+        url = self._config.jwksUrl
+        return url is not None and self._keySets is not None and self._keySets.isAwaited(url)
+
     def issued(self, claims: Mapping[str, Any]) -> float | None:
         """
         When a token was issued at the earliest, because the issuer's clock may be off.
@@ -135,12 +162,24 @@ class TokenVerifier:
         return float(issued) - self._config.leeway if _isTime(issued) else None
 
     def _keyFor(self, token: str) -> tuple[Any, str]:
-        if len(self._keys) == 1:
+        url = self._config.jwksUrl
+        if url is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
         kid = jwt.get_unverified_header(token).get("kid")
+        if kid is None and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
         if kid not in self._keys:
+            if kid is None and self._keys:
+                raise jwt.InvalidKeyError("it has no kid, and the key set has several keys")
+            if url is not None:
+                raise noKeys() if self._keySets is None else self._keySets.refuse(url, kid)
             raise jwt.InvalidKeyError("its kid names no key of the key set")
         return self._keys[kid]
+
+
+def _material(key: jwt.PyJWK) -> str:
+    """What makes a key another one.  A provider may write the rest of it in any way."""
+    return repr([(name, key._jwk_data.get(name)) for name in _MATERIAL])
 
 
 def tokenId(claims: Mapping[str, Any]) -> str | None:

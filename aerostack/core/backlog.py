@@ -22,10 +22,10 @@ class Waiting(Protocol):
 R = TypeVar("R")
 
 PROJECT = 67_108_864
-"""How many bytes may wait for all slow readers of a project, ..."""
+"""How many bytes may wait for all slow readers of a project."""
 
 DAEMON = 134_217_728
-"""... and how many for those of all projects."""
+"""How many bytes may wait for the slow readers of all projects."""
 
 
 class Backlog(Generic[R]):
@@ -66,6 +66,11 @@ class Backlog(Generic[R]):
         """
         self._readers.pop(reader, None)
 
+    @property
+    def readers(self) -> int:
+        """How many readers' sockets take no more."""
+        return len(self._readers)
+
     def slowest(self) -> R | None:
         """
         The reader whose connection has to end because too much waits; L{None} for none.
@@ -79,6 +84,7 @@ class Backlogs(Generic[R]):
     The backlogs of all projects.
 
     @ivar project: How many bytes may wait in one of them.
+    @ivar projects: The backlogs by project.
     @ivar size: How many bytes wait in all of them.
     """
 
@@ -89,15 +95,15 @@ class Backlogs(Generic[R]):
         self.project = project
         self.size = 0
         self._daemon = daemon
-        self._projects: dict[str, Backlog[R]] = {}
+        self.projects: dict[str, Backlog[R]] = {}
 
     def of(self, project: str) -> Backlog[R]:
         """
         The backlog of a project.
         """
-        backlog = self._projects.get(project)
+        backlog = self.projects.get(project)
         if backlog is None:
-            backlog = self._projects[project] = Backlog(self)
+            backlog = self.projects[project] = Backlog(self)
         return backlog
 
     def mostCrowded(self) -> Backlog[R] | None:
@@ -106,4 +112,4 @@ class Backlogs(Generic[R]):
         """
         if self.size <= self._daemon:
             return None
-        return max(self._projects.values(), key=lambda backlog: backlog.size)
+        return max(self.projects.values(), key=lambda backlog: backlog.size)

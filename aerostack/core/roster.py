@@ -16,10 +16,10 @@ from typing import Any, Generic, TypeVar
 M = TypeVar("M")
 
 MOST = 64
-"""How many members a block has at the most, ..."""
+"""How many members a block has at the most."""
 
 MOST_BYTES = 32_768
-"""... and how many bytes of their states, unless it is a single member."""
+"""How many bytes of states a block has at the most, unless it has a single member."""
 
 FEW = 16
 """A block with fewer members than this is joined with its neighbours, where there is room."""

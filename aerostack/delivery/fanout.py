@@ -27,6 +27,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aerostack.core.diagnosis.histogram import SIZES, TopicHistograms
 from aerostack.core.limits.tally import Tally
 from aerostack.delivery.turnend import TurnEnd
 from aerostack.interfaces.messaging import ISubscriber
@@ -40,17 +41,19 @@ class _Pass:
     Frames on their way to one set of subscribers.
 
     @ivar skipped: The subscribers that joined or left since; they get nothing of this.
-    @ivar then: The function to call when all subscribers have the frames.
+    @ivar then: The functions to call when all subscribers have the frames.
+    @ivar sample: One more, which measures the pass; L{None} if it is not measured.
     """
 
-    __slots__ = ("_data", "_done", "frames", "size", "skipped", "subscribers", "then")
+    __slots__ = ("_data", "_done", "frames", "sample", "size", "skipped", "subscribers", "then")
 
     def __init__(self, subscribers: Subscribers) -> None:
         self.subscribers = subscribers
         self.frames: list[Frame] = []
         self.size = 0
         self.skipped: set[ISubscriber] | None = None
-        self.then: Callable[[], object] | None = None
+        self.then: list[Callable[[], object]] = []
+        self.sample: Callable[[], object] | None = None
         self._done = 0
         self._data: Frame | None = None
 
@@ -137,8 +140,10 @@ class _Queue:
         going = self.passes.popleft()
         self.size -= going.size
         self._tally.size -= going.size
-        if going.then is not None:
-            going.then()
+        if going.sample is not None:
+            going.sample()
+        for call in going.then:
+            call()
 
 
 AGAIN = 8
@@ -154,17 +159,22 @@ class Fanout:
     Sends frames to the subscribers of topics, in one order for each topic.
 
     @ivar delivered: How many frames were given to subscribers.
+    @ivar sizes: How large live frames are, each counted once for each of its subscribers.
     """
 
     log = Logger()
 
-    def __init__(self, turnEnd: TurnEnd, slice: int = 4000) -> None:
+    def __init__(
+        self, turnEnd: TurnEnd, slice: int = 4000, kindOf: Callable[[str], str] = str
+    ) -> None:
         """
         @param turnEnd: Ends the turns of the reactor.
         @param slice: How many subscribers are served in one turn of the reactor; see also
             L{AGAIN}.
+        @param kindOf: Gives the kind of a topic by which L{sizes} are told apart.
         """
         self.delivered = 0
+        self.sizes = TopicHistograms(kindOf, SIZES)
         self._turnEnd = turnEnd
         self._slice = slice
         self._queues: dict[str, _Queue] = {}
@@ -184,6 +194,7 @@ class Fanout:
 
         @param subscribers: From L{aerostack.core.registry.Registry.groups}.
         """
+        self.sizes.observe(topic, len(frame), len(subscribers))
         queue = self._queues.get(topic)
         if queue is None:
             self._spent += len(subscribers)
@@ -244,22 +255,38 @@ class Fanout:
         """
         return topic in self._queues
 
-    def whenSent(self, topic: str, call: Callable[[], object]) -> bool:
+    def whenSent(self, topic: str, call: Callable[[], object]) -> None:
         """
-        Call a function when all frames of a topic are sent that are to be sent now.  Only the
-        first function is kept for a pass, which has waited longest.
+        Call a function when all frames of a topic are sent that are to be sent now; at once if
+        there are none.
+        """
+        going = self._last(topic)
+        if going is None:
+            call()
+        else:
+            going.then.append(call)
+
+    def sampleSent(self, topic: str, call: Callable[[], object]) -> bool:
+        """
+        Call a function as L{whenSent} does, to measure how long frames take.  Only the first
+        function is kept for a pass, which has waited longest.
 
         @return: Whether the function is called, or was called at once; L{False} if it was not
             kept.
         """
-        queue = self._queues.get(topic)
-        if queue is None or not queue.passes:
+        going = self._last(topic)
+        if going is None:
             call()
-            return True
-        if queue.passes[-1].then is not None:
+        elif going.sample is not None:
             return False
-        queue.passes[-1].then = call
+        else:
+            going.sample = call
         return True
+
+    def _last(self, topic: str) -> _Pass | None:
+        """The last of the passes that are to be sent of a topic."""
+        queue = self._queues.get(topic)
+        return queue.passes[-1] if queue is not None and queue.passes else None
 
     def flush(self) -> None:
         """

@@ -11,14 +11,14 @@ from zope.interface import implementer
 from aerostack.core.backlog import Backlog
 from aerostack.core.outbox import Outbox, Verdict
 from aerostack.delivery.catchup import Catchup
-from aerostack.delivery.interfaces import Delivery, IRecovery
+from aerostack.delivery.interfaces import Delivery, IRecovery, NamedViews
 from aerostack.delivery.paced import PacedOutbound
 from aerostack.delivery.portions import CHUNK
 from aerostack.delivery.runs import Runs
 from aerostack.errors import CLOSE_SLOW, RealtimeError
 from aerostack.interfaces.messaging import IConnection, ISubscriber
 from aerostack.protocol.encoding import wireFrame
-from aerostack.protocol.framing import Frame, joinFrames
+from aerostack.protocol.framing import Frame, joinFrames, topicOfKey
 from aerostack.protocol.serverframes import Error, ServerFrame
 
 
@@ -34,9 +34,10 @@ class Outbound(PacedOutbound):
     all slow readers together, the one that has not read for longest is closed.
 
     @cvar log: The session makes it.
+    @ivar views: Further subscriptions of the client that have names; L{None} if it never had any.
     """
 
-    __slots__ = ("_congested", "_limit", "_outbox")
+    __slots__ = ("_congested", "_limit", "_outbox", "views")
 
     log: Logger
 
@@ -55,6 +56,22 @@ class Outbound(PacedOutbound):
         self._limit = limit
         self._outbox: Outbox[Frame] = Outbox(limit, backlog)
         self._congested = False
+        self.views: NamedViews | None = None
+
+    @property
+    def reader(self) -> Outbound:
+        """See L{Recipient.reader}."""
+        return self
+
+    @property
+    def members(self) -> Outbound:
+        """See L{Recipient.members}."""
+        return self
+
+    @property
+    def viewCount(self) -> int:
+        """How many named views the client has."""
+        return 0 if self.views is None else len(self.views)
 
     @property
     def isCongested(self) -> bool:
@@ -134,7 +151,8 @@ class Outbound(PacedOutbound):
             return
         if len(frame.parts) > 1:
             for part in frame.parts:
-                # What becomes of the client with one holds for the next.
+                # The client may become slow, or be closed, with any of them; the next one goes by
+                # that.
                 self.deliver(part)
             return
         if frame.isState and self._portions and self._portions.isToSync(frame.topic):
@@ -196,7 +214,9 @@ class Outbound(PacedOutbound):
         elif self.catchingUp(topic) is None:
             catchup = Catchup(frame.logPosition)
             self._openPortions().enter(topic, catchup)
-            self._recovery.readOn(self, topic, catchup)
+            view = None if self.views is None else self.views.recipient(topic)
+            canonical = topicOfKey(topic)
+            self._recovery.readOn(self if view is None else view, canonical, catchup)
 
     def _renew(self, topic: str) -> None:
         """Send a topic's members once more, unless they are to be sent anyway."""

@@ -11,13 +11,13 @@ from twisted.internet.defer import Deferred
 
 from aerostack.core.backlog import Backlog
 from aerostack.delivery.catchup import Catchup
-from aerostack.delivery.interfaces import Delivery, IRecovery
+from aerostack.delivery.interfaces import Delivery, IRecovery, Recipient
 from aerostack.delivery.portions import CHUNK, Portions
 from aerostack.interfaces.messaging import IConnection
 from aerostack.protocol.framing import Frame
 
 
-class PacedOutbound:
+class PacedOutbound(Recipient):
     """
     The part of a session's sending half that sends in portions, as fast as the client reads.
 

@@ -168,7 +168,7 @@ class Portions:
                 self._connection.send(data)
                 sent += len(data)
             catchup.advance()
-        # It may have ended under this, or the connection have gone down.
+        # The catch-up may have ended meanwhile, or the connection may be gone.
         if self.catchups.get(topic) is catchup:
             # The other topics have their turn.
             self.catchups[topic] = self.catchups.pop(topic)

@@ -102,7 +102,7 @@ def _framesOf(runs: Sequence[tuple[Appended, Appended]]) -> Iterator[Frame]:
     ahead = next(pieces, None)
     while ahead is not None:
         (appended, start, text, isReset), ahead = ahead, next(pieces, None)
-        # It may have been cancelled since.
+        # The stream may have been cancelled since the last frame.
         if not appended.answer.isCut:
             place = position if ahead is None else None
             yield appendFrame(appended, start, text, place, isReset)
@@ -113,7 +113,7 @@ def _pieces(oldest: Appended, newest: Appended) -> Iterator[tuple[int, str, bool
     part, isReset = newest.part, oldest.isReset
     if newest.answer.isCut:
         return
-    # More may have been taken back since.
+    # More text may have been taken back since.
     at = min(oldest.at, part.length)
     for start, text, _ in part.pieces(at, newest.until):
         yield start, text, isReset

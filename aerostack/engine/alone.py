@@ -5,10 +5,12 @@ The other nodes of a daemon that has no engine: there are none.
 from __future__ import annotations
 
 from collections.abc import Callable
+from secrets import token_bytes
 
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from aerostack.core.nodes.seals import KEY
 from aerostack.interfaces.nodes import INodes
 
 Answer = Callable[[bytes, float], Deferred[bytes]]
@@ -29,6 +31,10 @@ class AloneNodes:
         @param name: The name of this node.
         """
         self.name = name
+        self._key = token_bytes(KEY)
+
+    def whenSealed(self, take: Callable[[bytes], object]) -> None:
+        take(self._key)
 
     def serve(self, kind: str, answer: Answer) -> None:
         """No other node asks."""

@@ -1,5 +1,5 @@
 """
-Which topics are attached because someone here needs them.
+Which topics are attached because a client of this process needs them.
 """
 
 from __future__ import annotations

@@ -9,11 +9,13 @@ from collections.abc import Callable, Container
 
 from twisted.internet.interfaces import IReactorTime
 
+from aerostack.core.keyed.states import KeyedStates
 from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.topics.policies import TopicPolicies
 from aerostack.hub.idempotency import Outcome
+from aerostack.hub.keyed import Gate, KeyedGate
 from aerostack.hub.publishing import Publisher
 from aerostack.hub.roster import PresenceAuthority
 from aerostack.hub.sequencing import Sequencer
@@ -26,6 +28,7 @@ class Backbone:
     Takes what clients publish, and has it brought to a receiver, in order.
 
     @ivar sequencer: Has the topics' logs.
+    @ivar states: The values of keyed topics.
     @ivar publisher: Takes what clients publish.
     @ivar roster: Decides who is present on which topics.
     """
@@ -41,6 +44,8 @@ class Backbone:
         policies: TopicPolicies,
         logs: TopicLogs,
         idempotency: IdempotencyCache[Outcome],
+        stateMemory: int = 67_108_864,
+        gate: Gate | None = None,
     ) -> None:
         """
         @param clock: Measures intervals; it is never set.
@@ -49,9 +54,18 @@ class Backbone:
         @param newId: Makes the id of a message; each call gives another.
         @param policies: The policy of each topic.
         @param idempotency: Remembers what clients published under an id of their own.
+        @param stateMemory: How many bytes the values of keyed topics have in one project.
+        @param gate: Decides about publications on keyed topics, if the engine has their values;
+            L{None} if they are here.
         """
         self.sequencer = Sequencer(clock, now, logs, policies)
-        self.publisher = Publisher(clock, now, engine, history, newId, idempotency, self.sequencer)
+        self.states = KeyedStates()
+        if gate is None:
+            self.sequencer.keyed = self.states
+            gate = KeyedGate(self.states, self.sequencer.keyedPolicy, stateMemory, newId)
+        self.publisher = Publisher(
+            clock, now, engine, history, newId, idempotency, self.sequencer, gate
+        )
         self.roster = PresenceAuthority(presence, clock.seconds, now, self.publisher)
         self._engine = engine
 

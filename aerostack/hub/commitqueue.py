@@ -1,7 +1,6 @@
 """
-Keeps a topic's publications in the order in which they came, although the database commits some
-of them first.  The positions that they get in the topic's log are made by
-L{aerostack.hub.sequencing}.
+Keeps a topic's publications in the order in which they came, although the database commits some of
+them first.  L{aerostack.hub.sequencing} gives them their positions in the topic's log.
 """
 
 from __future__ import annotations
@@ -68,7 +67,8 @@ class CommitQueues:
         @param key: See L{IEngine.publish}.
         @return: L{None} if the publication has its place in the topic's order now, and is not kept.
             Else a L{Deferred}, which fires when the publication has its place; if it is kept, after
-            the commit, with the receipt.  It fails with L{RealtimeError} C{database_unavailable} if
+            the commit, with the receipt; if a transaction has emitted it, not before the engine has
+            it.  It fails with L{RealtimeError} C{database_unavailable} if
             it could not be kept, or if too much waits already; then the engine does not get it.  It
             fails with the engine's error if it is not kept, and the engine did not take it.
         """
@@ -85,6 +85,7 @@ class CommitQueues:
         if message is None:
             waiting.ready = True
         else:
+            waiting.isEmitted = message.emitted is not None
             self._await(waiting, self._history.append(message))
         return waiting.done
 
@@ -165,6 +166,10 @@ class CommitQueues:
                 waiting.done.callback(waiting.receipt)
             elif waiting.result is None:
                 placed.chainDeferred(waiting.done)
+            elif waiting.isEmitted:
+                # It is published again until the engine has it, because others come behind it.
+                placed.addCallback(lambda _, receipt=waiting.receipt: receipt)
+                placed.chainDeferred(waiting.done)
             else:
                 # It is kept.  If the engine does not take it now, it gets it later.
                 placed.addErrback(lambda failure: failure.trap(RealtimeError))
@@ -215,6 +220,7 @@ class _Waiting:
     __slots__ = (
         "done",
         "failure",
+        "isEmitted",
         "key",
         "project",
         "publication",
@@ -232,6 +238,7 @@ class _Waiting:
         self.publisher = publisher
         self.size = len(publication.data) + _OVERHEAD
         self.ready = False
+        self.isEmitted = False
         self.result: Kept | None = None
         self.unkept: Publication | None = None
         self.failure: Failure | None = None

@@ -5,25 +5,29 @@ subscribers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from aerostack.core.answers.answers import isReminder
 from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.registry import Registry
 from aerostack.core.replay.publications import PRESENCE, Publication
 from aerostack.core.replay.shared import SharedEntry
 from aerostack.core.rows.views import View
+from aerostack.core.topics.topics import projectOf
 from aerostack.delivery.fanout import Fanout
+from aerostack.delivery.interfaces import Recipient
 from aerostack.delivery.turnend import TurnEnd
 from aerostack.hub.encoding import publicationFrame
 from aerostack.hub.sequencing import ChangeEncoding, Sequencer
 from aerostack.hub.strangers import Copying, Strangers
 from aerostack.interfaces.messaging import ISubscriber
 from aerostack.interfaces.publishing import IReceiver
-from aerostack.protocol.framing import Frame
+from aerostack.protocol.framing import Frame, viewFrame
 
 
 @implementer(IReceiver)
@@ -56,7 +60,7 @@ class Delivery:
         @param copy: See L{aerostack.interfaces.streams.IStreams.copy}.
         """
         self.turnEnd = TurnEnd(clock)
-        self.fanout = Fanout(self.turnEnd)
+        self.fanout = Fanout(self.turnEnd, kindOf=sequencer.kindOf)
         self.published = 0
         self.texts = Histogram()
         self._now = now
@@ -74,11 +78,11 @@ class Delivery:
         if publication.kind == PRESENCE:
             # Presence is state: it is no part of the topic's log.
             if topic in self._registry:
-                self.sendToAll(topic, publicationFrame(publication))
+                self._sendPresence(topic, publicationFrame(publication))
             return
         self.published += 1
         frame = self._sequencer.place(publication)
-        if frame is not None:
+        if frame is not None and not isReminder(publication):
             self.sendToAll(topic, frame)
             self._measure(publication)
 
@@ -93,9 +97,28 @@ class Delivery:
             self.deliver(publication)
             return
         self.published += 1
-        if not self._strangers.hold(entry, frame):
+        if self._isRepeated(publication) or self._strangers.hold(entry, frame):
+            return
+        if not isReminder(publication):
             self.sendToAll(publication.topic, frame)
             self._measure(publication)
+
+    def _isRepeated(self, publication: Publication) -> bool:
+        """
+        Whether subscribers have the end of a token stream already.  The end comes again if the
+        history has kept it later, for example because the node of the stream had died.
+
+        The state of the stream does not tell this: the stream's own node learns from the engine's
+        answer that the stream is over, and that answer may come before the end itself.
+        """
+        mark = publication.stream
+        if mark is None or not mark.state:
+            return False
+        answer = self._sequencer.answers.get(projectOf(publication.topic), mark.stream)
+        if answer is None:
+            return False
+        isSent, answer.isEndSent = answer.isEndSent, True
+        return isSent and publication.mark is not None
 
     def _measure(self, publication: Publication) -> None:
         """Note how long a text of a token stream takes, if it is one and has subscribers."""
@@ -107,7 +130,7 @@ class Delivery:
             # The clock of another machine may be ahead.
             self.texts.observe(max(0, self._now() - publication.timestamp) / 1000)
 
-        self.whenSent((topic,), sent)
+        self.sampleSent((topic,), sent)
 
     def deliverChange(self, encoding: ChangeEncoding) -> None:
         """
@@ -130,8 +153,24 @@ class Delivery:
         """
         Send a frame to all subscribers of a topic, whatever their views are.
         """
-        for _, subscribers in self._registry.groups(topic):
-            self.fanout.send(topic, subscribers, frame)
+        for view, subscribers in self._registry.groups(topic):
+            isNamed = view is not None and view.name
+            sent = viewFrame(frame, view.name) if view is not None and isNamed else frame
+            self.fanout.send(topic, subscribers, sent)
+
+    def _sendPresence(self, topic: str, frame: Frame) -> None:
+        """Send a change of who is present to all subscribers, once to each client."""
+        owners: dict[ISubscriber, None] = {}
+        for view, subscribers in self._registry.groups(topic):
+            if view is None or not view.name:
+                self.fanout.send(topic, subscribers, frame)
+            else:
+                named = cast(Sequence[Recipient], subscribers)
+                owners.update(dict.fromkeys(each.reader for each in named))
+        others = self._registry.subscribers(topic)
+        rest = tuple(owner for owner in owners if owner not in others)
+        if rest:
+            self.fanout.send(topic, rest, frame)
 
     def needs(self, topic: str) -> bool:
         """
@@ -153,15 +192,25 @@ class Delivery:
         """
         return self.fanout.whenDrained()
 
-    def whenSent(self, topics: Iterable[str], call: Callable[[], object]) -> bool:
+    def whenSent(self, topics: Iterable[str], call: Callable[[], object]) -> None:
         """
         Call a function once everything is sent that is to be sent on some topics now.
-
-        @return: Whether it is called, see L{Fanout.whenSent}.
         """
+        self.fanout.whenSent(self._lastOf(topics), call)
+
+    def sampleSent(self, topics: Iterable[str], call: Callable[[], object]) -> bool:
+        """
+        Call a function as L{whenSent} does, to measure how long frames take.
+
+        @return: Whether it is called, see L{Fanout.sampleSent}.
+        """
+        return self.fanout.sampleSent(self._lastOf(topics), call)
+
+    def _lastOf(self, topics: Iterable[str]) -> str:
+        """The topic that is served last; empty if nothing is to be sent on any of them."""
         sending = [topic for topic in topics if self.fanout.isSending(topic)]
         # Topics are served in the order in which they began, so the last of them ends last.
-        return self.fanout.whenSent(sending[-1] if sending else "", call)
+        return sending[-1] if sending else ""
 
     def handOver(self, topic: str, subscriber: ISubscriber) -> None:
         """

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, structs
 
+from aerostack.core.keyed.values import Value
 from aerostack.core.presence import Member
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import (
@@ -22,7 +23,7 @@ from aerostack.protocol.codec import fieldOf
 from aerostack.protocol.encoding import wireFrame
 from aerostack.protocol.framing import Frame
 from aerostack.protocol.serverframes import ChatMessage, Event
-from aerostack.protocol.streams import textData
+from aerostack.protocol.streams import DONE, textData
 
 
 def publicationFrame(
@@ -41,6 +42,7 @@ def publicationFrame(
     if publication.stream is not None:
         wired = _streamFrame(publication, publication.stream, position)
         wired.isEntry = position is not None
+        wired.isStreamPart = publication.event != DONE
         return wired
     kind = ChatMessage if publication.kind == CHAT_MESSAGE else Event
     frame = kind(
@@ -51,6 +53,8 @@ def publicationFrame(
         userId=UNSET if publication.userId is None else publication.userId,
         pos=UNSET if position is None else str(position),
     )
+    if publication.key is not None and isinstance(frame, Event):
+        frame = structs.replace(frame, key=publication.key)
     key = None
     if policy is not None and policy.whenSlow != CLOSE:
         key = _conflationKey(publication, policy)
@@ -75,16 +79,40 @@ def _streamFrame(publication: Publication, mark: StreamMark, position: Position 
         at=UNSET if mark.at < 0 else mark.at,
         reset=mark.isReset or UNSET,
         state=mark.state or UNSET,
-        pos=UNSET if position is None else str(position),
+        pos=UNSET if position is None or mark.isFollowed else str(position),
     )
     return wireFrame(frame, publication.topic)
 
 
 def _conflationKey(publication: Publication, policy: TopicPolicy) -> Hashable:
     value: Hashable = publication.userId
+    if publication.key is not None and policy.slowKey is None:
+        # A newer value of a key replaces the older one, whatever their events are.
+        return policy.conflationKey(publication.topic, "", publication.key)
     if policy.whenSlow == LATEST and policy.slowKey is not None:
         value = fieldOf(publication.data, policy.slowKey)
     return policy.conflationKey(publication.topic, publication.event, value)
+
+
+def valueFrame(topic: str, value: Value, isLast: bool) -> Frame:
+    """
+    The frame of a value with which a subscription to a keyed topic begins.
+
+    @param topic: The canonical topic.
+    @param isLast: Whether no other such frame follows.
+    """
+    frame = Event(
+        topic=topic,
+        event=value.event,
+        data=Raw(value.data),
+        timestamp=value.timestamp,
+        userId=UNSET if value.userId is None else value.userId,
+        key=value.key,
+        current=True,
+        more=UNSET if isLast else True,
+        pos=str(value.place),
+    )
+    return wireFrame(frame, topic)
 
 
 def memberData(member: Member) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Follows the topics that this process needs in the logs which nodes share.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from aerostack.interfaces.engine import ILogFeed
 from aerostack.interfaces.logs import ILogSource
 
 RETRY = 1.0
-"""After how many seconds a table's topic is attached again that could not be."""
+"""Seconds until the daemon tries again to attach a table's topic."""
 
 
 @implementer(ILogSource)
@@ -35,13 +35,16 @@ class FollowedTopics:
 
     A class that derives from this one is an L{aerostack.interfaces.engine.ILogReceiver}, which
     starts the feed.
+
+    @ivar came: Called with each topic that is attached, and is no table's.
     """
 
     def __init__(self, clock: IReactorTime, feed: ILogFeed) -> None:
+        self.came: Callable[[str], object] = lambda topic: None
         self._clock = clock
         self._feed = feed
         self._attached: set[str] = set()
-        # By table's topic that could not be attached, when that is tried again.
+        # By each table's topic that could not be attached: when the daemon tries again.
         self._retries: dict[str, IDelayedCall] = {}
 
     def __contains__(self, topic: object) -> bool:
@@ -98,6 +101,7 @@ class FollowedTopics:
     def _begun(self, topic: str, known: Position | None, place: Position) -> None:
         if known is None or place != known or self.headOf(topic) != known:
             self.begin(topic, place)
+        self.came(topic)
 
     def _notBegun(self, topic: str, failure: Failure) -> Any:
         if failure.check(CancelledError):

@@ -39,7 +39,7 @@ class SharedHeads(FollowedTopics):
     def expect(self, topic: str, known: Position) -> None:
         """
         Note, before a topic is attached, a place that a worker has reached in its log: the entries
-        then come from there on, if the log still does.
+        then come from there on, if the log still has them.
         """
         self._heads[topic] = known
 

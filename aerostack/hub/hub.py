@@ -1,11 +1,11 @@
 """
 The hub: pub/sub and presence for the clients of this process.
 
-Every publication takes one road.  L{aerostack.hub.publishing} checks it and puts it in order,
-the engine carries it to every daemon that shares the topic, and L{aerostack.hub.delivering}
-has L{aerostack.hub.sequencing} give it its position, encodes it once and sends it to the topic's
-subscribers.  Presence takes the same road.  Changes of tables come from the database, which has
-put them in order already, so they begin at the delivering half.
+Every publication takes one road.  L{aerostack.hub.publishing} checks it, L{aerostack.hub.placing}
+puts it in order, the engine carries it to every daemon that shares the topic, and
+L{aerostack.hub.delivering} has L{aerostack.hub.sequencing} give it its position, encodes it once
+and sends it to the topic's subscribers.  Presence takes the same road.  Changes of tables come from
+the database, which has put them in order already, so they begin at the delivering half.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
 
+from aerostack.core.answers.joins import Joins
 from aerostack.core.registry import Registry
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.rows.views import View
@@ -42,6 +43,7 @@ class Hub:
     @ivar attachments: Which topics are attached there.
     @ivar presence: Who is present on which topics.
     @ivar outage: What subscribers know of the engine.
+    @ivar joins: Counts the clients that came late to token streams, over WebSockets and over HTTP.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Hub:
         self.attachments = Attachments(source)
         self.presence = PresenceService(roster, members, self.now)
         self.outage = EngineOutage()
+        self.joins = Joins()
 
     @property
     def logs(self) -> TopicLogs:

@@ -4,16 +4,17 @@ How the hub knows publications that come again, and what it answers.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from aerostack.core.replay.idempotency import fingerprint
-from aerostack.core.replay.publications import CHAT_MESSAGE, Message, Receipt
+from aerostack.core.replay.idempotency import IdempotencyCache, fingerprint
+from aerostack.core.replay.publications import CHAT_MESSAGE, Kept, Message, Receipt
 from aerostack.core.topics.topics import projectOf
 from aerostack.protocol.codec import encodeValue
 
@@ -55,7 +56,7 @@ def keyOf(message: Message) -> Hashable:
             # The daemon keeps no such message; another program wrote it.
             return None
     repeatKey = makeRepeatKey(message.userId, message.publishId)
-    return message.topic, repeatKey, fingerprint(message.event, data), True
+    return message.topic, repeatKey, fingerprint(message.event, data, message.key), True
 
 
 def endKey(topic: str, stream: str, began: int) -> Hashable:
@@ -119,3 +120,58 @@ PLACED = Outcome()
 place of one for each of them, which would take more time and memory."""
 
 PLACED.settle(None)
+
+
+class Outcomes:
+    """
+    Notes the outcomes of publications, for publishers who publish the same again.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        now: Callable[[], int],
+        idempotency: IdempotencyCache[Outcome],
+    ) -> None:
+        """
+        @param now: The time of day, milliseconds since the epoch.
+        @param idempotency: Has the outcomes by their keys.
+        """
+        self._clock = clock
+        self._now = now
+        self._idempotency = idempotency
+
+    def restore(self, kept: Kept) -> None:
+        """
+        Note a message that an earlier run of the daemon kept, so that its publisher can repeat it.
+        """
+        key = keyOf(kept.message)
+        if key is None:
+            return
+        age = max(0, self._now() - kept.createdAt) / 1000
+        first = Outcome()
+        first.settle(kept.receipt)
+        self._idempotency.note(key, first, self._clock.seconds() - age)
+
+    def remember(
+        self, key: Hashable, entered: Deferred[Receipt | None] | None
+    ) -> Deferred[Receipt | None] | None:
+        """
+        Note a publication that its publisher may send again.
+
+        @param entered: Its outcome; L{None} if the publication has its place, and is not kept.
+        @return: The outcome.
+        """
+        now = self._clock.seconds()
+        if entered is None:
+            self._idempotency.note(key, PLACED, now)
+            return None
+        first = Outcome()
+        self._idempotency.note(key, first, now)
+        return entered.addCallbacks(first.settle, self._failed, errbackArgs=(key, first))
+
+    def _failed(self, failure: Failure, key: Hashable, first: Outcome) -> Failure:
+        if self._idempotency.find(key, self._clock.seconds()) is first:
+            # It is new when it comes again.
+            self._idempotency.forget(key)
+        return first.settle(failure)

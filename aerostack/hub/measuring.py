@@ -5,13 +5,16 @@ long publications take.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from aerostack.core.diagnosis.histogram import TopicHistograms
 from aerostack.core.diagnosis.latencies import Latencies
+from aerostack.core.diagnosis.tracing import Trace, Tracer
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.publishing import IReceiver
 
@@ -23,14 +26,22 @@ MAX_BACKLOG = 1_048_576
 
 class Measuring:
     """
-    Knows what brings publications to subscribers.
+    Bounds publications by what subscribers can be sent, and measures how long they take.
 
     @ivar latencies: How long it took from a publication's arrival until its frame was handed to
         the subscribers' sockets.
+    @ivar tracer: Traces publications; L{None} if they are not traced.
+    @ivar durations: The same since the daemon began, by the kinds of topics.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, kindOf: Callable[[str], str]) -> None:
+        """
+        @param kindOf: See L{aerostack.core.topics.policies.TopicPolicies.kindOf}.
+        """
         self.latencies = Latencies()
+        self.durations = TopicHistograms(kindOf)
+        self.tracer: Tracer | None = None
+        self._kindOf = kindOf
         self._clock = clock
         self._receiver: IReceiver
 
@@ -52,6 +63,29 @@ class Measuring:
                 "overloaded", "More is published here than its subscribers can be sent.", 200
             )
 
+    def _beginTrace(self, topic: str, isKept: bool) -> Trace | None:
+        """Begin to trace a publication that has come, if it is traced."""
+        if self.tracer is None:
+            return None
+        return self.tracer.publication(self._kindOf(topic), isKept)
+
+    def _follow(self, trace: Trace, entered: Deferred[Any] | None, topic: str) -> None:
+        """Trace a publication until it is sent."""
+
+        def placed(result: T) -> T:
+            trace.placed()
+            self._receiver.whenSent((topic,), trace.sent)
+            return result
+
+        def failed(failure: Failure) -> Failure:
+            trace.failed(failure.getErrorMessage())
+            return failure
+
+        if entered is None:
+            placed(None)
+        else:
+            entered.addCallbacks(placed, failed)
+
     def _measure(self, entered: Deferred[Any] | None, topic: str, began: float, times: int) -> None:
         """
         Note how long a publication takes.
@@ -72,9 +106,11 @@ class Measuring:
         """Note how long a publication took, once all its subscribers have been handed it."""
 
         def sent() -> None:
-            self.latencies.add(self._clock.seconds() - began, times)
+            took = self._clock.seconds() - began
+            self.latencies.add(took)
+            self.durations.of(topic).observe(took, times)
 
-        if not self._receiver.whenSent((topic,), sent):
+        if not self._receiver.sampleSent((topic,), sent):
             self.latencies.skip(times)
         return result
 

@@ -1,34 +1,32 @@
 """
-Checks what is published, knows what came already, gives messages their ids, and passes everything
-on, in order, to the engine.
+Checks what is published, knows what came already, gives messages their ids, and has everything
+passed on in order (L{aerostack.hub.placing}).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Hashable, Iterator
+from typing import Protocol
 
 from msgspec import Raw
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from aerostack.core.keyed.values import REMOVED, Condition, Value, checkKey, checkKeyed
 from aerostack.core.replay.idempotency import IdempotencyCache, fingerprint
 from aerostack.core.replay.publications import (
     CHAT_MESSAGE,
     EVENT,
-    PRESENCE,
-    Kept,
-    Message,
+    EmittedMark,
     Publication,
     Receipt,
 )
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
-from aerostack.hub.commitqueue import CommitQueues
-from aerostack.hub.idempotency import CHAT_EVENT, PLACED, ChatText, Outcome, keyOf
-from aerostack.hub.measuring import MAX_BACKLOG, Measuring
+from aerostack.hub.idempotency import CHAT_EVENT, PLACED, ChatText, Outcome, Outcomes
+from aerostack.hub.keyed import Gate
+from aerostack.hub.placing import Placing
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.messaging import IEngine, IHistory
 from aerostack.interfaces.publishing import IPublisher
@@ -41,7 +39,11 @@ class StreamHook(Protocol):
     """
 
     def precede(
-        self, publication: Publication, publisher: str | None, messageId: str | None
+        self,
+        publication: Publication,
+        publisher: str | None,
+        messageId: str | None,
+        place: Callable[[], Deferred[Receipt | None] | None],
     ) -> Deferred[Receipt | None] | None:
         """
         Publish the text of the topic's streams that has come before a publication, so that the
@@ -49,17 +51,20 @@ class StreamHook(Protocol):
 
         @param publisher: The connection that the publication comes from; L{None} for a server.
         @param messageId: The id under which it is to be kept; L{None} if it is not to be kept.
-        @return: L{None}; but if the publication itself is a part of a stream, it is published here,
-            and this is what its publisher gets.
+        @param place: Publishes it as an event of its own, for a hook that has returned a
+            L{Deferred} and finds out later that it is no part of a stream.
+        @return: L{None}; but if the publication itself is a part of a stream, or has to wait until
+            that is known, this is what its publisher gets.
         """
 
 
 @implementer(IPublisher)
-class Publisher(Measuring):
+class Publisher(Placing):
     """
-    Takes publications, and passes them to the engine.
+    Takes publications, and passes on those that may be published.
 
-    @ivar streams: The token streams; L{None} if there are none.
+    @ivar streams: The token streams, once they are made.
+    @ivar outcomes: Remembers publications that may come again.
     """
 
     def __init__(
@@ -71,24 +76,26 @@ class Publisher(Measuring):
         newId: Callable[[], str],
         idempotency: IdempotencyCache[Outcome],
         sequencer: Sequencer,
+        keyed: Gate,
     ) -> None:
         """
         @param now: The time of day, milliseconds since the epoch.
         @param newId: Makes the id of a message; each call gives another.
         @param sequencer: Has the topics' logs.
+        @param keyed: Decides about publications on keyed topics.
         """
-        super().__init__(clock)
-        self._now = now
-        self._engine = engine
+        super().__init__(clock, now, engine, history, sequencer)
         self._newId = newId
         self._idempotency = idempotency
-        self._sequencer = sequencer
-        self._order = CommitQueues(history, engine)
+        self._keyed = keyed
+        self.outcomes = Outcomes(clock, now, idempotency)
+        # It is looked up once, because it is called for each publication.
+        self._remember = self.outcomes.remember
         self.streams: StreamHook | None = None
 
     def __contains__(self, topic: str) -> bool:
         """Whether publications of a topic wait for one that is being kept."""
-        return topic in self._order
+        return topic in self._order or topic in self._keyed
 
     def publish(
         self,
@@ -100,6 +107,9 @@ class Publisher(Measuring):
         repeatKey: Hashable = None,
         publishId: str | None = None,
         publisher: str | None = None,
+        replaces: int | None = None,
+        key: str | None = None,
+        condition: Condition | None = None,
     ) -> Deferred[Receipt | None] | None:
         """
         Publish an event on a topic.
@@ -112,12 +122,20 @@ class Publisher(Measuring):
         @param publishId: The C{id} of the publication, which the history keeps for the time
             after a restart.
         @param publisher: The connection that it comes from; L{None} for a server's request.
+        @param replaces: See L{IPublisher.publish}.
+        @param key: On a keyed topic, the key whose value the data become.
+        @param condition: What has to be so for the event to be published; L{None} for nothing.
         @return: L{None} if the event is on its way and is not kept.  Else a L{Deferred}, which
             fires when the event is on its way; if it is kept, after the commit, with the
             receipt.  It fails with L{RealtimeError} C{database_unavailable} if it could not be
             kept; then no subscriber gets it.  It fails with C{overloaded} if the topic's
-            subscribers cannot be sent more now.
+            subscribers cannot be sent more now, with C{invalid_arguments} if it does not fit the
+            topic, and with C{stale} or C{state_full} if the value cannot be changed so.
         """
+        try:
+            self._checkKeyed(topic, key, condition)
+        except RealtimeError as error:
+            return fail(error)
         if persist and topic.table is not None:
             # The positions of its log are the journal's, which has no place for messages.
             return fail(
@@ -127,16 +145,76 @@ class Publisher(Measuring):
                     " your own.",
                 )
             )
-        canonical, key = topic.canonical, None
+        if replaces is not None and not persist:
+            return fail(
+                RealtimeError(
+                    "invalid_arguments",
+                    "Only a kept event replaces kept messages: send persist with replaces.",
+                )
+            )
+        canonical, repeat = topic.canonical, None
         if repeatKey is not None:
             # If it was not kept the first time and is to be kept now, it is another publication.
-            key = (canonical, repeatKey, fingerprint(event, data), persist)
-            first = self._idempotency.find(key, self._clock.seconds())
+            repeat = (canonical, repeatKey, fingerprint(event, data, key), persist)
+            first = self._idempotency.find(repeat, self._clock.seconds())
             if first is not None:
                 return None if first is PLACED else first.wait()
-        publication = Publication(canonical, EVENT, event, data, userId, self._now())
+        publication = Publication(
+            canonical, EVENT, event, data, userId, self._now(), key=key, condition=condition
+        )
+        if key is not None and replaces is not None:
+            return fail(
+                RealtimeError(
+                    "invalid_arguments", "A keyed topic takes no replaces; publish a key."
+                )
+            )
+        if key is not None:
+            entered = self._enterKeyed(
+                publication, persist, condition, publishId, publisher, repeat
+            )
+            return entered if repeat is None else self._remember(repeat, entered)
         messageId = self._newId() if persist else None
-        return self._enter(publication, messageId, publishId, publisher, key)
+        return self._enter(publication, messageId, publishId, publisher, repeat, replaces)
+
+    def publishEmitted(
+        self,
+        topic: Topic,
+        event: str,
+        data: bytes,
+        persist: bool,
+        mark: EmittedMark,
+        key: str | None = None,
+        isShared: bool = False,
+    ) -> Deferred[Receipt | None] | None:
+        """
+        Publish an event that a transaction of the database emitted.
+
+        @param topic: As for L{publish}, and so are the next two.  With C{persist}, it is no
+            table's.
+        @param mark: The event's row, by which an engine knows the event when it comes again.
+        @param key: As for L{publish}.
+        @param isShared: Whether nodes share their topics.  Then the message that keeps the event
+            has an id by which each of them finds it.  Otherwise the transaction that keeps the
+            event deletes its row.
+        @return: As L{publish}, but it also waits for the engine if the event is kept.  It also
+            fails with L{TakenElsewhere}.
+        """
+        try:
+            self._checkKeyed(topic, key, None)
+        except RealtimeError as error:
+            return fail(error)
+        publication = Publication(topic.canonical, EVENT, event, data, None, self._now(), key=key)
+        # The row is there until the event is published, so it need not be remembered here.
+        repeat = (topic.canonical, ("emitted", mark.key), fingerprint(event, data, key), persist)
+        messageId = f"emitted-{mark.key}" if isShared else self._newId()
+        if key is None:
+            kept = messageId if persist else None
+            return self._enter(publication, kept, None, None, repeat, mark=mark)
+        # A daemon without an engine has deleted the row of an event that is not to be kept.
+        row = mark if persist or isShared else None
+        return self._enterKeyed(
+            publication, persist, None, repeat=repeat, mark=row, messageId=messageId
+        )
 
     def chat(
         self,
@@ -157,6 +235,10 @@ class Publisher(Measuring):
         @return: As L{publish}.
         """
         canonical, key = topic.canonical, None
+        if self.isKeyed(canonical):
+            return fail(
+                RealtimeError("invalid_arguments", "A keyed topic takes events with keys, no chat.")
+            )
         if repeatKey is not None:
             # Each message gets an id of its own, so the hub compares the rest.
             said = encodeValue(ChatText(text, metadata))
@@ -169,99 +251,11 @@ class Publisher(Measuring):
         publication = Publication(canonical, CHAT_MESSAGE, CHAT_EVENT, data, userId, self._now())
         return self._enter(publication, messageId, publishId, publisher, key)
 
-    def publishPresence(self, topic: str, event: str, data: bytes, userId: str | None) -> None:
+    def isKeyed(self, topic: str) -> bool:
         """
-        Publish a change of who is present on a topic.  It does not wait for messages that are
-        being kept: it is no part of the topic's log, and must not come later than the set of
-        members that contains it.
-
-        @param topic: The canonical topic.
+        Whether a topic has the newest value of each key.
         """
-        self._engine.publish(Publication(topic, PRESENCE, event, data, userId, self._now()))
-
-    def publishStream(self, publication: Publication, key: Hashable = None) -> Deferred[Any]:
-        """
-        Publish a part of a token stream.
-
-        @param publication: Its C{stream} is set.
-        @param key: See L{IEngine.publish}.
-        @return: Fires when it has its place in the topic's order.
-        """
-        entered = self._order.enter(publication, None, None, key)
-        return succeed(None) if entered is None else entered
-
-    def publishEnd(
-        self,
-        publication: Publication,
-        unkept: Publication,
-        keeping: Deferred[Kept | None],
-        key: Hashable,
-    ) -> Deferred[Receipt | None]:
-        """
-        Publish the end of a token stream; see L{CommitQueues.enterEnd}.
-        """
-        return self._order.enterEnd(publication, unkept, keeping, key)
-
-    def nextMark(self, topic: str) -> int:
-        """
-        The earliest time that a message on a topic may have now, milliseconds since the epoch.
-
-        @param topic: The canonical topic.
-        """
-        # The log is there before the message is, so that what is kept from now on has a later
-        # mark than what was kept before.
-        return max(self._now(), self._sequencer.openLog(topic).mark + 1)
-
-    def isNeeded(self, topic: str) -> bool:
-        """
-        Whether a topic has subscribers in this process.
-        """
-        needed: bool = self._receiver.needs(topic)
-        return needed
-
-    def isReady(self, topic: str) -> bool:
-        """
-        Whether text of token streams can be sent on a topic now: no publication waits for the
-        database, and the subscribers are not behind.
-        """
-        return topic not in self._order and self._receiver.backlog(topic) <= MAX_BACKLOG
-
-    def whenSent(self, topics: Iterable[str], call: Callable[[], object]) -> bool:
-        """
-        See L{IReceiver.whenSent}.
-        """
-        sent: bool = self._receiver.whenSent(topics, call)
-        return sent
-
-    def remember(self, kept: Kept) -> None:
-        """
-        Note a message that an earlier run of the daemon kept, so that its publisher can repeat it.
-        """
-        key = keyOf(kept.message)
-        if key is None:
-            return
-        age = max(0, self._now() - kept.createdAt) / 1000
-        first = Outcome()
-        first.settle(kept.receipt)
-        self._idempotency.note(key, first, self._clock.seconds() - age)
-
-    def _remember(
-        self, key: Hashable, entered: Deferred[Receipt | None] | None
-    ) -> Deferred[Receipt | None] | None:
-        """Note a publication that its publisher may send again, and give its outcome."""
-        now = self._clock.seconds()
-        if entered is None:
-            self._idempotency.note(key, PLACED, now)
-            return None
-        first = Outcome()
-        self._idempotency.note(key, first, now)
-        return entered.addCallbacks(first.settle, self._failed, errbackArgs=(key, first))
-
-    def _failed(self, failure: Failure, key: Hashable, first: Outcome) -> Failure:
-        if self._idempotency.find(key, self._clock.seconds()) is first:
-            # It is new when it comes again.
-            self._idempotency.forget(key)
-        return first.settle(failure)
+        return self._sequencer.keyedPolicy(topic) is not None
 
     def _enter(
         self,
@@ -270,53 +264,90 @@ class Publisher(Measuring):
         publishId: str | None,
         publisher: str | None,
         key: Hashable,
+        replaces: int | None = None,
+        mark: EmittedMark | None = None,
     ) -> Deferred[Receipt | None] | None:
         """
         Pass a publication on.
 
         @param key: As what it is known when its publisher sends it again; L{None} if it cannot
             come again.
+        @param replaces: See L{IPublisher.publish}.
+        @param mark: Its row, if a transaction emitted it: such an event is not remembered.
         """
         try:
             self.checkBacklog(publication.topic)
         except RealtimeError as error:
             return fail(error)
+
+        def place() -> Deferred[Receipt | None] | None:
+            return self._place(publication, messageId, publishId, publisher, key, replaces, mark)
+
         entered = None
         if self.streams is not None:
-            entered = self.streams.precede(publication, publisher, messageId)
+            entered = self.streams.precede(publication, publisher, messageId, place)
         if entered is None:
-            entered = self._place(publication, messageId, publishId, publisher, key)
-        return entered if key is None else self._remember(key, entered)
+            entered = place()
+        return entered if key is None or mark is not None else self._remember(key, entered)
 
-    def _place(
+    def _checkKeyed(self, topic: Topic, key: str | None, condition: Condition | None) -> None:
+        """Make sure that a publication has a key on a keyed topic, and on no other."""
+        checkKeyed(topic.path, self.isKeyed(topic.canonical), key, condition)
+        if key is not None:
+            checkKey(key)
+
+    def _enterKeyed(
         self,
         publication: Publication,
-        messageId: str | None,
-        publishId: str | None,
-        publisher: str | None,
-        key: Hashable,
+        persist: bool,
+        condition: Condition | None,
+        publishId: str | None = None,
+        publisher: str | None = None,
+        repeat: Hashable = None,
+        mark: EmittedMark | None = None,
+        messageId: str | None = None,
     ) -> Deferred[Receipt | None] | None:
-        """Give a publication its place in its topic's order."""
-        times = self.latencies.due()
-        began = self._clock.seconds() if times else 0.0
-        message = (
-            None if messageId is None else self._makeMessage(publication, messageId, publishId)
-        )
-        entered = self._order.enter(publication, message, publisher, key)
-        if times:
-            self._measure(entered, publication.topic, began, times)
-        return entered
+        """
+        Pass a publication on a keyed topic on.
 
-    def _makeMessage(
-        self, publication: Publication, messageId: str, publishId: str | None
-    ) -> Message:
-        return Message(
-            messageId,
-            publication.topic,
-            publication.kind,
-            publication.event,
-            publication.data,
-            publication.userId,
-            max(publication.timestamp, self.nextMark(publication.topic)),
-            publishId,
+        @param repeat: As C{key} of L{_enter}.
+        @param mark: As for L{_enter}.
+        @param messageId: As for L{Gate.enter}.
+        """
+        try:
+            self.checkBacklog(publication.topic)
+        except RealtimeError as error:
+            return fail(error)
+        # The place of a value is one in the topic's log.
+        self._sequencer.openLog(publication.topic)
+
+        def place(messageId: str | None) -> Deferred[Receipt | None] | None:
+            return self._place(publication, messageId, publishId, publisher, repeat, mark=mark)
+
+        return self._keyed.enter(publication, persist, condition, place, messageId)
+
+    def endValues(self) -> Iterator[None]:
+        """
+        Remove the values of keyed topics whose time is over, a piece at a time.
+        """
+        for piece in self._keyed.due(self._clock.seconds()):
+            for topic, value in piece:
+                self._endValue(topic, value)
+            yield
+
+    def _endValue(self, topic: str, value: Value) -> None:
+        condition = Condition(str(value.place))
+        removal = Publication(
+            topic,
+            EVENT,
+            value.event,
+            REMOVED,
+            None,
+            self._now(),
+            key=value.key,
+            condition=condition,
         )
+        entered = self._enterKeyed(removal, False, condition)
+        if entered is not None:
+            # What is not removed now is removed at a later look.
+            entered.addErrback(lambda failure: failure.trap(RealtimeError))

@@ -14,6 +14,7 @@ from aerostack.core.answers.answer import Answer
 from aerostack.core.answers.answers import Answers
 from aerostack.core.answers.appended import Appended
 from aerostack.core.answers.units import units
+from aerostack.core.keyed.states import KeyedStates
 from aerostack.core.replay.log import Past, TopicLog
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.replay.mirror import MirrorLog
@@ -23,7 +24,7 @@ from aerostack.core.replay.shared import SharedEntry
 from aerostack.core.replay.sharedlog import SharedLog
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.views import View
-from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
+from aerostack.core.topics.policies import KeyedPolicy, TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import projectOf
 from aerostack.hub.encoding import publicationFrame
 from aerostack.protocol.framing import NO_FRAME, Frame
@@ -69,9 +70,12 @@ class Sequencer:
 
     @ivar logs: The logs of topics, as far as they are in memory.
     @ivar answers: The token streams of topics.
+    @ivar keyed: The values of keyed topics; L{None} if another process or the engine has them.
     @ivar floor: The newest mark of any topic's log.  No log begins before it: if an operator
         sets the clock back, new messages would otherwise stand before those that the database has
         already, and a client that comes back would not find them.
+    @ivar kindOf: See L{TopicPolicies.kindOf}.
+    @ivar patternOf: See L{TopicPolicies.patternOf}.
     """
 
     def __init__(
@@ -90,10 +94,13 @@ class Sequencer:
         """
         self.logs = logs
         self.answers = Answers() if answers is None else answers
+        self.keyed: KeyedStates | None = None
         self.floor = 0
         self._clock = clock
         self._now = now
         self._policies = policies
+        self.kindOf = policies.kindOf
+        self.patternOf = policies.patternOf
 
     def place(self, publication: Publication) -> Frame | None:
         """
@@ -118,7 +125,13 @@ class Sequencer:
         position = log.next(mark)
         frame = publicationFrame(publication, position, self._policies.of(topic), logPosition)
         self._append(log, publication, frame, position, mark, answer, now)
+        self._applyKeyed(publication, position, now)
         return frame
+
+    def _applyKeyed(self, publication: Publication, position: Position, now: float) -> None:
+        """Take the value that a publication brings, if the values are here."""
+        if publication.key is not None and self.keyed is not None:
+            self.keyed.apply(publication, position, now)
 
     def _append(
         self,
@@ -173,8 +186,10 @@ class Sequencer:
             return pack(publication, False)
         mark = publication.mark
         self.floor = max(self.floor, mark or 0)
-        packed = pack(publication, log.sees(mark))
-        self.logs.append(publication.topic, log, packed, mark, None, self._clock.seconds())
+        packed, position = pack(publication, log.sees(mark)), log.next(mark)
+        now = self._clock.seconds()
+        self.logs.append(publication.topic, log, packed, mark, None, now)
+        self._applyKeyed(publication, position, now)
         return packed
 
     def pastFrame(self, publication: Publication, position: Position) -> Frame:
@@ -224,7 +239,21 @@ class Sequencer:
         self.logs.append(topic, log, whole, change.seq, change, self._clock.seconds())
         return whole
 
+    def keyedPolicy(self, topic: str) -> KeyedPolicy | None:
+        """
+        What holds for the values of a topic; L{None} if it is not keyed.
+
+        @param topic: The canonical topic.
+        """
+        return self._policies.keyedOf(topic)
+
     # Logs
+
+    def rewindOf(self, topic: str) -> int:
+        """
+        How many of a topic's newest frames a subscription begins with that asks for no number.
+        """
+        return self._policies.of(topic).rewind
 
     def hasLog(self, topic: str) -> bool:
         """
@@ -239,7 +268,8 @@ class Sequencer:
         """
         log = self.logs.get(topic)
         if log is None:
-            # What is kept from now on gets a later mark than this; what was kept before has not.
+            # What is kept from now on gets a later mark than this one.  What was kept before has an
+            # earlier one.
             mark = self.floor = max(self.floor, self._now() - 1)
             log = self.logs.open(topic, mark, self._clock.seconds())
         return log
@@ -352,8 +382,8 @@ class Sequencer:
 
 def _withoutTakenBack(publication: Publication, answer: Answer | None) -> Publication:
     """
-    Leave out text that was taken back before it had its place: the text that takes its place begins
-    no later.
+    Leave out text that was taken back before the publication had its place.  The text that replaces
+    it begins no later.
     """
     mark = publication.stream
     part = None if answer is None or mark is None else answer.parts.get(mark.part)

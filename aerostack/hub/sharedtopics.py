@@ -15,7 +15,7 @@ from aerostack.errors import RealtimeError
 from aerostack.interfaces.logs import ILogSource
 
 RETRY = 1.0
-"""After how many seconds the members of a topic that could not be attached are tried again."""
+"""Seconds until the daemon tries again to attach the members of a topic."""
 
 
 class SharedMembers(Protocol):
@@ -43,8 +43,8 @@ class SharedTopics:
     """
     Attaches a topic's log and its members together.
 
-    Where the log is there at once although the engine does not answer, the members come later: so
-    it is with the topics of tables.
+    A table's topic has its log at once, also while the engine does not answer.  Its members come
+    later then.
     """
 
     def __init__(self, clock: IReactorTime, logs: ILogSource, members: SharedMembers) -> None:

@@ -27,10 +27,10 @@ from aerostack.interfaces.sharing import ISharedReceiver
 from aerostack.protocol.codec import encodeValue
 
 PAGE = 500
-"""How many entries are read at once, ..."""
+"""How many entries the process reads at once."""
 
 PAGE_BYTES = 262_144
-"""... and about how many bytes of them."""
+"""About how many bytes of entries it reads at once."""
 
 
 @implementer(IEngine)

@@ -1,6 +1,6 @@
 """
-Token streams whose beginnings this process has not seen, because it follows their topics for less
-long.
+Token streams whose beginnings this process has not seen, because it began to follow their topics
+later.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.core.answers.answer import Answer
-from aerostack.core.answers.copying import Page, Place, lacksText, takePage
+from aerostack.core.answers.answers import isFirst, isReminder
+from aerostack.core.answers.blockframes import BlockFrames
+from aerostack.core.answers.copying import Page, Place, endBefore, lacksText, takePage
 from aerostack.core.replay.shared import SharedEntry
 from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
@@ -21,13 +23,13 @@ from aerostack.protocol.framing import Frame
 from aerostack.protocol.streams import snapshotFrames
 
 MAX_HELD = 1000
-"""How many entries of one topic are held back while the beginning is being read."""
+"""How many entries of one topic the process holds back while it reads the beginning."""
 
 MAX_PAGES = 1000
 """How many pages of one stream are read.  It may change all the time."""
 
 MAX_UNFOUND = 10_000
-"""How many streams are remembered of which there is no beginning."""
+"""How many streams without a beginning the process remembers."""
 
 
 Copying = Callable[[str, str, Place], Deferred[Page]]
@@ -41,7 +43,7 @@ class Strangers:
     Finds the beginning of such a stream in the shared log, or at the node that has the stream;
     sends it to the subscribers, and then what has come meanwhile on the topic.
 
-    If there is the beginning no longer, subscribers get what is published from now on.
+    If the beginning is gone, subscribers get what is published from now on.
     """
 
     log = Logger()
@@ -63,13 +65,17 @@ class Strangers:
         self._send = send
         # By topic for which a beginning is being read, what has come since.
         self._held: dict[str, _Held] = {}
+        # By such a topic, the streams that its subscribers had already.
+        self._known: dict[str, set[str]] = {}
+        # By such a topic, copies of streams of which only the end came here, by their ids.
+        self._ended: dict[str, dict[str, Answer]] = {}
         # By project and id, the streams of which there is no beginning.
         self._unfound: set[tuple[str, str]] = set()
 
     def hold(self, entry: SharedEntry, frame: Frame) -> bool:
         """
-        Hold an entry back, if its stream is a stranger, or if that of an earlier one on the topic
-        was.
+        Hold an entry back if its stream is a stranger, or while earlier entries of the topic are
+        held back.
 
         @return: Whether it is held back.  It is sent later then.
         """
@@ -77,12 +83,18 @@ class Strangers:
         held = self._held.get(topic)
         if held is not None:
             held.append((entry, frame))
+            mark = entry.publication.stream
+            if mark is not None and isFirst(entry.publication, mark):
+                # Subscribers get the whole stream with what is held back.
+                self._known[topic].add(mark.stream)
             if len(held) >= MAX_HELD:
                 self._go(topic, held)
             return True
         if not self._isStrange(entry):
             return False
         held = self._held[topic] = [(entry, frame)]
+        self._known[topic] = self._knownBefore(entry)
+        self._ended[topic] = {}
         finding = Deferred.fromCoroutine(self._find(topic, held)).addErrback(self._failed)
         finding.addCallback(lambda _: self._go(topic, held))
         return True
@@ -105,6 +117,18 @@ class Strangers:
         answers.forget(answer)
         return key not in self._unfound
 
+    def _knownBefore(self, entry: SharedEntry) -> set[str]:
+        """The streams of a topic that subscribers have, but for that of an entry."""
+        publication = entry.publication
+        known = {
+            answer.id
+            for answer in self._sequencer.answers.of(publication.topic)
+            if not answer.isUnseen
+        }
+        if publication.stream is not None:
+            known.discard(publication.stream.stream)
+        return known
+
     async def _find(self, topic: str, held: _Held) -> None:
         filling = self._fill(topic)
         if filling is not None:
@@ -114,8 +138,15 @@ class Strangers:
             for stream in wanted:
                 tried.add(stream)
                 found = await self._read(topic, stream)
-                if found is not None and self._sequencer.answers.get(project, stream) is None:
+                known = self._sequencer.answers.get(project, stream)
+                if found is None or self._held.get(topic) is not held:
+                    continue
+                marks = (entry.publication.stream for entry, _ in held)
+                endBefore(found, (mark for mark in marks if mark is not None))
+                if known is None:
                     self._sequencer.answers.enter(found)
+                elif _isOnlyEnd(known):
+                    self._ended[topic][stream] = found
 
     async def _read(self, topic: str, stream: str) -> Answer | None:
         """Copy a stream from the node that has it; L{None} if no node has it."""
@@ -133,14 +164,12 @@ class Strangers:
         return None
 
     def _missing(self, topic: str, held: _Held) -> set[str]:
-        """The streams among held entries that this process does not know."""
+        """The streams among held entries of which this process knows nothing, or only the end."""
         answers, project = self._sequencer.answers, projectOf(topic)
         marks = (entry.publication.stream for entry, _ in held)
-        return {
-            mark.stream
-            for mark in marks
-            if mark is not None and answers.get(project, mark.stream) is None
-        }
+        names = {mark.stream for mark in marks if mark is not None}
+        known = {name: answers.get(project, name) for name in names}
+        return {name for name, answer in known.items() if answer is None or _isOnlyEnd(answer)}
 
     def _failed(self, failure: Failure) -> None:
         if not failure.check(RealtimeError):
@@ -149,23 +178,35 @@ class Strangers:
     def _go(self, topic: str, held: _Held) -> None:
         """Send what was found, and what was held back."""
         if self._held.get(topic) is not held:
-            # So much came that it was not waited for.
+            # So much came that the process does not wait for the beginning any more.
             return
         del self._held[topic]
         for stream in self._missing(topic, held):
             self._forget((projectOf(topic), stream))
         marks = [entry.publication.stream for entry, _ in held]
-        names = {mark.stream for mark in marks if mark is not None}
-        found = [answer for answer in self._sequencer.answers.of(topic) if answer.id in names]
-        for answer in found:
-            answer.isUnseen = False
-        for frame in snapshotFrames(found, None):
+        names = {mark.stream for mark in marks if mark is not None} - self._known.pop(topic)
+        answers = self._sequencer.answers
+        for name in names:
+            answer = answers.get(projectOf(topic), name)
+            if answer is not None:
+                answer.isUnseen = False
+        found = [answer for answer in answers.of(topic) if answer.id in names]
+        for frame in snapshotFrames(found, None, answers.frames):
+            self._send(topic, frame)
+        # These are over: no client that comes later gets their frames.
+        for frame in snapshotFrames(tuple(self._ended.pop(topic).values()), None, BlockFrames()):
             self._send(topic, frame)
         for entry, frame in held:
             self._sequencer.refer(entry, frame)
-            self._send(topic, frame)
+            if not isReminder(entry.publication):
+                self._send(topic, frame)
 
     def _forget(self, key: tuple[str, str]) -> None:
         if len(self._unfound) >= MAX_UNFOUND:
             self._unfound.clear()
         self._unfound.add(key)
+
+
+def _isOnlyEnd(answer: Answer) -> bool:
+    """Whether this process knows of a stream only that it is over."""
+    return answer.isOver and answer.isUnseen

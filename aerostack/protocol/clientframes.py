@@ -54,6 +54,13 @@ class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
         C{limits.snapshot_rows} or C{limits.snapshot_bytes}.
     @ivar sync: boolean or null; optional, added.  C{true}: the daemon sends the members who are
         present in pages, and C{synced} behind them.  Without it: all members in one frame.
+    @ivar rewind: integer or null; optional, added.  With how many of the newest frames of the
+        topic's log the subscription begins, at most C{limits.rewind}; not on a table's topic.
+        With C{since}, only if what was missed is gone.  Without it: as many as the configuration
+        says for the topic.
+    @ivar view: string or null; optional, added.  The client's name for this subscription to a
+        table, beside others that it has to the same table: 1 to 64 letters, digits and C{._:-}.
+        Frames of the subscription carry it.  Without it: the subscription without a name.
     """
 
     topic: str
@@ -65,6 +72,8 @@ class Subscribe(ClientFrame, frozen=True, tag="subscribe"):
     order: Any = None
     limit: int | None = None
     sync: bool | None = None
+    rewind: int | None = None
+    view: str | None = None
 
 
 class Unsubscribe(ClientFrame, frozen=True, tag="unsubscribe"):
@@ -73,9 +82,12 @@ class Unsubscribe(ClientFrame, frozen=True, tag="unsubscribe"):
     no subscription.
 
     @ivar topic: string.  The topic to leave.  What the client tracks on it stays.
+    @ivar view: string or null; optional, added.  The name of the subscription that ends.  Without
+        it: the subscription without a name.
     """
 
     topic: str
+    view: str | None = None
 
 
 class Publish(ClientFrame, frozen=True, tag="publish"):
@@ -94,6 +106,16 @@ class Publish(ClientFrame, frozen=True, tag="publish"):
         characters.  If the same user sends the same C{id}, C{event} and C{data} on the topic
         again within C{replay.repeat_window}, the daemon answers again and delivers
         nothing.  Without it: no answer.
+    @ivar replaces: integer or null; optional, added.  With C{persist}, on a topic with C{compact}
+        in C{[topics]}: the C{created_at}, ms, of a kept message.  The daemon deletes this message
+        and the older ones of the topic in the transaction that keeps the event.  0: the event is a
+        part of what will replace them.
+    @ivar key: string or null; optional, added.  On a keyed topic, the key whose value C{data}
+        becomes; at most 256 characters.  The C{data} C{null} removes the value.
+    @ivar ifPos: string or null; optional, added.  Publish only if the key's value has this C{pos}.
+        If not, the daemon answers with the error C{stale}.
+    @ivar ifNew: boolean or null; optional, added.  C{true}: publish only if the key has no value.
+        If it has one, the daemon answers with the error C{stale}.
     """
 
     topic: str
@@ -101,6 +123,10 @@ class Publish(ClientFrame, frozen=True, tag="publish"):
     data: Raw = NULL
     persist: bool | None = None
     id: MessageId | None = None
+    replaces: int | None = None
+    key: str | None = None
+    ifPos: str | None = None
+    ifNew: bool | None = None
 
 
 class Track(ClientFrame, frozen=True, tag="track"):
@@ -267,6 +293,11 @@ class StreamEnd(ClientFrame, frozen=True, tag="stream_end"):
         most 1000 characters.  Without it: no reason.
     @ivar usage: object or null; optional, added.  What the stream has used, for watchers.  Without
         it: nothing.
+    @ivar length: object or null; optional, added.  How much text the producer has sent of each
+        part, in UTF-16 code units, by the parts' ids.  If the daemon has less, the stream does not
+        end, and the error is C{stream_gap}.  Without it: it ends with what the daemon has.
+    @ivar edition: object or null; optional, added.  How often the producer has taken text of each
+        part back, beside C{length}.  Without it: never.
     @ivar id: string or integer; optional, added.  The C{id} of the answer.  Without it: the answer
         has none.
     """
@@ -276,6 +307,8 @@ class StreamEnd(ClientFrame, frozen=True, tag="stream_end"):
     state: str | None = None
     error: str | None = None
     usage: dict[str, Raw] | None = None
+    length: dict[str, int] | None = None
+    edition: dict[str, int] | None = None
     id: MessageId | None = None
 
 

@@ -5,6 +5,7 @@ Bytes to frames, frames to bytes.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from math import isinf
@@ -53,6 +54,18 @@ def encodeValue(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
+def encodable(details: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    The details of an error as parts of a frame or of a body.
+
+    @param details: See L{RealtimeError}.
+    """
+    return {
+        name: msgspec.Raw(value) if isinstance(value, bytes) else value
+        for name, value in details.items()
+    }
+
+
 def decode(payload: bytes) -> AnyClientFrame:
     """
     Decode and check what a client sent.
@@ -84,7 +97,7 @@ def decodeValue(payload: bytes) -> Any:
 
     @raise RealtimeError: C{invalid_json} or C{too_deep}.
     """
-    _checkBody(payload)
+    checkJSON(payload)
     return msgspec.json.decode(payload)
 
 
@@ -99,7 +112,7 @@ def splitObject(payload: bytes) -> dict[str, msgspec.Raw] | None:
     @return: L{None} if it is another value.
     @raise RealtimeError: See L{decodeValue}.
     """
-    _checkBody(payload)
+    checkJSON(payload)
     return _split(_fieldsDecoder, payload)
 
 
@@ -113,6 +126,22 @@ def splitList(payload: bytes) -> list[msgspec.Raw] | None:
     return _split(_listDecoder, payload)
 
 
+def splitFrames(body: bytes) -> list[bytes]:
+    """
+    The frames in an HTTP body that is a JSON list, as they were sent.  L{decode} checks each.
+
+    @raise RealtimeError: C{invalid_json} or C{too_deep}: it is no list.
+    """
+    try:
+        return [bytes(frame) for frame in _listDecoder.decode(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RealtimeError(
+            "invalid_json", f"The body is no JSON list of frames. {error}."
+        ) from None
+    except RecursionError:
+        raise _tooDeep("body") from None
+
+
 def _split(decoder: msgspec.json.Decoder[T], payload: bytes) -> T | None:
     try:
         return decoder.decode(payload)
@@ -120,20 +149,25 @@ def _split(decoder: msgspec.json.Decoder[T], payload: bytes) -> T | None:
         return None
 
 
-def _checkBody(payload: bytes) -> None:
-    """Refuse text that is no JSON, or that clients could not read."""
+def checkJSON(payload: bytes, place: str = "body") -> None:
+    """
+    Refuse text that is no JSON, or that clients could not read.
+
+    @param place: What the text is, for the messages.
+    @raise RealtimeError: See L{decodeValue}.
+    """
     try:
         payload.decode()
         _rawDecoder.decode(payload)
     except msgspec.DecodeError as error:
         if _mend(payload) != payload:
-            raise RealtimeError("invalid_json", f"In the body, {_HALF}") from None
-        raise RealtimeError("invalid_json", f"The body is not JSON. {error}.") from None
+            raise RealtimeError("invalid_json", f"In the {place}, {_HALF}") from None
+        raise RealtimeError("invalid_json", f"The {place} is not JSON. {error}.") from None
     except UnicodeDecodeError:
-        raise RealtimeError("invalid_json", "The body is not UTF-8.") from None
+        raise RealtimeError("invalid_json", f"The {place} is not UTF-8.") from None
     except RecursionError:
-        raise _tooDeep("body") from None
-    _checkReadable(payload, "body")
+        raise _tooDeep(place) from None
+    _checkReadable(payload, place)
 
 
 def fieldOf(payload: bytes, name: str) -> bytes | None:
@@ -253,11 +287,13 @@ class Reference:
     to its request.
 
     @ivar request: The frame's type, as it was sent.
+    @ivar view: The name of the view that it is about.
     """
 
     id: MessageId | None = None
     topic: str | None = None
     request: str | None = None
+    view: str | None = None
 
 
 class _Loose(msgspec.Struct):
@@ -265,6 +301,7 @@ class _Loose(msgspec.Struct):
     topic: Any = None
     type: Any = None
     roomId: Any = None
+    view: Any = None
 
 
 _looseDecoder = msgspec.json.Decoder(_Loose)
@@ -324,13 +361,13 @@ _TOKENS = 5000
 # An unfinished string ends with the text, so that each character is looked at once.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _FIELD = re.compile(
-    rb'"(id|topic|type|roomId)"\s*+:\s*+("[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9]{1,19}(?=[\s,}]))'
+    rb'"(id|topic|type|roomId|view)"\s*+:\s*+("[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9]{1,19}(?=[\s,}]))'
 )
 
 
 def reference(payload: bytes) -> Reference:
     """
-    Find the C{id}, the C{topic} and the C{type} of a frame that L{decode} refused.
+    Find the C{id}, the C{topic}, the C{type} and the C{view} of a frame that L{decode} refused.
     """
     for candidate in (payload, _mend(payload)):
         try:
@@ -350,6 +387,7 @@ def _refer(loose: _Loose) -> Reference:
         id=echoed(loose.id) if usable else None,
         topic=topic if isinstance(topic, str) else None,
         request=request,
+        view=loose.view[:MAX_REQUEST] if isinstance(loose.view, str) else None,
     )
 
 

@@ -32,6 +32,7 @@ class Frame(bytes):
     @ivar isState: Whether it tells of a change of who is present on the topic, which the
         whole set tells as well.
     @ivar appended: The text of a token stream that it brings; L{None} if it brings none.
+    @ivar isStreamPart: Whether it is a part of a token stream, and not the stream's end.
     @ivar holders: For how many slow readers it waits.
     @ivar parts: The single frames, in order.
     @ivar grows: Whether it may take up newer frames; see L{absorb}.
@@ -44,6 +45,7 @@ class Frame(bytes):
     isEntry = False
     isState = False
     appended: Appended | None = None
+    isStreamPart = False
     grows = False
 
     @property
@@ -132,6 +134,38 @@ def payloadOf(frame: Frame) -> bytes:
     """
     length = frame[1]
     return frame[{126: 4, 127: 10}.get(length, 2) :]
+
+
+def viewKey(topic: str, view: str) -> str:
+    """
+    The C{topic} of frames for one view of a topic: what waits for a client on one view does not
+    wait on the others.
+
+    @param topic: The canonical topic.
+    @param view: The name of the view.
+    """
+    # No topic has a line feed.
+    return f"{topic}\n{view}"
+
+
+def topicOfKey(key: str) -> str:
+    """
+    The canonical topic in what L{viewKey} has made, or in a canonical topic.
+    """
+    return key.partition("\n")[0]
+
+
+def viewFrame(frame: Frame, view: str) -> Frame:
+    """
+    Make the frame that subscribers with a named view get in place of another one.
+
+    @param frame: A single frame with an object that has fields, and no C{view}.
+    @param view: The name of the view: letters, digits and C{._:-}.
+    """
+    topic = None if frame.topic is None else viewKey(frame.topic, view)
+    key = None if frame.key is None else (view, frame.key)
+    payload = b'%b,"view":"%b"}' % (payloadOf(frame)[:-1], view.encode())
+    return textFrame(payload, topic, key, frame.logPosition)
 
 
 def joinFrames(frames: Sequence[Frame]) -> Frame:

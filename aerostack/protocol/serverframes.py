@@ -28,7 +28,8 @@ class Subscribed(ServerFrame, frozen=True, tag="subscribed"):
 
     @ivar topic: string.  The topic.
     @ivar pos: string; optional, added.  The position in the topic's log at which delivery
-        begins.  Missing where a snapshot follows: its last page has the position.
+        begins.  Missing where a snapshot or the values of a keyed topic follow: their last frame
+        has the position.
     @ivar recovered: boolean; optional, added.  To a client that sent C{since}: C{true} if all
         that it missed follows, C{false} if some of it is lost.  Missing where the client sent
         no C{since}.
@@ -38,6 +39,7 @@ class Subscribed(ServerFrame, frozen=True, tag="subscribed"):
         "lost"}}: why what the client missed does not follow.  Missing where nothing is lost.
     @ivar sync: boolean; optional, added.  C{true}: the members who are present come in pages,
         as the client asked.  Missing otherwise.
+    @ivar view: string; optional, added.  The name of the subscription, if the client gave it one.
     """
 
     topic: str
@@ -46,6 +48,7 @@ class Subscribed(ServerFrame, frozen=True, tag="subscribed"):
     keptOnly: bool | UnsetType = UNSET
     gap: dict[str, str] | UnsetType = UNSET
     sync: bool | UnsetType = UNSET
+    view: str | UnsetType = UNSET
 
 
 class Synced(ServerFrame, frozen=True, tag="synced"):
@@ -68,9 +71,11 @@ class Unsubscribed(ServerFrame, frozen=True, tag="unsubscribed"):
     L{Error} that says why.  No frame of the topic comes behind this one.
 
     @ivar topic: string.  The topic.
+    @ivar view: string; optional, added.  The name of the subscription, if the client gave it one.
     """
 
     topic: str
+    view: str | UnsetType = UNSET
 
 
 class Ack(ServerFrame, frozen=True, tag="ack"):
@@ -110,6 +115,7 @@ class DbChange(ServerFrame, frozen=True, tag="db_change"):
         to be sent; C{data} and C{old} have null for them.  Missing where no value was too
         large.
     @ivar pos: string; optional, added.  The position of the change in the topic's log.
+    @ivar view: string; optional, added.  The name of the subscription, if the client gave it one.
     """
 
     topic: str
@@ -122,6 +128,7 @@ class DbChange(ServerFrame, frozen=True, tag="db_change"):
     commit: bool | UnsetType = UNSET
     omitted: list[str] | UnsetType = UNSET
     pos: str | UnsetType = UNSET
+    view: str | UnsetType = UNSET
 
 
 class SnapshotPage(ServerFrame, frozen=True, tag="snapshot"):
@@ -135,12 +142,14 @@ class SnapshotPage(ServerFrame, frozen=True, tag="snapshot"):
     @ivar more: boolean; added.  Whether another page follows.
     @ivar pos: string; optional, added.  The position at which the changes begin.  Only the last
         page has it.
+    @ivar view: string; optional, added.  The name of the subscription, if the client gave it one.
     """
 
     topic: str
     rows: list[Raw]
     more: bool
     pos: str | UnsetType = UNSET
+    view: str | UnsetType = UNSET
 
 
 class Commit(ServerFrame, frozen=True, tag="commit"):
@@ -152,11 +161,13 @@ class Commit(ServerFrame, frozen=True, tag="commit"):
     @ivar pos: string; added.  The position of the transaction's last change.
     @ivar tx: string; optional, added.  The C{tx} of the transaction's changes.  Missing where
         they have none.
+    @ivar view: string; optional, added.  The name of the subscription, if the client gave it one.
     """
 
     topic: str
     pos: str
     tx: str | UnsetType = UNSET
+    view: str | UnsetType = UNSET
 
 
 class Event(ServerFrame, frozen=True, tag="event"):
@@ -181,8 +192,15 @@ class Event(ServerFrame, frozen=True, tag="event"):
         and then this text.  Missing otherwise.
     @ivar state: string; optional, added.  The state in which the token stream has ended: C{done},
         C{failed}, C{cancelled} or C{aborted}.  Only in C{ai:done}.
+    @ivar key: string; optional, added.  On a keyed topic, the key whose value C{data} is now;
+        C{null} removes the value.
+    @ivar current: boolean; optional, added.  C{true}: the value was there before the subscription
+        began.
+    @ivar more: boolean; optional, added.  C{true}: other values that were there before follow.
+        Only with C{current}.
     @ivar pos: string; optional, added.  The position of the event in the topic's log.  Missing
         for presence, which is no part of the log, and where more of the same position follows.
+    @ivar view: string; optional, added.  The name of the subscription, if the client gave it one.
     """
 
     topic: str
@@ -195,7 +213,11 @@ class Event(ServerFrame, frozen=True, tag="event"):
     at: int | UnsetType = UNSET
     reset: bool | UnsetType = UNSET
     state: str | UnsetType = UNSET
+    key: str | UnsetType = UNSET
+    current: bool | UnsetType = UNSET
+    more: bool | UnsetType = UNSET
     pos: str | UnsetType = UNSET
+    view: str | UnsetType = UNSET
 
 
 class StreamAck(ServerFrame, frozen=True, tag="stream_ack"):
@@ -295,6 +317,7 @@ class Status(ServerFrame, frozen=True, tag="status"):
         events that were published on this table's topic.  The changes are whole.
     @ivar since: integer; optional, added.  The time since which the feed is down, ms.  Only
         with C{feed}: C{down}.
+    @ivar view: string; optional, added.  The name of the subscription, if the client gave it one.
     """
 
     topic: str
@@ -303,6 +326,7 @@ class Status(ServerFrame, frozen=True, tag="status"):
     table: str | UnsetType = UNSET
     events: str | UnsetType = UNSET
     since: int | UnsetType = UNSET
+    view: str | UnsetType = UNSET
 
 
 class Reconnect(ServerFrame, frozen=True, tag="reconnect"):
@@ -315,6 +339,31 @@ class Reconnect(ServerFrame, frozen=True, tag="reconnect"):
     """
 
     delay: int
+    reason: str
+
+
+class Opened(ServerFrame, frozen=True, tag="session"):
+    """
+    The daemon has opened a connection over server-sent events.  It is the first frame there, and
+    comes on no WebSocket.  The frame is added.
+
+    @ivar session: string; added.  A secret that names the connection: the client sends its frames
+        with it.
+    """
+
+    session: str
+
+
+class Closed(ServerFrame, frozen=True, tag="close"):
+    """
+    The daemon closes a connection over server-sent events.  It is the last frame there, and comes
+    on no WebSocket, which has a close frame of its own.  The frame is added.
+
+    @ivar code: integer; added.  The code with which a WebSocket would be closed.
+    @ivar reason: string; added.  The reason, which may be empty.
+    """
+
+    code: int
     reason: str
 
 
@@ -343,6 +392,10 @@ class Error(ServerFrame, frozen=True, tag="error"):
         with C{stream_ended}.
     @ivar by: string; optional, added.  The user who has cancelled it.  Only with
         C{stream_ended}.
+    @ivar pos: string or null; optional, added.  The position of the key's value; null if it has
+        none.  Only with C{stale}.
+    @ivar data: any; optional, added.  The key's value; null if it has none.  Only with C{stale}.
+    @ivar view: string; optional, added.  The name of the subscription, if the client gave it one.
     """
 
     code: str
@@ -356,3 +409,6 @@ class Error(ServerFrame, frozen=True, tag="error"):
     edition: dict[str, int] | UnsetType = UNSET
     state: str | UnsetType = UNSET
     by: str | UnsetType = UNSET
+    pos: str | UnsetType | None = UNSET
+    data: Any = UNSET
+    view: str | UnsetType = UNSET

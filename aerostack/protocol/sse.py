@@ -5,6 +5,7 @@ Server-sent events (WHATWG HTML, 9.2), read from bytes and written to bytes.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 EVENT_BYTES = 1_048_576
@@ -19,6 +20,8 @@ DONE = "[DONE]"
 MEDIA_TYPE = b"text/event-stream"
 
 _END = re.compile(rb"\r\n|\n|\r")
+
+_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 # Some readers take these characters for the end of a line.  In JSON they stand only in strings,
 # where an escape means the same.
@@ -55,10 +58,14 @@ class EventReader:
     Reads events from bytes that come in pieces of any length.
     """
 
-    def __init__(self, eventBytes: int = EVENT_BYTES) -> None:
+    def __init__(
+        self, eventBytes: int = EVENT_BYTES, comment: Callable[[bytes], object] | None = None
+    ) -> None:
         """
         @param eventBytes: How many bytes the lines of one event may have.
+        @param comment: Called with each comment, which has a colon at its beginning.
         """
+        self._comment = comment
         self._limit = eventBytes
         # The bytes of the line that is not whole yet.
         self._line = bytearray()
@@ -117,6 +124,8 @@ class EventReader:
         if line.startswith(b":"):
             # A comment takes no memory.
             self._size -= len(line)
+            if self._comment is not None:
+                self._comment(line)
             return None
         # No newline is a part of a character, so every line is whole.
         field, _, value = line.decode("utf-8", "replace").partition(":")
@@ -134,10 +143,12 @@ def writeEvent(data: bytes, event: str = "", id: str = "") -> bytes:
     """
     Write an event.
 
-    @param data: JSON on one line, or another line of text.
+    @param data: JSON, or a line of text.
     @param event: Its type, a word; empty for a message.
     @param id: Its id, which a reader brings back as C{Last-Event-ID}; empty for none.
     """
+    # JSON that clients have sent may have several lines.  Line ends stand only between its tokens.
+    data = data.translate(_ONE_LINE)
     for character, escape in _SEPARATORS:
         data = data.replace(character, escape)
     head = f"event: {event}\n" if event else ""

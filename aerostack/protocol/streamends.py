@@ -73,3 +73,15 @@ def wholeData(answer: Answer, data: bytes) -> bytes:
     @param data: The data without the text, JSON.
     """
     return encodeValue({**textFields(answer), **(readFields(data) or {})})
+
+
+def wholeReadData(read: bytes, data: bytes) -> bytes:
+    """
+    The same, by what L{aerostack.protocol.streams.readData} gives.
+
+    @param read: That, JSON.
+    @param data: The data without the text, JSON.
+    """
+    fields = readFields(read) or {}
+    text = {name: fields[name] for name in ("text", "parts") if name in fields}
+    return encodeValue({**text, **(readFields(data) or {})})

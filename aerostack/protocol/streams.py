@@ -4,7 +4,8 @@ Token streams as frames (see L{aerostack.core.answers}).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 
 from aerostack.core.answers.answer import IMPLICIT, Answer, End
 from aerostack.core.answers.appended import Appended
+from aerostack.core.answers.blockframes import BlockFrames
 from aerostack.core.answers.part import DATA, REASONING, TEXT, TOOL, Block, Part
 from aerostack.core.replay.publications import StreamMark
 from aerostack.protocol.codec import encodeValue
@@ -254,13 +256,16 @@ def appendFrame(
     return wireFrame(event, answer.topic)
 
 
-def snapshotFrames(answers: Sequence[Answer], position: str | None) -> Iterator[Frame]:
+def snapshotFrames(
+    answers: Sequence[Answer], position: str | None, kept: BlockFrames
+) -> Iterator[Frame]:
     """
     Make the frames for a client that comes while answers run: what they are up to here.  Each is
     made when it is asked for.  Whole blocks of text are made once for all clients.
 
     @param position: The place in the topic's log that the frames lead to.  The last of them has it.
         L{None} if none has one.
+    @param kept: The frames of whole blocks that were made before.
     """
     # What comes later is live.
     places = [
@@ -268,43 +273,52 @@ def snapshotFrames(answers: Sequence[Answer], position: str | None) -> Iterator[
         for answer in answers
     ]
 
-    def events() -> Iterator[tuple[Answer, Event, Block | None]]:
+    def events() -> Iterator[tuple[Answer, Callable[[], Event], Block | None]]:
         for answer, parts in places:
             if answer.isCut:
                 continue
-            yield (
-                answer,
-                _event(answer, START, Raw(answer.head or encodeValue({"id": answer.id}))),
-                None,
-            )
+            yield answer, partial(_startEvent, answer), None
             for part, shown, value in parts:
-                for start, text, block in part.pieces(0, shown):
+                for start, end, block in part.spans(0, shown):
                     if answer.isCut:
                         break
-                    data = textData(part.kind, part.name, text)
-                    yield answer, _event(answer, EVENTS[part.kind], data, part, start), block
+                    yield answer, partial(_textEvent, answer, part, start, end), block
                 if value is not None:
-                    yield answer, _event(answer, EVENTS[part.kind], Raw(value), part), None
+                    yield answer, partial(_event, answer, EVENTS[part.kind], Raw(value), part), None
 
-    return _withPosition(events(), position)
+    return _withPosition(events(), position, kept)
 
 
 def _withPosition(
-    events: Iterator[tuple[Answer, Event, Block | None]], position: str | None
+    events: Iterator[tuple[Answer, Callable[[], Event], Block | None]],
+    position: str | None,
+    kept: BlockFrames,
 ) -> Iterator[Frame]:
+    # While a frame is being sent, the event behind it is not made: many clients may wait here.
     ahead = next(events, None)
     while ahead is not None:
-        (answer, event, block), ahead = ahead, next(events, None)
+        (answer, make, block), ahead = ahead, next(events, None)
         if answer.isCut:
             continue
         if ahead is None and position is not None:
-            yield wireFrame(replace(event, pos=position), answer.topic)
+            yield wireFrame(replace(make(), pos=position), answer.topic)
         elif block is None:
-            yield wireFrame(event, answer.topic)
+            yield wireFrame(make(), answer.topic)
+        elif block.frame is None:
+            frame = wireFrame(make(), answer.topic)
+            kept.keep(block, frame)
+            yield frame
         else:
-            if block.frame is None:
-                block.frame = wireFrame(event, answer.topic)
             yield block.frame
+
+
+def _startEvent(answer: Answer) -> Event:
+    return _event(answer, START, Raw(answer.head or encodeValue({"id": answer.id})))
+
+
+def _textEvent(answer: Answer, part: Part, start: int, end: int) -> Event:
+    data = textData(part.kind, part.name, part.read(start, end))
+    return _event(answer, EVENTS[part.kind], data, part, start)
 
 
 def _event(

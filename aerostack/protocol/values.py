@@ -91,7 +91,7 @@ def toJSON(value: Any) -> Any:
 def fromJSON(value: Any) -> Any:
     """
     Give the database value of a JSON parameter: the scalars as they are,
-    C{{"base64": ...}} as a blob.
+    C{{"base64": ...}} as a blob, and a list as a list of these.
 
     @raise ValueError: The value has no database form; the message says why.
     """
@@ -99,11 +99,13 @@ def fromJSON(value: Any) -> Any:
         return value
     if isinstance(value, int):
         if not -(2**63) <= value < 2**63:
-            raise ValueError("an integer must fit 64 bits")
+            raise ValueError("has an integer beyond 64 bits; send it as text")
         return value
     if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
         try:
             return b64decode(value["base64"], validate=True)
         except Base64Error:
-            raise ValueError("base64 must hold standard base64") from None
-    raise ValueError('must be null, a boolean, a number, a string or {"base64": "..."}')
+            raise ValueError("has base64 that is not standard base64") from None
+    if isinstance(value, list):
+        return [fromJSON(each) for each in value]
+    raise ValueError('must be null, a boolean, a number, a string, {"base64": "..."} or a list')

@@ -12,7 +12,7 @@ from aerostack.core.replay.positions import Position
 from aerostack.core.replay.sharedlog import SharedLog
 from aerostack.core.topics.topics import Topic
 from aerostack.delivery.catchup import Catchup
-from aerostack.delivery.outbound import Outbound
+from aerostack.delivery.interfaces import Recipient
 from aerostack.hub.hub import Hub
 from aerostack.recovery.requests import unavailable
 from aerostack.tables.feed import TableFeed
@@ -34,7 +34,7 @@ class Ahead:
 
     async def wait(
         self,
-        outbound: Outbound,
+        outbound: Recipient,
         topic: Topic,
         log: TopicLog,
         catchup: Catchup,
@@ -49,11 +49,11 @@ class Ahead:
         if log.isBehind(position):
             await self._reach(outbound, topic, catchup, position)
         elif topic.table is None:
-            await self._fill(outbound, topic, catchup)
+            await self.fill(outbound, topic, catchup)
             await self._overtake(outbound, topic, catchup, position)
 
     async def _reach(
-        self, outbound: Outbound, topic: Topic, catchup: Catchup, position: Position
+        self, outbound: Recipient, topic: Topic, catchup: Catchup, position: Position
     ) -> None:
         """
         Wait until this daemon has read the journal as far as the one from which a client comes.
@@ -67,7 +67,7 @@ class Ahead:
         self._hub.delivery.handOver(topic.canonical, outbound)
         catchup.restart(None)
 
-    async def _fill(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
+    async def fill(self, outbound: Recipient, topic: Topic, catchup: Catchup) -> None:
         """
         Wait until the log has what there is of the topic from before it was attached.
 
@@ -81,7 +81,7 @@ class Ahead:
             catchup.dropEntries()
 
     async def _overtake(
-        self, outbound: Outbound, topic: Topic, catchup: Catchup, position: Position
+        self, outbound: Recipient, topic: Topic, catchup: Catchup, position: Position
     ) -> None:
         """
         Wait until the entry has come here up to which a client has come at another node, but not

@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import Cooperator, SchedulerStopped
+from twisted.internet.task import SchedulerStopped
 from zope.interface import implementer
 
-from aerostack.core.replay.log import Gap
+from aerostack.core.replay.gaps import Gap
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.shared import SharedEntry
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.delivery.catchup import Catchup
 from aerostack.delivery.outbound import Outbound
+from aerostack.delivery.slices import makeCooperator
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
 from aerostack.hub.outage import eventsLost
@@ -47,7 +48,7 @@ class Interruptions:
         self._clock = clock
         self._hub = hub
         self._recovery = recovery
-        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+        self._cooperator = makeCooperator(clock)
         # Since when the engine does not answer, ms; and what tells subscribers of that.
         self._since: int | None = None
         self._telling: IDelayedCall | None = None

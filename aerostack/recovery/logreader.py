@@ -11,16 +11,18 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from aerostack.core.replay.log import UNKNOWN, Gap, TopicLog
+from aerostack.core.replay.gaps import UNKNOWN, Gap
+from aerostack.core.replay.log import Plan, TopicLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic
 from aerostack.delivery.catchup import Catchup
-from aerostack.delivery.outbound import Outbound
+from aerostack.delivery.interfaces import Recipient
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
 from aerostack.interfaces.messaging import IKeptMessages
-from aerostack.recovery.replay import Replay, Unreadable
+from aerostack.interfaces.streams import IStreams
+from aerostack.recovery.replay import Replay, Unreadable, countsInRewind, readable
 from aerostack.tables.feed import TableFeed
 
 RETRY = 1.0
@@ -35,16 +37,22 @@ class LogReader:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, hub: Hub, feeds: TableFeed, history: IKeptMessages
+        self,
+        clock: IReactorTime,
+        hub: Hub,
+        feeds: TableFeed,
+        history: IKeptMessages,
+        streams: IStreams,
     ) -> None:
         self._clock = clock
         self._hub = hub
         self._feeds = feeds
         self._history = history
+        self._streams = streams
 
     def plan(
         self,
-        outbound: Outbound,
+        outbound: Recipient,
         catchup: Catchup,
         topic: Topic,
         view: View | None,
@@ -61,6 +69,54 @@ class LogReader:
             return plan
         assert position is not None
         self._feeds.enter(topic, view)
+        return self._replay(outbound, catchup, topic, view, log, position, plan)
+
+    async def rewind(
+        self,
+        outbound: Recipient,
+        catchup: Catchup,
+        topic: Topic,
+        log: TopicLog,
+        count: int,
+        isRequired: bool,
+    ) -> Replay | None:
+        """
+        Decide how a client gets the newest frames of a topic that is no table's.  What is published
+        after this call is none of them.
+
+        @param count: How many frames at the most.
+        @param isRequired: Whether the kept ones must be among them.  If not, the client gets those
+            in memory if the database cannot be read.
+        @return: L{None} if there are none.
+        @raise RealtimeError: They cannot be read.
+        @raise Unreadable: They cannot be read.
+        """
+        entries, base = log.latest(count, countsInRewind, self._clock.seconds())
+        after = base
+        if len(entries) < count:
+            lacking = count - len(entries)
+            try:
+                locating = self._history.locatePast(topic.canonical, base, lacking)
+                after = await readable(catchup.read(locating))
+            except (RealtimeError, Unreadable):
+                if isRequired:
+                    raise
+        if after >= base and not entries:
+            return None
+        plan = Plan(entries, after, base, keptOnly=True, partial=True)
+        position = Position(log.epoch, None, after)
+        return self._replay(outbound, catchup, topic, None, log, position, plan)
+
+    def _replay(
+        self,
+        outbound: Recipient,
+        catchup: Catchup,
+        topic: Topic,
+        view: View | None,
+        log: TopicLog,
+        position: Position,
+        plan: Plan,
+    ) -> Replay:
         return Replay(
             self._feeds.tracker,
             self._history,
@@ -72,9 +128,10 @@ class LogReader:
             catchup.read,
             partial(outbound.awaitTurn, catchup),
             partial(self._hub.sequencer.answers.get, topic.project),
+            partial(self._streams.get, topic.project),
         )
 
-    async def follow(self, outbound: Outbound, topic: Topic, catchup: Catchup) -> None:
+    async def follow(self, outbound: Recipient, topic: Topic, catchup: Catchup) -> None:
         """
         Send a client that is behind the rest of a table's log, until live frames can go to it
         directly.

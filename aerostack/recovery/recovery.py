@@ -5,31 +5,35 @@ client has.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
-from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from aerostack.core.replay.log import LOST, Gap, TopicLog
+from aerostack.core.replay.gaps import EXPIRED, LOST, Gap
 from aerostack.core.replay.positions import Position, parsePosition
 from aerostack.core.rows.selection import Bounds
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.delivery.catchup import Catchup, Stage, ignoreEnd
+from aerostack.delivery.interfaces import Recipient
 from aerostack.delivery.outbound import Outbound
 from aerostack.errors import RealtimeError
 from aerostack.hub.hub import Hub
+from aerostack.interfaces.keyed import IKeyedValues
 from aerostack.interfaces.messaging import IKeptMessages
-from aerostack.protocol.framing import Frame, joinFrames
-from aerostack.protocol.serverframes import Subscribed
-from aerostack.protocol.streams import snapshotFrames
-from aerostack.recovery.ahead import Ahead
-from aerostack.recovery.logreader import LogReader
+from aerostack.interfaces.streams import IStreams
+from aerostack.protocol.framing import joinFrames
+from aerostack.recovery.beginnings import Beginnings
 from aerostack.recovery.pacing import Pacer
-from aerostack.recovery.replay import Replay, Unreadable, readable, recentFrames
+from aerostack.recovery.replay import (
+    Replay,
+    Unreadable,
+    recentFrames,
+    rewoundFrames,
+)
 from aerostack.recovery.requests import (
     SubscribeRequest,
     goingOn,
@@ -39,17 +43,13 @@ from aerostack.recovery.requests import (
     unavailable,
 )
 from aerostack.tables.feed import TableFeed
-from aerostack.tables.snapshots import Snapshots
 
 
-class Recovery:
+class Recovery(Beginnings):
     """
     Answers subscriptions, and brings clients up to date that come back or read too slowly.
 
     @ivar limit: How many rows of the past one subscription gets from the database.
-    @ivar snapshots: Reads the rows that subscriptions begin with.
-    @ivar lateJoins: How many subscriptions began with token streams that were running.
-    @ivar snapshotBytes: How many bytes these were sent at their beginnings.
     """
 
     log = Logger()
@@ -62,19 +62,17 @@ class Recovery:
         history: IKeptMessages,
         limit: int,
         bounds: Bounds,
+        values: IKeyedValues,
+        streams: IStreams,
     ) -> None:
+        """
+        @param limit: See L{limit}.
+        @param values: Reads the values of keyed topics.
+        @param streams: Reads token streams, whichever process has them.
+        """
+        super().__init__(clock, hub, feeds, history, bounds, values, streams)
         self.limit = limit
-        self.lateJoins = 0
-        self.snapshotBytes = 0
-        self.snapshots = Snapshots(feeds.tracker, bounds)
-        self._clock = clock
-        self._hub = hub
-        self._feeds = feeds
-        self._reader = LogReader(clock, hub, feeds, history)
-        self._ahead = Ahead(clock, hub, feeds)
         self._pacer = Pacer(clock)
-        # The database could not be read the last time that it was asked.
-        self._isFailing = False
 
     def reload(self, bounds: Bounds) -> None:
         """Read no more rows than these bounds allow from now on."""
@@ -82,23 +80,27 @@ class Recovery:
 
     # For subscriptions
 
-    def begin(self, outbound: Outbound, request: SubscribeRequest) -> None:
+    def begin(self, outbound: Recipient, request: SubscribeRequest) -> None:
         """
         Answer a subscription that has just been made.  For most, nothing has to be read.
         """
         topic = request.topic
         running = self._hub.sequencer.answers.of(topic.canonical)
-        if request.since is None and request.selection is None and not running:
+        isAnew = request.since is None and request.selection is None
+        isPlain = isAnew and not running and not self._isKeyed(topic)
+        if isPlain and not request.rewind:
             self._answer(outbound, request, startingAt(topic, self._openLog(topic).position, None))
             return
         if request.since is not None and self._sendMissed(outbound, request, request.since):
             # After a short break of the network nearly all clients are like this.
             return
+        if isPlain and self._sendRewound(outbound, request):
+            return
         catchup = Catchup()
         outbound.catchUp(topic.canonical, catchup)
         self._start(outbound, self._subscribe(outbound, request, catchup))
 
-    def _sendMissed(self, outbound: Outbound, request: SubscribeRequest, since: str) -> bool:
+    def _sendMissed(self, outbound: Recipient, request: SubscribeRequest, since: str) -> bool:
         """
         Answer a client that has missed so little that the daemon sends all of it at once.
 
@@ -117,7 +119,24 @@ class Recovery:
             outbound.deliver(joinFrames(frames))
         return True
 
-    def hold(self, outbound: Outbound, topic: Topic) -> Catchup:
+    def _sendRewound(self, outbound: Recipient, request: SubscribeRequest) -> bool:
+        """
+        Answer a client that begins with so few frames, all in memory, that the daemon sends them
+        at once.
+
+        @return: Whether the client was answered.
+        """
+        if not outbound.isDirect:
+            return False
+        log = self._openLog(request.topic)
+        frames = rewoundFrames(log, request.rewind, self._clock.seconds())
+        if frames is None:
+            return False
+        self._answer(outbound, request, startingAt(request.topic, None, None))
+        outbound.deliver(joinFrames(frames))
+        return True
+
+    def hold(self, outbound: Recipient, topic: Topic) -> Catchup:
         """
         Send a client nothing of a table for now.  Afterwards the client gets the changes from the
         log, by the rights that it has then.
@@ -131,7 +150,7 @@ class Recovery:
         return held
 
     def goOn(
-        self, outbound: Outbound, request: SubscribeRequest, catchup: Catchup, since: Position
+        self, outbound: Recipient, request: SubscribeRequest, catchup: Catchup, since: Position
     ) -> None:
         """
         Answer a subscription that was interrupted, as if its client had come back.
@@ -144,7 +163,7 @@ class Recovery:
             catchup.setAside(since)
             self._start(outbound, self._subscribe(outbound, request, catchup))
 
-    def tellLost(self, outbound: Outbound, topic: Topic, request: SubscribeRequest) -> None:
+    def tellLost(self, outbound: Recipient, topic: Topic, request: SubscribeRequest) -> None:
         """
         Tell a client that it does not get what it missed, because that cannot be read.
         """
@@ -156,9 +175,9 @@ class Recovery:
         """Give a client its next piece of the past when it is its turn."""
         self._pacer.pace(outbound)
 
-    def readOn(self, outbound: Outbound, canonical: str, catchup: Catchup) -> None:
+    def readOn(self, recipient: Recipient, topic: str, catchup: Catchup) -> None:
         """Read a table's log on for a client that is behind."""
-        self._start(outbound, self._reader.follow(outbound, topicOf(canonical), catchup))
+        self._start(recipient, self._reader.follow(recipient, topicOf(topic), catchup))
 
     def syncAgain(self, outbound: Outbound, canonical: str) -> None:
         """
@@ -167,7 +186,7 @@ class Recovery:
         paged = outbound.takesPages(canonical)
         self._hub.presence.sync(outbound, topicOf(canonical), paged, unasked=True)
 
-    def _start(self, outbound: Outbound, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _start(self, outbound: Recipient, coroutine: Coroutine[Any, Any, None]) -> None:
         """Let a catch-up's coroutine run until the catch-up ends."""
         going = Deferred.fromCoroutine(coroutine)
         going.addErrback(ignoreEnd).addErrback(outbound.fail)
@@ -175,7 +194,7 @@ class Recovery:
     # The way of a resume, from top to bottom
 
     async def _subscribe(
-        self, outbound: Outbound, request: SubscribeRequest, catchup: Catchup
+        self, outbound: Recipient, request: SubscribeRequest, catchup: Catchup
     ) -> None:
         """Bring a subscription from where it begins to the present."""
         try:
@@ -188,7 +207,7 @@ class Recovery:
         await self._reader.follow(outbound, request.topic, catchup)
 
     async def _resume(
-        self, outbound: Outbound, request: SubscribeRequest, catchup: Catchup
+        self, outbound: Recipient, request: SubscribeRequest, catchup: Catchup
     ) -> None:
         """
         Answer a subscription, and send what its client has missed, or else the rows that it
@@ -206,22 +225,30 @@ class Recovery:
         live = log.position
         if request.since is not None:
             replay = self._reader.plan(outbound, catchup, topic, request.view, log, position)
-            running = self._hub.sequencer.answers.of(topic.canonical)
-            # What comes to them from here on is held.
-            snapshot = snapshotFrames(running, str(live))
+            # What comes to the streams from here on is held.
+            snapshot = self._answersOf(topic, live)
             if isinstance(replay, Gap):
                 gap = replay
+            elif replay.isKeptOnly and self._isKeyed(topic):
+                # The values that were not kept are gone.
+                gap = EXPIRED
             elif (gap := await self._survey(topic, replay)) is None:
                 catchup.forgetAside()
                 answer = goingOn(topic, str(request.since), replay.isKeptOnly)
                 self._answer(outbound, request, answer, position)
                 async for page in replay:
                     await outbound.writePast(catchup, page)
-                if replay.isKeptOnly and running:
+                if replay.isKeptOnly and snapshot is not None:
                     # The text of running streams is not kept yet.
                     await self._writeAnswers(outbound, catchup, snapshot)
                 return
             gap = lostGap(request, position, log) or gap
+        if self._isKeyed(topic):
+            await self._sendValues(outbound, request, catchup, gap)
+            return
+        if request.rewind:
+            await self._sendNewest(outbound, request, catchup, gap)
+            return
         answers = self._hub.sequencer.answers.of(topic.canonical)
         if request.selection is None and answers:
             await self._sendAnswers(outbound, request, catchup, gap)
@@ -246,84 +273,6 @@ class Recovery:
         self._isFailing = False
         return gap
 
-    async def _sendRows(
-        self,
-        outbound: Outbound,
-        request: SubscribeRequest,
-        catchup: Catchup,
-        log: TopicLog,
-        gap: Gap | None,
-    ) -> None:
-        """
-        Send a table's rows; the changes come from the point at which they were read.
-
-        @param gap: Why a client that came back does not get what it missed.
-        """
-        topic, selection = request.topic, request.selection
-        assert topic.table is not None and selection is not None
-        # Where the changes begin shows when the rows are there.  Before, nothing of the log
-        # need be held: it is read later, or the rows have seen it.
-        catchup.restart(log.position)
-        self._answer(outbound, request, startingAt(topic, None, gap))
-        if catchup.stage is Stage.ENDED:
-            return
-        if self._feeds.isDown:
-            raise unavailable()
-        reading = self.snapshots.read(topic.table, selection, outbound)
-        try:
-            hold = await readable(catchup.read(reading))
-        finally:
-            # If the client has left, it does not want the rows any more.
-            reading.cancel()
-        try:
-            self._isFailing = False
-            seen = hold.rows.snapshot
-            position = Position(log.epoch, None, seen.position, seen.lineage)
-            catchup.behind = position
-            projection = None if request.view is None else request.view.projection
-            pages = hold.rows.pages(topic.canonical, projection, str(position))
-            await outbound.writePast(catchup, pages)
-        finally:
-            hold.release()
-
-    async def _sendAnswers(
-        self,
-        outbound: Outbound,
-        request: SubscribeRequest,
-        catchup: Catchup,
-        gap: Gap | None,
-    ) -> None:
-        """
-        Send what the token streams of a topic are up to here, for a client that begins anew.
-
-        @param gap: Why a client that came back does not get what it missed.
-        """
-        topic = request.topic
-        # What was published until now is in these streams, or was for those who came earlier.
-        self._hub.delivery.handOver(topic.canonical, outbound)
-        catchup.restart(None)
-        # A client that is cut off in the middle has no position, and begins anew again.
-        self._answer(outbound, request, startingAt(topic, None, gap))
-        answers = self._hub.sequencer.answers.of(topic.canonical)
-        live = self._openLog(topic).position
-        await self._writeAnswers(outbound, catchup, snapshotFrames(answers, str(live)))
-
-    async def _writeAnswers(
-        self, outbound: Outbound, catchup: Catchup, frames: Iterator[Frame]
-    ) -> None:
-        """
-        Send what token streams are up to.
-
-        @param frames: See L{snapshotFrames}.
-        """
-        self.lateJoins += 1
-        await outbound.writePast(catchup, self._counted(frames))
-
-    def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            self.snapshotBytes += len(frame)
-            yield frame
-
     def _refusal(self, error: RealtimeError | Unreadable) -> RealtimeError:
         """Make the error for a client whose subscription cannot begin."""
         if isinstance(error, RealtimeError):
@@ -334,30 +283,3 @@ class Recovery:
             self.log.failure("what a subscription begins with cannot be read", cause)
         self._isFailing = True
         return unavailable()
-
-    def _answer(
-        self,
-        outbound: Outbound,
-        request: SubscribeRequest,
-        answer: Subscribed,
-        recovered: Position | None = None,
-    ) -> None:
-        """
-        Answer a subscription, and send what the client needs to know at its beginning.
-
-        @param recovered: The position from which a client that comes back gets what it missed.
-        """
-        topic = request.topic
-        outbound.send(replace(answer, sync=True) if request.sync else answer)
-        catchup = outbound.catchingUp(topic.canonical)
-        if catchup is not None:
-            catchup.isAnswered = True
-        outbound.takePages(topic.canonical, request.sync)
-        self._hub.presence.sync(outbound, topic, request.sync)
-        self._feeds.sendFeedStatus(outbound, topic, recovered)
-        self._hub.outage.send(outbound, topic)
-
-    def _openLog(self, topic: Topic) -> TopicLog:
-        if topic.table is not None:
-            return self._feeds.openLog(topic)
-        return self._hub.sequencer.openLog(topic.canonical)

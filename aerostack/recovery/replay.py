@@ -13,7 +13,9 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from aerostack.core.answers.answer import Answer
 from aerostack.core.answers.appended import Appended
-from aerostack.core.replay.log import Entry, Gap, Plan, TopicLog
+from aerostack.core.answers.requests import Found
+from aerostack.core.replay.gaps import Gap
+from aerostack.core.replay.log import OVERHEAD, Entry, Plan, TopicLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.transactions import OpenTransactions
@@ -25,14 +27,15 @@ from aerostack.hub.encoding import publicationFrame
 from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.interfaces.tracking import IChangeTracker
 from aerostack.protocol.framing import Frame
-from aerostack.protocol.streamends import EndEvent, readEnd, wholeData
+from aerostack.protocol.streamends import EndEvent, readEnd, wholeData, wholeReadData
 from aerostack.tables.encoding import changeFrame, commitFrame
 
 PAGE = 500
-"""How many rows are read at once, ..."""
+"""How many rows one read has at the most."""
 
 PAGE_BYTES = 262_144
-"""... and about how many bytes of values.  Each client that is slow may hold a page."""
+"""About how many bytes of values one read has at the most.  Each client that is slow may hold as
+many."""
 
 AT_ONCE = 16_384
 """About how many bytes of the past a client gets right behind the answer to its subscription,
@@ -43,6 +46,10 @@ Read = Callable[[Deferred[Any]], Deferred[Any]]
 
 Find = Callable[[str], Answer | None]
 """Finds a token stream of the topic's project by its id."""
+
+Get = Callable[[str], Deferred[Found]]
+"""Reads such a stream, which another process may have; see
+L{aerostack.interfaces.streams.IStreams.get}."""
 
 AwaitTurn = Callable[[], Deferred[None]]
 """Waits until the client can take more."""
@@ -79,6 +86,7 @@ class Replay:
         read: Read,
         awaitTurn: AwaitTurn,
         find: Find,
+        get: Get,
     ) -> None:
         """
         @param position: Where the past begins.
@@ -95,6 +103,7 @@ class Replay:
         self._read = read
         self._awaitTurn = awaitTurn
         self._find = find
+        self._get = get
         self._seen = position.seen
         # A client that comes from an earlier log and is cut off in the middle must keep that epoch.
         self._epoch = position.epoch if plan.keptOnly else log.epoch
@@ -171,10 +180,14 @@ class Replay:
 
     async def _wholeData(self, entry: Entry, end: EndEvent) -> bytes:
         """
-        The data of an end, with the text if that is here or in the database.
+        The data of an end, with the text if that is here, in the database or at another process.
         """
         answer = self._find(end.stream)
-        if answer is not None and answer.isOver:
+        # A later stream may have the same id on another topic, which the client may not read.
+        if answer is not None and answer.topic != self._topic.canonical:
+            answer = None
+        # Of a stream that ran before this process followed the topic, only the end is known here.
+        if answer is not None and answer.isOver and (answer.parts or not answer.isMirror):
             return wholeData(answer, end.data)
         if entry.kept:
             await self._awaitTurn()
@@ -183,7 +196,15 @@ class Replay:
             for kept in await readable(self._read(reading)):
                 if kept.message.stream is not None:
                     return bytes(kept.message.data)
-        return bytes(end.data)
+        await self._awaitTurn()
+        try:
+            found = await readable(self._read(self._get(end.stream)))
+        except RealtimeError:
+            # No process has it any more, or the one that has it does not answer.
+            return bytes(end.data)
+        if found.topic != self._topic.canonical:
+            return bytes(end.data)
+        return wholeReadData(found.data, end.data)
 
     async def _page(self, after: int) -> tuple[Sequence[Frame], int | None]:
         """
@@ -197,7 +218,9 @@ class Replay:
         last: int | None = None
         if table is None:
             topic = self._topic.canonical
-            reading = self._history.readPast(topic, after, until, PAGE, PAGE_BYTES)
+            reading = self._history.readPast(
+                topic, after, until, PAGE, PAGE_BYTES, self._plan.partial
+            )
             for kept in await readable(self._read(reading)):
                 last = kept.createdAt
                 position = Position(self._epoch, None, last, self._log.lineage, seen=True)
@@ -241,6 +264,33 @@ def recentFrames(
     if entries is None or sum(map(_textOf, entries)) > AT_ONCE:
         return None
     return tuple(_loggedFrames(RowReplay(topic.canonical, view, position), log, entries))
+
+
+def countsInRewind(entry: Entry) -> bool:
+    """
+    Whether an entry of a log is one of the frames that a rewound subscription begins with.  A token
+    stream is one frame there, its end: running streams come behind.
+    """
+    assert isinstance(entry.frame, Frame)
+    return not isinstance(entry.source, Appended) and not entry.frame.isStreamPart
+
+
+def rewoundFrames(log: TopicLog, count: int, now: float) -> Sequence[Frame] | None:
+    """
+    Make the newest frames of a log, if they are small and in memory.
+
+    @param count: How many.
+    @param now: The time, seconds of the clock.
+    @return: L{None} if a L{Replay} has to find them.
+    """
+    if not log.isFilled or count * OVERHEAD > AT_ONCE:
+        return None
+    entries, _ = log.latest(count, countsInRewind, now)
+    if len(entries) < count or sum(len(entry.frame) for entry in entries) > AT_ONCE:
+        return None
+    frames = [entry.frame for entry in entries if isinstance(entry.frame, Frame)]
+    # The text of a stream that has ended has to be found.
+    return None if any(map(readEnd, frames)) else frames
 
 
 def _textOf(entry: Entry) -> int:

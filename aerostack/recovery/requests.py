@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from aerostack.core.replay.log import LOST, Gap, TopicLog
+from aerostack.core.replay.gaps import LOST, Gap
+from aerostack.core.replay.log import TopicLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.sharedlog import SharedLog
 from aerostack.core.rows.selection import Selection
@@ -32,6 +33,9 @@ class SubscribeRequest:
     @ivar sync: Whether the client takes the members of the topic in pages.
     @ivar refuse: Ends the subscription.  It is called with the error if the past or the rows cannot
         be read.
+    @ivar rewind: With how many of the newest frames of the log the client begins, unless it gets
+        everything that it missed.
+    @ivar isRewindAsked: Whether the client has asked for these frames itself.
     @ivar lost: The gap that the client gets, whatever the log says; L{None} for the log's.
     """
 
@@ -42,6 +46,8 @@ class SubscribeRequest:
     sync: bool
     refuse: Callable[[RealtimeError], None]
     lost: Gap | None = None
+    rewind: int = 0
+    isRewindAsked: bool = False
 
 
 def unavailable() -> RealtimeError:

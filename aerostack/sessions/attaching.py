@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
 from aerostack.hub.attachments import Attachments
-from aerostack.sessions.interfaces import CommandedSession
+from aerostack.sessions.interfaces import Subscriber
 from aerostack.sessions.refusals import refusal
 
 Request = TypeVar("Request")
@@ -28,7 +28,7 @@ class Attaching(Generic[Request]):
 
     def __init__(
         self,
-        session: CommandedSession,
+        session: Subscriber,
         attachments: Attachments,
         pending: dict[str, Request],
     ) -> None:

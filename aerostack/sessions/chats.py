@@ -83,7 +83,7 @@ class Chats:
         topic: Topic,
         changed: Callable[[], object],
     ) -> Following:
-        """Follow no stream yet, although one may run that is another's."""
+        """Follow no stream yet: another client's stream may run on the topic."""
         if not following.isHere:
             return following
         following.leave()
@@ -96,7 +96,7 @@ class Chats:
         Follow the answer that goes on in a chat.
 
         @param changed: Is called when there may be more to take.
-        @return: L{None} if none goes on.
+        @return: L{None} if no answer goes on.
         @raise RealtimeError: The client may not subscribe to the chat.
         """
         following = await self.watches.join(identity, self._topic(chat, identity), changed)
@@ -114,7 +114,7 @@ class Chats:
 
         @param stream: The stream that is meant; L{None} for any.
         @param messageId: The message that is meant; L{None} for any.
-        @return: L{None} if none goes on, or another one than is meant.
+        @return: L{None} if no answer goes on, or only another one.
         @raise RealtimeError: C{forbidden}: the client may not stop it.
         """
         following = await self.resume(identity, chat, lambda: None)

@@ -58,6 +58,7 @@ class ChatSession(Session):
         try:
             frame = decodeChatFrame(payload)
         except RealtimeError as error:
+            self.noteRefusal(error, None, None)
             # The client could not say which of its requests this is about.
             self.sendError(error, None, None)
             return
@@ -100,6 +101,7 @@ class ChatSession(Session):
         if not isinstance(error, RealtimeError):
             self.log.failure("a chat failed", failure, connection=self.connectionId)
             error = RealtimeError("internal_error", "The daemon failed; its log says how.")
+        self.noteRefusal(error, "chat", None)
         self.tell("error", answer.requestId, errorText=error.message)
 
     def reauthorize(self, topic: str | None = None) -> None:

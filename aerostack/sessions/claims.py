@@ -15,7 +15,7 @@ from aerostack.hub.attachments import Attachments
 from aerostack.interfaces.shares import IShares
 from aerostack.protocol.clientframes import Subscribe
 from aerostack.sessions.attaching import Attaching
-from aerostack.sessions.interfaces import CommandedSession
+from aerostack.sessions.interfaces import Subscriber
 from aerostack.sessions.refusals import refusal
 
 GoOn = Callable[[Topic, Subscribe], None]
@@ -31,7 +31,7 @@ class Claims(Attaching[Subscribe]):
 
     def __init__(
         self,
-        session: CommandedSession,
+        session: Subscriber,
         attachments: Attachments,
         pending: dict[str, Subscribe],
         shares: IShares,

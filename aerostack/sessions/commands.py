@@ -4,14 +4,17 @@ The commands of a client: what each of its frames does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from aerostack.auth.keysets import KeysAwaited
 from aerostack.core.access.permissions import Action
-from aerostack.core.replay.publications import Receipt
+from aerostack.core.diagnosis.histogram import Histogram
+from aerostack.core.keyed.values import readCondition, staleUnread
+from aerostack.core.replay.publications import Receipt, readReplaces
 from aerostack.core.topics.topics import Topic, checkEvent, parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.hub.idempotency import makeRepeatKey
@@ -42,6 +45,7 @@ from aerostack.sessions.producing import Producing
 from aerostack.sessions.refusals import refusal
 from aerostack.sessions.subscriptions import Subscriptions
 from aerostack.sessions.tracking import Tracking, Waiting
+from aerostack.sessions.views import Views
 
 
 class Commands:
@@ -53,12 +57,14 @@ class Commands:
     """
 
     __slots__ = (
+        "_auths",
         "_context",
         "_hub",
         "_limits",
         "_producing",
         "_session",
         "_tracking",
+        "_views",
         "subscriptions",
         "unanswered",
     )
@@ -72,7 +78,10 @@ class Commands:
         self.subscriptions = Subscriptions(session, context, waiting)
         self._tracking = Tracking(session, context, waiting, self.subscriptions.checkCapacity)
         self._producing = Producing(session, context)
+        # Most clients never have any.
+        self._views: Views | None = None
         self.unanswered = 0
+        self._auths = 0
 
     def carryOut(self, frame: ClientFrame) -> None:
         """
@@ -90,7 +99,10 @@ class Commands:
         @param clean: Whether the presence of the client ends now; if not, it waits for the client
             to come back.
         """
-        self.subscriptions.forget()
+        # A token that waits for its key comes too late.
+        self._auths = -1
+        for subscriptions in self._all():
+            subscriptions.forget()
         self._tracking.end()
         self._producing.leave()
         self._context.reauthorizing.ask(self._session, self._guard(self._takeBack(clean)))
@@ -100,7 +112,23 @@ class Commands:
             yield from self._tracking.endAll()
         else:
             yield from self._tracking.loseAll()
-        yield from self.subscriptions.end()
+        for subscriptions in self._all():
+            yield from subscriptions.end()
+            yield
+
+    def _all(self) -> Iterator[Subscriptions]:
+        """The subscriptions without a name, and those of each view."""
+        yield self.subscriptions
+        if self._views is not None:
+            yield from self._views.subscriptions()
+
+    def subscriptionsOf(self, topic: str) -> Sequence[Subscriptions]:
+        """
+        Give what has a subscription to a topic, or a request for one.
+
+        @param topic: The canonical topic.
+        """
+        return [each for each in self._all() if each.holds(topic)]
 
     def withdraw(self) -> None:
         """
@@ -141,20 +169,36 @@ class Commands:
             self._context.reauthorizing.ask(self._session, self._guard(self._reauthorizeAll()))
 
     def _reauthorizeAll(self) -> Iterator[None]:
-        yield from self.subscriptions.reauthorizeAll()
+        for subscriptions in tuple(self._all()):
+            yield from subscriptions.reauthorizeAll()
         yield from self._tracking.reauthorize()
         yield from self._producing.reauthorize()
 
     def _subscribe(self, frame: Subscribe) -> None:
-        self.subscriptions.subscribe(self._topic(frame.topic), frame)
+        topic = self._topic(frame.topic)
+        if frame.view is None:
+            self.subscriptions.subscribe(topic, frame)
+        else:
+            self._openViews().subscribe(topic, frame, self.subscriptions.checkCapacity)
 
     def _unsubscribe(self, frame: Unsubscribe) -> None:
-        self.subscriptions.unsubscribe(self._topic(frame.topic))
+        topic = self._topic(frame.topic)
+        if frame.view is None:
+            self.subscriptions.unsubscribe(topic)
+        else:
+            self._openViews().unsubscribe(topic, frame)
+
+    def _openViews(self) -> Views:
+        if self._views is None:
+            self._session.views = self._views = Views(self._session, self._context)
+        return self._views
 
     def _publish(self, frame: Publish) -> None:
         topic = self._topic(frame.topic)
         checkEvent(frame.event, self._limits.eventLength)
+        condition = readCondition(frame.ifPos, frame.ifNew)
         self._permit(Action.PUBLISH, topic)
+        began = self._context.clock.seconds()
         published: Deferred[Receipt | None] | None = self._hub.publisher.publish(
             topic,
             frame.event,
@@ -163,8 +207,14 @@ class Commands:
             bool(frame.persist),
             *self._repeatable(frame.id),
             self._session.connectionId,
+            readReplaces(frame.replaces),
+            frame.key,
+            condition,
         )
-        self._acknowledge(published, frame, topic)
+        counts = self._context.counts
+        self._acknowledge(
+            published, frame, topic, began, counts.kept if frame.persist else counts.passing
+        )
 
     def _repeatable(self, messageId: MessageId | None) -> tuple[Hashable, str | None]:
         """Give the key by which the hub recognizes a repeated publication, and the id to keep."""
@@ -186,6 +236,7 @@ class Commands:
     def _chat(self, frame: Chat) -> None:
         topic = self._topic(f"chat/{frame.roomId}")
         self._permit(Action.PUBLISH, topic)
+        began = self._context.clock.seconds()
         said: Deferred[Receipt | None] | None = self._hub.publisher.chat(
             topic,
             frame.text,
@@ -194,14 +245,28 @@ class Commands:
             *self._repeatable(frame.id),
             self._session.connectionId,
         )
-        self._acknowledge(said, frame, topic)
+        self._acknowledge(said, frame, topic, began, self._context.counts.kept)
 
     def _acknowledge(
-        self, published: Deferred[Receipt | None] | None, frame: Publish | Chat, topic: Topic
+        self,
+        published: Deferred[Receipt | None] | None,
+        frame: Publish | Chat,
+        topic: Topic,
+        began: float,
+        durations: Histogram,
     ) -> None:
+        """
+        Answer a publication.
+
+        @param published: See L{aerostack.interfaces.publishing.IPublisher.publish}.
+        @param began: When the publication came.
+        @param durations: Takes how long it took until the ack.
+        """
+        clock = self._context.clock
         if published is None:
             if frame.id is not None:
                 self._session.send(Ack(id=frame.id))
+                durations.observe(clock.seconds() - began)
             return
         self.unanswered += 1
         # Keep only these two: the frame itself may be large.
@@ -215,9 +280,13 @@ class Commands:
         def done(_: Receipt | None) -> None:
             if messageId is not None:
                 self._session.send(Ack(id=messageId))
+                durations.observe(clock.seconds() - began)
 
         def failed(failure: Failure) -> None:
-            self._session.sendError(refusal(failure), messageId, topic.canonical, request)
+            error = refusal(failure)
+            if error.code == "stale" and not self._mayRead(topic):
+                error = staleUnread()
+            self._session.sendError(error, messageId, topic.canonical, request)
 
         published.addCallbacks(done, failed).addErrback(self._session.fail).addCallback(answered)
 
@@ -228,10 +297,34 @@ class Commands:
         self._tracking.untrack(self._topic(frame.topic))
 
     def _auth(self, frame: Auth) -> None:
+        self._auths += 1
+        self._takeToken(frame, self._auths)
+
+    def _takeToken(self, frame: Auth, number: int, isLast: bool = False) -> None:
+        """
+        Put the connection under a token.
+
+        @param number: Which of the client's tokens it is.  A newer one may have come.
+        @param isLast: Whether the token has waited for its key already.
+        """
+        if number != self._auths:
+            return
         now = self._context.wall()
         try:
             identity = self._context.authenticator.refresh(self._session.identity, frame.token, now)
+        except KeysAwaited as error:
+            if isLast:
+                self._session.sendError(error, None, None, requestOf(frame))
+                return
+            error.fetched.addCallback(
+                lambda _: self._takeToken(frame, number, isLast=True)
+            ).addErrback(self._session.fail)
+            return
         except RealtimeError as error:
+            if error.code == "keys_unavailable":
+                # The token before may hold for longer.
+                self._session.sendError(error, None, None, requestOf(frame))
+                return
             self._session.endToken(error, requestOf(frame))
             return
         if identity.userId != self._session.identity.userId:
@@ -252,6 +345,14 @@ class Commands:
     def _permit(self, action: Action, topic: Topic) -> None:
         """Make sure that the client has a right on a topic."""
         self._context.feeds.permit(self._session.identity, action, topic)
+
+    def _mayRead(self, topic: Topic) -> bool:
+        """Whether the client may subscribe to a topic now."""
+        try:
+            self._permit(Action.SUBSCRIBE, topic)
+        except RealtimeError:
+            return False
+        return True
 
     def _topic(self, text: str) -> Topic:
         return parseTopic(

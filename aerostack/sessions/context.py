@@ -10,11 +10,13 @@ from twisted.internet.interfaces import IReactorTime
 
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.backlog import Backlogs
+from aerostack.core.diagnosis.clientcounts import ClientCounts
 from aerostack.core.diagnosis.traces import Traces
 from aerostack.core.limits.deadlines import Deadlines
 from aerostack.delivery.outbound import Outbound
 from aerostack.hub.hub import Hub
 from aerostack.interfaces.clients import IClients
+from aerostack.interfaces.refusals import IRefusals
 from aerostack.interfaces.shares import IShares
 from aerostack.interfaces.streams import IStreams
 from aerostack.recovery.recovery import Recovery
@@ -36,10 +38,12 @@ class SessionContext:
     @ivar shares: What projects may use, and use.
     @ivar subscriptions: How many subscriptions the sessions have.
     @ivar traces: What the daemon remembers of connections.
+    @ivar counts: What is counted of the clients.
     @ivar reauthorizing: Checks again what sessions may do, and takes back what closed sessions
         held.
     @ivar backlogs: What waits for the slow readers of each project.
     @ivar streams: The token streams.
+    @ivar refusals: Takes notice of requests that are refused.
     @ivar clients: The newest session of each client that brought a secret, by project and the
         hash of the secret.
     """
@@ -58,6 +62,7 @@ class SessionContext:
         traces: Traces,
         everywhere: IClients,
         streams: IStreams,
+        refusals: IRefusals,
     ) -> None:
         """
         @param everywhere: Lets one client have one session, on all processes.
@@ -73,11 +78,13 @@ class SessionContext:
         self.shares = shares
         self.subscriptions = 0
         self.traces = traces
+        self.counts = ClientCounts()
         self.reauthorizing = Reauthorizing(clock)
         self.backlogs: Backlogs[Outbound] = Backlogs()
         self.clients: dict[tuple[str, str], CommandedSession] = {}
         self._everywhere = everywhere
         self.streams = streams
+        self.refusals = refusals
 
     def enter(self, session: CommandedSession) -> None:
         """

@@ -7,13 +7,67 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from twisted.python.failure import Failure
+
 from aerostack.core.access.permissions import Identity
+from aerostack.delivery.interfaces import Recipient
 from aerostack.delivery.outbound import Outbound
 from aerostack.errors import RealtimeError
 from aerostack.protocol.frames import MessageId
 
 
-class CommandedSession(Outbound):
+class Subscriber(Recipient):
+    """
+    What subscriptions need of the session that they belong to, or of the named view of one.
+    """
+
+    __slots__ = ()
+
+    @property
+    def identity(self) -> Identity:
+        """Who the client is."""
+        raise NotImplementedError
+
+    @property
+    def connectionId(self) -> str:
+        """The connection's id."""
+        raise NotImplementedError
+
+    @property
+    def viewCount(self) -> int:
+        """How many named views there are beside these subscriptions."""
+        raise NotImplementedError
+
+    def sendError(
+        self,
+        error: RealtimeError,
+        messageId: MessageId | None,
+        topic: str | None,
+        request: str | None = None,
+    ) -> None:
+        """See L{CommandedSession.sendError}."""
+        raise NotImplementedError
+
+    def settled(self) -> None:
+        """
+        Note that a subscription, or a request for one, has ended.
+        """
+        raise NotImplementedError
+
+    def drop(self, topic: str) -> None:
+        """See L{Outbound.drop}."""
+        raise NotImplementedError
+
+    def restart(self, topic: str) -> None:
+        """See L{Outbound.restart}."""
+        raise NotImplementedError
+
+    def fail(self, failure: Failure) -> None:
+        """See L{Outbound.fail}."""
+        raise NotImplementedError
+
+
+class CommandedSession(Outbound, Subscriber):
     """
     A session as its commands and its subscriptions see it: the sending half, who the client
     is, and the answers.
@@ -26,6 +80,9 @@ class CommandedSession(Outbound):
     __slots__ = ("identity",)
 
     identity: Identity
+
+    def settled(self) -> None:
+        """See L{Subscriber.settled}.  A session stays without subscriptions."""
 
     @property
     def client(self) -> str | None:
@@ -44,6 +101,7 @@ class CommandedSession(Outbound):
         messageId: MessageId | None,
         topic: str | None,
         request: str | None = None,
+        view: str | None = None,
     ) -> None:
         """
         Tell the client what was wrong.
@@ -51,6 +109,7 @@ class CommandedSession(Outbound):
         @param messageId: The id of the frame that the error is about, if it had one.
         @param topic: The topic that the error is about, if there is one.
         @param request: The type of the frame that the daemon refuses, if it refuses one.
+        @param view: The name of the view that the error is about, if it is about one.
         """
         raise NotImplementedError
 

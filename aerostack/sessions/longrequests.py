@@ -152,7 +152,7 @@ class LongRequest:
 
 
 AGAIN = 25.0
-"""After how many seconds the time of day is looked at again.  It may be set meanwhile."""
+"""Seconds until the request looks at the time of day again, which an operator may have set."""
 
 
 def _nothing() -> None:

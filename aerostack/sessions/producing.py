@@ -5,7 +5,7 @@ The token streams of one session: what the client produces, and what it cancels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import UNSET
 from twisted.internet.defer import Deferred
@@ -23,9 +23,11 @@ from aerostack.core.answers.requests import (
     checkEpoch,
     checkError,
     checkSize,
+    goesOn,
     makeAppend,
     makePut,
     makeStart,
+    makeWhole,
 )
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.errors import RealtimeError
@@ -44,10 +46,12 @@ from aerostack.sessions.context import SessionContext
 from aerostack.sessions.interfaces import CommandedSession
 from aerostack.sessions.refusals import refusal
 
+T = TypeVar("T")
+
 PAUSE = 0.02
 MAX_TRIES = 50
-"""For how many seconds, and how often, the end of a stream that a client has cancelled is waited
-for."""
+"""For how many seconds, and how often, the session waits for the end of a stream that its client
+has cancelled."""
 
 MAX_PRODUCED = 1000
 """How many streams one connection may produce at once."""
@@ -176,7 +180,7 @@ class Producing:
 
         def grown(length: dict[str, int], messageId: MessageId | None) -> None:
             if isinstance(operation, Append):
-                # Of text only the bytes count.
+                # The rate counts only the bytes of text.
                 self._session.giveBackFrame()
             if messageId is not None:
                 self._session.send(
@@ -213,9 +217,16 @@ class Producing:
             raise RealtimeError("invalid_frame", f"A producer ends a stream as {DONE} or {FAILED}.")
         usage = None if frame.usage is None else encodeValue(frame.usage)
         end = End(state, checkError(frame.error), None, checkSize(usage, "usage"))
-        asked = self._asked(frame, self._context.streams.end, end)
-        self._forget(frame.stream, frame.epoch)
-        self._answer(asked, frame, None, self._ended)
+        whole = makeWhole(frame.length, frame.edition)
+        stream, epoch = frame.stream, frame.epoch
+
+        def answered(result: T) -> T:
+            if not (isinstance(result, Failure) and goesOn(result.value)):
+                self._forget(stream, epoch)
+            return result
+
+        asked = self._asked(frame, self._context.streams.end, end, whole)
+        self._answer(asked.addBoth(answered), frame, None, self._ended)
 
     def _ended(self, ended: Ended, messageId: MessageId | None) -> None:
         self._session.send(
@@ -278,8 +289,8 @@ class Producing:
             if answer is not None and not answer.isOver and tries < MAX_TRIES:
                 # It runs on another node, and its end has not come here yet.
                 clock.callLater(PAUSE, later, tries + 1)
-            elif not hub.delivery.whenSent((topic,), sent):
-                clock.callLater(0, later, tries)
+            else:
+                hub.delivery.whenSent((topic,), sent)
 
         later()
 

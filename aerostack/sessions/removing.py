@@ -5,14 +5,13 @@ Removing a user from this daemon: its connections, its presence, and its tokens.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
 
 from aerostack.core.access.removals import Disconnect, Revocation
 from aerostack.core.access.revocations import Revocations
+from aerostack.delivery.slices import makeCooperator
 from aerostack.errors import RealtimeError
 from aerostack.hub.presence import PresenceService
 from aerostack.sessions.interfaces import Admitted
@@ -44,7 +43,7 @@ class Removal:
         self._presence = presence
         self._revocations = revocations
         self._clients = clients
-        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+        self._cooperator = makeCooperator(clock)
 
     def carryOut(self, order: Disconnect | Revocation) -> Deferred[int]:
         """
@@ -55,9 +54,15 @@ class Removal:
         """
         if isinstance(order, Disconnect):
             code, reason = order.code, order.reason
+
+            def forgetUser() -> None:
+                # One connection takes its own presence along.
+                if order.connection is None and order.userId is not None:
+                    self._presence.remove(order.project, order.userId)
+
             return self._close(
-                lambda client: _isOf(client, order) and client.disconnect(code, reason),
-                lambda: self._presence.remove(order.project, order.userId),
+                lambda client: _isMeant(client, order) and client.disconnect(code, reason),
+                forgetUser,
             )
         try:
             self._revocations.add(order, self._wall())
@@ -65,7 +70,7 @@ class Removal:
             return fail(error)
 
         def forget() -> None:
-            # Which token a lost connection had is not known.
+            # The daemon does not know which token a lost connection had.
             if order.tokenId is None:
                 self._presence.remove(order.project, order.userId)
 
@@ -97,6 +102,10 @@ class Removal:
             after()
 
         return self._cooperator.coiterate(work()).addCallback(lambda _: closed)
+
+
+def _isMeant(client: Admitted, order: Disconnect) -> bool:
+    return _isOf(client, order) and order.connection in (None, client.connectionId)
 
 
 def _isOf(client: Admitted, order: Disconnect | Revocation) -> bool:

@@ -9,23 +9,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Raw
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 
 from aerostack.auth.authenticator import Authenticator
-from aerostack.core.access.permissions import Action, Identity, Role
-from aerostack.core.replay.publications import Receipt
-from aerostack.core.topics.topics import Topic, checkEvent, checkUser, parseTopic
+from aerostack.core.access.permissions import Identity, Role
+from aerostack.core.diagnosis.tracing import Tracer
+from aerostack.core.topics.topics import Topic, parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.publishing import IPublisher
 from aerostack.interfaces.streams import IStreams
 from aerostack.protocol.codec import decodeValue, splitList, splitObject
 from aerostack.protocol.values import fromJSON
+from aerostack.sessions.emitting import Emitting, Permit, Spend
 from aerostack.sessions.streamcalls import StreamMethods
 from aerostack.sessions.users import UserMethods
 from aerostack.settings.limits import LimitsConfig
-
-Permit = Callable[[Identity, Action, Topic], object]
-"""Makes sure that an identity has a right on a topic; see L{aerostack.tables.feed}."""
 
 Query = Callable[[str, list[Any]], Deferred[dict[str, Any]]]
 """Runs one SQL statement with its parameters."""
@@ -34,6 +32,8 @@ Query = Callable[[str, list[Any]], Deferred[dict[str, Any]]]
 class RPC:
     """
     Carries out the methods of the RPC.
+
+    @ivar tracer: Traces what servers publish; L{None} if it is not traced.
     """
 
     def __init__(
@@ -45,14 +45,18 @@ class RPC:
         query: Query,
         users: UserMethods,
         streams: IStreams,
+        spend: Spend,
     ) -> None:
+        """
+        @param spend: See L{Emitting}.
+        """
+        self.tracer: Tracer | None = None
         self._limits = limits
-        self._permit = permit
-        self._publisher = publisher
+        self._emitting = Emitting(publisher, self.parse, permit, limits, spend)
         self._authenticator = authenticator
         self._query = query
         self._methods: dict[str, Callable[[Identity, list[Raw]], Deferred[Any]]] = {
-            "socket.emit": self._emit,
+            "socket.emit": self._emitting.emit,
             "db.query": self._dbQuery,
             "user.disconnect": _decoding(users.disconnect),
             "user.revoke": _decoding(users.revoke),
@@ -71,7 +75,18 @@ class RPC:
         """
         Use these limits from now on.
         """
-        self._limits = limits
+        self._limits = self._emitting.limits = limits
+
+    def callWithin(self, identity: Identity, body: bytes, traceparent: str | None) -> Deferred[Any]:
+        """
+        Call a method, as a part of a trace of the caller's; see L{call}.
+
+        @param traceparent: See L{Tracer.within}.
+        """
+        if self.tracer is None:
+            return self.call(identity, body)
+        with self.tracer.within(traceparent):
+            return self.call(identity, body)
 
     def call(self, identity: Identity, body: bytes) -> Deferred[Any]:
         """
@@ -118,29 +133,6 @@ class RPC:
             name, identity.project, self._authenticator.projects, self._limits.topicLength
         )
 
-    def _emit(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
-        # Pass the data on as the server sent it: decoding and encoding would change numbers.
-        event, name = (_value(args[place]) if len(args) in (3, 4) else None for place in (0, 2))
-        if not isinstance(event, str) or not isinstance(name, str):
-            raise RealtimeError(
-                "invalid_arguments", "socket.emit takes [event, data, topic] and perhaps options."
-            )
-        given = _value(args[3]) if len(args) == 4 else None
-        options = {} if given is None else given
-        _checkOptions(options)
-        checkEvent(event, self._limits.eventLength)
-        topic = self.parse(name, identity)
-        self._permit(identity, Action.PUBLISH, topic)
-        encoded = bytes(args[1])
-        if len(encoded) > self._limits.messageBytes:
-            raise RealtimeError(
-                "too_large", f"An event's data has at most {self._limits.messageBytes} bytes."
-            )
-        published: Deferred[Receipt | None] | None = self._publisher.publish(
-            topic, event, encoded, options.get("userId"), options.get("persist", False)
-        )
-        return succeed(_emitted(None)) if published is None else published.addCallback(_emitted)
-
     def _dbQuery(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
         projects = self._authenticator.projects
         allowed = projects[identity.project].dbQuery
@@ -179,26 +171,3 @@ def _decoding(
 ) -> Callable[[Identity, list[Raw]], Deferred[Any]]:
     """Make a method that decodes the arguments for another one."""
     return lambda identity, args: method(identity, [_value(arg) for arg in args])
-
-
-def _checkOptions(options: Any) -> None:
-    if not (
-        isinstance(options, dict)
-        and set(options) <= {"persist", "userId"}
-        and isinstance(options.get("persist", False), bool)
-        and isinstance(options.get("userId", ""), str)
-    ):
-        raise RealtimeError(
-            "invalid_arguments", "The options of socket.emit are persist (boolean) and userId."
-        )
-    if "userId" in options:
-        try:
-            checkUser(options["userId"])
-        except ValueError as error:
-            raise RealtimeError("invalid_arguments", f"The option userId {error}.") from None
-
-
-def _emitted(receipt: Receipt | None) -> dict[str, Any]:
-    if receipt is None:
-        return {"success": True}
-    return {"success": True, "id": receipt.id, "created_at": receipt.createdAt}

@@ -18,15 +18,18 @@ from aerostack.core.topics.patterns import Patterns
 from aerostack.hub.hub import Hub
 from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.clients import IClients
+from aerostack.interfaces.keyed import IKeyedValues
 from aerostack.interfaces.line import ILine
 from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.interfaces.publishing import IPublisher
+from aerostack.interfaces.refusals import IRefusals
 from aerostack.interfaces.revocations import IRevocationStore
 from aerostack.interfaces.roster import IMembers, IRoster
 from aerostack.interfaces.shares import IShares
 from aerostack.interfaces.streams import IStreams
 from aerostack.interfaces.tracking import IChangeTracker
+from aerostack.interfaces.uplinks import IUplinks
 from aerostack.recovery.recovery import Recovery
 from aerostack.sessions.clients import LocalClients
 from aerostack.sessions.context import SessionContext
@@ -58,6 +61,9 @@ class NodeServices:
     @ivar line: Reaches every node.
     @ivar revocations: Keeps the revocations of tokens.
     @ivar streams: The token streams.
+    @ivar uplinks: Brings clients' frames to the process that has their connection.
+    @ivar values: Reads the values of keyed topics.
+    @ivar refusals: Takes notice of requests that are refused.
     @ivar clients: Lets one client have one session, on all processes.
     """
 
@@ -73,6 +79,9 @@ class NodeServices:
     line: ILine
     revocations: IRevocationStore
     streams: IStreams
+    uplinks: IUplinks
+    values: IKeyedValues
+    refusals: IRefusals
     clients: IClients = field(default_factory=LocalClients)
 
 
@@ -80,6 +89,7 @@ class ClientServices:
     """
     What sessions and servers' requests use.
 
+    @ivar values: Reads the values of keyed topics.
     @ivar hub: Subscriptions, publications and presence.
     @ivar feeds: The changes of tables.
     @ivar recovery: Answers subscriptions.
@@ -114,6 +124,7 @@ class ClientServices:
         @param bounds: How much of a table a subscription may begin with.
         @param sessions: Gives all sessions, in order of opening.
         """
+        self.values = node.values
         self.hub = Hub(
             clock,
             wall,
@@ -134,7 +145,9 @@ class ClientServices:
             projects,
             node.tracker,
         )
-        self.recovery = Recovery(clock, self.hub, self.feeds, node.history, replay, bounds)
+        self.recovery = Recovery(
+            clock, self.hub, self.feeds, node.history, replay, bounds, node.values, node.streams
+        )
         self.deadlines = Deadlines()
         self.traces = Traces()
         self.context = SessionContext(
@@ -150,6 +163,7 @@ class ClientServices:
             self.traces,
             node.clients,
             node.streams,
+            node.refusals,
         )
         self.requests = LongRequests(clock, wall, authenticator, self.deadlines)
         self._sessions = sessions
@@ -164,6 +178,7 @@ class ClientServices:
             node.query,
             UserMethods(node.line, revocations, node.revocations, wall),
             node.streams,
+            lambda project: node.shares.spend(project, 0, clock.seconds()),
         )
 
     def clients(self) -> list[Admitted]:

@@ -4,11 +4,15 @@ One client's session, from the opening to the close of its connection, and the l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import UNSET
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.core.access.permissions import Identity
+from aerostack.core.diagnosis.clientcounts import CLIENT, DAEMON, NO_CODE
+from aerostack.core.diagnosis.refusals import refusalOf
 from aerostack.core.diagnosis.traces import Refused
 from aerostack.core.limits.quotas import tooFast
 from aerostack.errors import (
@@ -30,9 +34,18 @@ from aerostack.protocol.clientframes import (
     StreamEnd,
     StreamPut,
     StreamStart,
+    Subscribe,
+    Unsubscribe,
     requestOf,
 )
-from aerostack.protocol.codec import Reference, decode, echoed, reference
+from aerostack.protocol.codec import (
+    MAX_REQUEST,
+    Reference,
+    decode,
+    echoed,
+    encodable,
+    reference,
+)
 from aerostack.protocol.frames import MessageId
 from aerostack.protocol.serverframes import Error
 from aerostack.sessions.allowance import URGENT, ClientAllowance
@@ -75,8 +88,19 @@ class Session(SessionLife):
 
     @property
     def subscriptions(self) -> Subscriptions | None:
-        """What the client is subscribed to; L{None} once the session is over."""
+        """
+        What the client is subscribed to without a name; L{None} once the session is over.
+        """
         return None if self._commands is None else self._commands.subscriptions
+
+    def subscriptionsOf(self, topic: str) -> Sequence[Subscriptions]:
+        """
+        Give what has a subscription to a topic, or a request for one: what is subscribed without a
+        name, and each named view.
+
+        @param topic: The canonical topic.
+        """
+        return () if self._commands is None else self._commands.subscriptionsOf(topic)
 
     def yieldTo(self) -> None:
         """
@@ -101,6 +125,7 @@ class Session(SessionLife):
         """
         if self._state is not State.OPEN or self._returns is not None:
             return
+        self._context.counts.received.observe(len(payload))
         if isBinary:
             self.close(CLOSE_UNSUPPORTED, "send JSON text")
             return
@@ -159,6 +184,11 @@ class Session(SessionLife):
         if self._commands is not None:
             self._commands.end(clean or self._isRemoved)
             self._commands = None
+        if self._ending is not None:
+            self._context.counts.closed(self._ending[0], DAEMON)
+        else:
+            # A client's close frame may have no code.
+            self._context.counts.closed(NO_CODE if clean and code is None else code, CLIENT)
         self._noteEnd(*(self._ending or (code, reason or "")))
 
     # From the daemon
@@ -298,6 +328,7 @@ class Session(SessionLife):
         messageId: MessageId | None,
         topic: str | None,
         request: str | None = None,
+        view: str | None = None,
     ) -> None:
         """
         Tell the client what was wrong.
@@ -305,7 +336,10 @@ class Session(SessionLife):
         @param messageId: The id of the frame that the error is about, if it had one.
         @param topic: The topic that the error is about, if there is one.
         @param request: The type of the frame that the daemon refuses, if it refuses one.
+        @param view: The name of the view that the error is about, if it is about one.
         """
+        if request is not None or messageId is not None:
+            self.noteRefusal(error, request, topic)
         if topic is not None:
             refused = Refused(self._now, error.code, error.message)
             self._context.traces.refused.note((self.connectionId, topic), refused)
@@ -317,14 +351,37 @@ class Session(SessionLife):
                 topic=UNSET if topic is None else topic,
                 request=UNSET if request is None else request,
                 retryAfter=UNSET if error.retryAfter is None else error.retryAfter,
-                **error.details,
+                view=UNSET if view is None else view,
+                **encodable(error.details),
+            )
+        )
+
+    def noteRefusal(self, error: RealtimeError, request: str | None, topic: str | None) -> None:
+        """
+        Note for operators that a frame of the client is refused.
+
+        @param request: The type of the frame; L{None} if it has none.
+        @param topic: The topic that it is about, if it is about one.
+        """
+        identity, about = self.identity, "" if topic is None else f" {topic}"
+        self._context.refusals.note(
+            refusalOf(
+                self._context.wall(),
+                error,
+                identity.project,
+                identity.proof.origin,
+                self.connection.address,
+                f"{request or 'frame'}{about}",
+                identity.userId,
             )
         )
 
     def _refuse(self, error: RealtimeError, about: Reference) -> None:
         """Tell the client that the daemon does not act on a frame."""
         topic = None if self._commands is None else self._commands.nameTopic(about.topic)
-        self.sendError(error, about.id, topic, about.request)
+        if about.request is None and about.id is None:
+            self.noteRefusal(error, None, topic)
+        self.sendError(error, about.id, topic, about.request, about.view)
 
     def endToken(self, error: RealtimeError, request: str | None = None) -> None:
         """
@@ -347,4 +404,10 @@ def _referenceOf(frame: ClientFrame) -> Reference:
     """What a decoded frame is about."""
     topic = f"chat/{frame.roomId}" if isinstance(frame, Chat) else getattr(frame, "topic", None)
     messageId = frame.id if isinstance(frame, _IDENTIFIED) else None
-    return Reference(None if messageId is None else echoed(messageId), topic, requestOf(frame))
+    view = frame.view if isinstance(frame, (Subscribe, Unsubscribe)) else None
+    return Reference(
+        None if messageId is None else echoed(messageId),
+        topic,
+        requestOf(frame),
+        None if view is None else view[:MAX_REQUEST],
+    )

@@ -24,6 +24,7 @@ from aerostack.core.answers.requests import (
     makeAppend,
     makePut,
     makeStart,
+    makeWhole,
 )
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
@@ -72,6 +73,8 @@ class _EndOptions(msgspec.Struct, forbid_unknown_fields=True):
     state: str = DONE
     error: str | None = None
     usage: dict[str, Raw] | None = None
+    length: dict[str, int] | None = None
+    edition: dict[str, int] | None = None
 
 
 class StreamMethods:
@@ -142,7 +145,9 @@ class StreamMethods:
             raise _invalid(f"The state of ai.end is {DONE} or {FAILED}.")
         usage = None if options.usage is None else encodeValue(options.usage)
         end = End(options.state, checkError(options.error), None, checkSize(usage, "usage"))
-        return self._streams.end(identity.project, stream, epoch, end).addCallback(_endedFields)
+        whole = makeWhole(options.length, options.edition)
+        ended: Deferred[Any] = self._streams.end(identity.project, stream, epoch, end, whole)
+        return ended.addCallback(_endedFields)
 
     def beat(self, identity: Identity, args: list[Raw]) -> Deferred[Any]:
         """

@@ -15,16 +15,17 @@ from aerostack.core.diagnosis.facts import ASKED, CATCHING_UP, LIVE, NONE
 from aerostack.core.diagnosis.traces import Turn
 from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.selection import Selection, parseSelection
-from aerostack.core.rows.views import View, parseEvents
+from aerostack.core.rows.views import View
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.delivery.catchup import Catchup
 from aerostack.errors import RealtimeError
 from aerostack.protocol.clientframes import Subscribe, requestOf
 from aerostack.protocol.serverframes import Unsubscribed
 from aerostack.recovery.requests import SubscribeRequest
+from aerostack.sessions.asking import checkRequest, needsColumns
 from aerostack.sessions.claims import Claims
 from aerostack.sessions.context import SessionContext
-from aerostack.sessions.interfaces import CommandedSession
+from aerostack.sessions.interfaces import Subscriber
 from aerostack.sessions.reauthorizing import PIECE
 from aerostack.sessions.refusals import refusal, viewChanged
 
@@ -48,7 +49,7 @@ class Subscriptions:
     )
 
     def __init__(
-        self, session: CommandedSession, context: SessionContext, tracked: Collection[str]
+        self, session: Subscriber, context: SessionContext, tracked: Collection[str]
     ) -> None:
         """
         @param tracked: The topics on which the client is to be present, once they are ready.
@@ -86,6 +87,19 @@ class Subscriptions:
 
     # Looking
 
+    def holds(self, canonical: str) -> bool:
+        """
+        Whether there is a subscription to a topic, or a request for one.
+        """
+        return self.state(canonical) != NONE
+
+    def view(self, canonical: str) -> View | None:
+        """
+        Give the view of the subscription to a topic; L{None} for everything, or without a
+        subscription.
+        """
+        return self._hub.registry.subscribers(canonical).get(self._session)
+
     def asked(self, canonical: str) -> Subscribe:
         """
         Give the client's request for a table; a request without any option if there was none.
@@ -113,14 +127,14 @@ class Subscriptions:
         """
         session, registry = self._session, self._hub.registry
         present = self._hub.presence.topicsOf(session.connectionId)
-        waiting = len(self._pending) + len(self._tracked)
+        waiting = len(self._pending) + len(self._tracked) + session.viewCount
         if registry.count(session) + len(present) + waiting < self._limits.subscriptions:
             return
         # This sum counts a topic twice if the client both subscribes and is present: count again.
         held = {*registry.topicsOf(session), *present, *self._pending, *self._tracked}
         most = self._limits.subscriptions
-        if canonical not in held and len(held) >= most:
-            text = f"A connection holds at most {most} topics; leave some."
+        if canonical not in held and len(held) + session.viewCount >= most:
+            text = f"A connection holds at most {most} topics and views; leave some."
             raise RealtimeError("too_many_subscriptions", text)
 
     def subscribe(self, topic: Topic, frame: Subscribe) -> None:
@@ -135,18 +149,10 @@ class Subscriptions:
         again = self._session in self._hub.registry.subscribers(canonical)
         if not again:
             self.checkCapacity(canonical)
-        if topic.table is None:
-            if frame.filter or frame.columns is not None or parseEvents(frame.event) is not None:
-                raise RealtimeError(
-                    "invalid_frame", "Only a table's topic takes a filter, columns or an event."
-                )
-            if frame.snapshot:
-                raise RealtimeError("invalid_frame", "Only a table's topic has a snapshot.")
-            if again:
-                self._begin(topic, frame, None, None)
-                return
-        elif not frame.snapshot and (frame.order is not None or frame.limit is not None):
-            raise RealtimeError("invalid_frame", "order and limit are for a snapshot; ask for one.")
+        checkRequest(topic, frame, self._hub.sequencer.keyedPolicy, self._limits.rewind)
+        if again and topic.table is None:
+            self._begin(topic, frame, None, None)
+            return
         if again:
             self._pending[canonical] = frame
             self._view(topic, frame, None)
@@ -166,6 +172,7 @@ class Subscriptions:
 
     def _refuse(self, topic: Topic, frame: Subscribe, error: RealtimeError) -> None:
         self._session.sendError(error, None, topic.canonical, requestOf(frame))
+        self._session.settled()
 
     def _enter(self, topic: Topic, frame: Subscribe) -> None:
         """Go on with a request for which everything is claimed: find the table, or begin."""
@@ -194,7 +201,7 @@ class Subscriptions:
         try:
             # The client may be another user by now.
             grant = self._context.feeds.grant(self._session.identity, topic)
-            if columns is None and _needsColumns(frame, grant):
+            if columns is None and needsColumns(frame, grant):
                 self._askColumns(
                     topic,
                     partial(self._view, topic, frame, watched),
@@ -257,7 +264,19 @@ class Subscriptions:
             self._context.subscriptions += 1
             self._note(topic, True)
         refuse = partial(self._giveUp, topic, request=requestOf(frame))
-        asked = SubscribeRequest(topic, view, frame.since, selection, bool(frame.sync), refuse)
+        rewind = frame.rewind
+        if rewind is None and topic.table is None:
+            rewind = self._hub.sequencer.rewindOf(topic.canonical)
+        asked = SubscribeRequest(
+            topic,
+            view,
+            frame.since,
+            selection,
+            bool(frame.sync),
+            refuse,
+            rewind=rewind or 0,
+            isRewindAsked=frame.rewind is not None,
+        )
         self._context.recovery.begin(self._session, asked)
 
     def _askColumns(
@@ -309,7 +328,7 @@ class Subscriptions:
             if columns is None and grant == self._grants.get(topic.canonical):
                 # Nothing has changed.
                 return
-            if columns is None and _needsColumns(frame, grant):
+            if columns is None and needsColumns(frame, grant):
                 self._reauthorizeLater(topic)
                 return
             view = self._context.feeds.view(grant, frame, columns or {})
@@ -359,12 +378,13 @@ class Subscriptions:
 
     def unsubscribe(self, topic: Topic) -> None:
         """
-        End a subscription.  Answer also if there is none.
+        End a subscription.  The client gets an answer also without one.
         """
         self._pending.pop(topic.canonical, None)
         self._end(topic)
         self._note(topic, False)
         self._session.send(Unsubscribed(topic=topic.canonical))
+        self._session.settled()
 
     def _note(self, topic: Topic, begun: bool) -> None:
         """Remember when a subscription began, or when the client ended it."""
@@ -380,6 +400,7 @@ class Subscriptions:
         self._end(topic)
         self._session.sendError(error, None, topic.canonical, request)
         self._session.send(Unsubscribed(topic=topic.canonical))
+        self._session.settled()
 
     def _end(self, topic: Topic) -> None:
         self._session.drop(topic.canonical)
@@ -391,9 +412,3 @@ class Subscriptions:
             if topic.table is not None:
                 self._context.feeds.unwatch(topic.table)
             self._claims.giveBack(topic)
-
-
-def _needsColumns(frame: Subscribe, grant: Grant) -> bool:
-    """Whether the daemon has to know the columns of the table for a request."""
-    wanted = (frame.columns, frame.order)
-    return bool(frame.filter) or wanted != (None, None) or not grant.isWhole

@@ -47,7 +47,7 @@ class Waiting:
 
 class _Asked:
     """
-    The requests of one stay on a topic that the roster has not answered.
+    Counts the requests to the roster that it has not answered, since the client came to a topic.
     """
 
     __slots__ = ("count",)

@@ -50,20 +50,29 @@ class UserMethods:
 
     def disconnect(self, identity: Identity, args: list[Any]) -> Deferred[Any]:
         """
-        Close all connections of a user.
+        Close all connections of a user, or one of them.
 
         @param identity: The caller, whose project it is.
-        @param args: The user, and perhaps an object with C{reason} and C{code}.
+        @param args: The user, and perhaps an object with C{reason}, C{code} and C{connection}.
+            With a connection the user may be L{None}, for a connection without a user.
         @return: The answer.
         @raise RealtimeError: C{invalid_arguments}.
         """
-        userId, options = _parse("user.disconnect", args, {"reason", "code"})
+        userId, options = _parseAny("user.disconnect", args, {"reason", "code", "connection"})
+        connection = options.get("connection")
+        if connection is None:
+            if userId is None:
+                raise _invalid("Name the user, or one connection in the option connection.")
+        elif not isinstance(connection, str):
+            raise _invalid("The option connection is not text.")
+        else:
+            _check("connection", checkUser, connection)
         code = options.get("code", CLOSE_DISCONNECTED)
         if not _isWhole(code):
             raise _invalid("The option code is not a whole number.")
         if "code" in options:
             _check("code", checkCode, code)
-        order = Disconnect(identity.project, userId, code, _reasonOf(options))
+        order = Disconnect(identity.project, userId, code, _reasonOf(options), connection)
         return self._ask(order).addCallback(self._answer, order)
 
     def revoke(self, identity: Identity, args: list[Any]) -> Deferred[Any]:
@@ -96,7 +105,7 @@ class UserMethods:
             _endOf(options, now),
             _reasonOf(options),
         )
-        # Joined with an earlier one, if there is one.
+        # An earlier revocation of the same tokens, if there was one, is joined with this one.
         order = self._revocations.add(order, now) or order
         kept = self._store.keep(order)
         asked = self._ask(order).addCallback(self._answer, order)
@@ -138,16 +147,34 @@ def _parse(method: str, args: list[Any], known: Collection[str]) -> tuple[str, d
     @param args: The decoded arguments.
     @param known: The names of the options.
     """
-    userId, options = (*args, None)[:2] if len(args) in (1, 2) else (None, None)
-    options = {} if options is None else options
-    if not isinstance(userId, str) or not isinstance(options, dict) or set(options) - set(known):
-        names = ", ".join(sorted(known))
-        raise _invalid(f"{method} takes [userId, options]; the options are {names}.")
-    try:
-        checkUser(userId)
-    except ValueError as error:
-        raise _invalid(f"The user's id {error}.") from None
+    userId, options = _parseAny(method, args, known)
+    if userId is None:
+        raise _misused(method, known)
     return userId, options
+
+
+def _parseAny(
+    method: str, args: list[Any], known: Collection[str]
+) -> tuple[str | None, dict[str, Any]]:
+    """
+    Read a user, who may be L{None}, and options; see L{_parse}.
+    """
+    userId, options = (*args, None)[:2] if len(args) in (1, 2) else (0, None)
+    options = {} if options is None else options
+    isUser = userId is None or isinstance(userId, str)
+    if not isUser or not isinstance(options, dict) or set(options) - set(known):
+        raise _misused(method, known)
+    if userId is not None:
+        try:
+            checkUser(userId)
+        except ValueError as error:
+            raise _invalid(f"The user's id {error}.") from None
+    return userId, options
+
+
+def _misused(method: str, known: Collection[str]) -> RealtimeError:
+    names = ", ".join(sorted(known))
+    return _invalid(f"{method} takes [userId, options]; the options are {names}.")
 
 
 def _reasonOf(options: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aerostack.delivery.lateness import unanswered
 from aerostack.errors import RealtimeError
 from aerostack.workers.frames import Answer, Codec, FrameError, FrameReader, Question, Refusal
 from aerostack.workers.pipe import PipeEnd
@@ -173,7 +174,7 @@ class Channel:
 
         answer: Deferred[Any] = Deferred(forget)
         self._asked[number] = answer
-        return answer if timeout is None else answer.addTimeout(timeout, self._reactor)
+        return answer if timeout is None else answer.addTimeout(timeout, self._reactor, unanswered)
 
     def whenDrained(self) -> Deferred[None] | None:
         """
@@ -290,6 +291,7 @@ class Channel:
                 self.send(self._wrap(answered, number))
                 return
         except Exception:
+            # The asker waits for an answer; the log has an error that is no answer.
             self.send(self._refuse(Failure(), number, question))
             return
         self._answering += 1

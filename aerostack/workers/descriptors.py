@@ -207,12 +207,28 @@ class DescriptorReceiver(_End):
         super().__init__(reactor, connected)
         self.received = 0
         self._adopt = adopt
+        self._paused = True
 
     def start(self) -> None:
         """
         Begin to receive.
         """
-        self._reactor.addReader(self)
+        self.resume()
+
+    def pause(self) -> None:
+        """
+        Receive no connections for now.  They wait in the hub.
+        """
+        self._paused = True
+        self._reactor.removeReader(self)
+
+    def resume(self) -> None:
+        """
+        Receive connections again.
+        """
+        self._paused = False
+        if not self._closed:
+            self._reactor.addReader(self)
 
     def close(self) -> None:
         """
@@ -222,6 +238,8 @@ class DescriptorReceiver(_End):
 
     def doRead(self) -> None:
         for _ in range(PORTION):
+            if self._paused:
+                return
             try:
                 # Python 3.11's recv_fds ignores the flag, and child processes would inherit the
                 # connection.

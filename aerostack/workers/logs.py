@@ -4,6 +4,8 @@ Carries a worker's log to the hub, which writes it.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from twisted.logger import (
@@ -16,6 +18,8 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from aerostack.admin.crowds import sparing
+from aerostack.tracker.faults import levelOf, stateOf
 from aerostack.workers.channel import Channel
 from aerostack.workers.frames import LogLine
 
@@ -32,12 +36,16 @@ class LogForwarder:
     Sends events over a channel.
     """
 
-    def __init__(self, channel: Channel, level: str) -> None:
+    def __init__(
+        self, channel: Channel, level: str, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         """
         @param level: The name of the least important level to send.
+        @param seconds: Tells the time for intervals, in seconds.
         """
         self._channel = channel
         self._lost = 0
+        self._pass = sparing(self._send, seconds, stateOf)
         self.setLevel(level)
 
     def setLevel(self, level: str) -> None:
@@ -47,15 +55,19 @@ class LogForwarder:
         self._least: Any = LogLevel.lookupByName(level)
 
     def __call__(self, event: LogEvent) -> None:
-        level: Any = event.get("log_level") or LogLevel.info
-        if level < self._least:
-            return
+        if levelOf(event) >= self._least:
+            self._pass(event)
+
+    def _send(self, event: LogEvent) -> None:
+        level, state, failure = levelOf(event), stateOf(event), event.get("log_failure")
         if self._channel.unread > MAX_WAITING:
             self._lost += 1
             return
         text = formatEvent(event)
-        failure = event.get("log_failure")
-        if isinstance(failure, Failure):
+        if state is not None and isinstance(failure, Failure):
+            # The database's state says all.  A traceback through the daemon would add nothing.
+            text = f"{text}: the database {state} ({' '.join(failure.getErrorMessage().split())})"
+        elif isinstance(failure, Failure):
             text = f"{text}\n{failure.getTraceback()}"
         connection = event.get("connection")
         self._channel.send(

@@ -94,20 +94,34 @@ class FanoutTests(SynchronousTestCase):
 
     def test_whenSent(self) -> None:
         """
-        A function is called when all waiting frames are sent, at once if none wait; for each pass
-        only the first function is kept.
+        Functions are called when all waiting frames are sent, at once if none wait.
         """
         told: list[str] = []
         readers = crowd(15)
-        self.assertTrue(self.fanout.whenSent("a", lambda: told.append("nothing")))
+        self.fanout.whenSent("a", lambda: told.append("nothing"))
         self.send("a", readers, "1")
-        self.assertTrue(self.fanout.whenSent("a", lambda: told.append("first")))
-        self.assertFalse(self.fanout.whenSent("a", lambda: told.append("second")))
+        self.fanout.whenSent("a", lambda: told.append("first"))
+        self.fanout.whenSent("a", lambda: told.append("second"))
         self.assertEqual(told, ["nothing"])
         self.turn()
         self.assertEqual((readers[9].got, readers[14].got, told), (["1"], [], ["nothing"]))
         self.turn()
-        self.assertEqual((readers[14].got, told), (["1"], ["nothing", "first"]))
+        self.assertEqual((readers[14].got, told), (["1"], ["nothing", "first", "second"]))
+
+    def test_sampleSent(self) -> None:
+        """
+        For each pass only the first function is kept that measures it, whatever else waits.
+        """
+        told: list[str] = []
+        readers = crowd(15)
+        self.assertTrue(self.fanout.sampleSent("a", lambda: told.append("nothing")))
+        self.send("a", readers, "1")
+        self.fanout.whenSent("a", lambda: told.append("sent"))
+        self.assertTrue(self.fanout.sampleSent("a", lambda: told.append("first")))
+        self.assertFalse(self.fanout.sampleSent("a", lambda: told.append("second")))
+        self.turn()
+        self.turn()
+        self.assertEqual(told, ["nothing", "first", "sent"])
 
     def test_quiet(self) -> None:
         """

@@ -4,10 +4,15 @@ Tests for L{aerostack.delivery.turnend}.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import alsoProvides
 
 from aerostack.delivery.turnend import TurnEnd
+from aerostack.interfaces.turns import ITurns
 
 
 class TurnEndTests(SynchronousTestCase):
@@ -54,3 +59,18 @@ class TurnEndTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(self.called, ["b"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_turns(self) -> None:
+        """
+        A reactor that calls functions at the end of a turn is asked for that, and sets no timer.
+        """
+        asked: list[Callable[[], object]] = []
+        clock: Any = Clock()
+        clock.callAtTurnEnd = asked.append
+        alsoProvides(clock, ITurns)
+        turnEnd = TurnEnd(clock)
+        turnEnd.call(lambda: self.called.append("a"))
+        turnEnd.call(lambda: self.called.append("b"))
+        self.assertEqual((clock.calls, len(asked)), ([], 1))
+        asked[0]()
+        self.assertEqual(self.called, ["a", "b"])

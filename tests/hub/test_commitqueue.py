@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.publications import EVENT, Message, Publication, Receipt
+from aerostack.core.replay.publications import EVENT, EmittedMark, Message, Publication, Receipt
 from aerostack.engine.memory import MemoryEngine
 from aerostack.errors import RealtimeError
 from aerostack.hub.commitqueue import CommitQueues
@@ -25,16 +25,20 @@ class Courses:
         self.history = MemoryHistory()
         self.history.held = []
         self.through: list[tuple[str, str]] = []
-        engine = MemoryEngine()
-        engine.start(lambda p: self.through.append((p.topic, p.event)))
-        self.order = CommitQueues(self.history, engine)
+        self.engine = MemoryEngine()
+        self.engine.start(lambda p: self.through.append((p.topic, p.event)))
+        self.order = CommitQueues(self.history, self.engine)
 
-    def enter(self, event: str, keep: bool, topic: str = "a") -> Deferred[Receipt | None]:
+    def enter(
+        self, event: str, keep: bool, topic: str = "a", emitted: EmittedMark | None = None
+    ) -> Deferred[Receipt | None]:
         """
         Publish something.
         """
         publication = Publication(topic, EVENT, event, b"1", None, 1000)
-        message = Message(event, topic, EVENT, event, b"1", None, 1000) if keep else None
+        message = None
+        if keep:
+            message = Message(event, topic, EVENT, event, b"1", None, 1000, emitted=emitted)
         return maybeDeferred(self.order.enter, publication, message)
 
     def settle(self, count: int, fails: bool = False) -> None:
@@ -97,6 +101,31 @@ class CommitQueuesTests(SynchronousTestCase):
         self.courses.settle(1, fails=True)
         self.assertEqual(self.failureResultOf(lost).value.code, "database_unavailable")
         self.assertEqual(self.courses.through, [("a", "after")])
+
+    def test_emitted(self) -> None:
+        """
+        The publisher of a transaction's event hears of it only when the engine has it, or does not
+        take it; the publisher of another message hears when it is kept.
+        """
+        placed: list[Deferred[None]] = []
+
+        def place(*_: object) -> Deferred[None]:
+            placed.append(Deferred())
+            return placed[-1]
+
+        self.courses.engine.publish = place  # type: ignore[method-assign, assignment]
+        other = self.courses.enter("other", True)
+        marks = [EmittedMark(number, f"k{number}") for number in (1, 2)]
+        done = [self.courses.enter(mark.key, True, emitted=mark) for mark in marks]
+        self.courses.settle(3)
+        self.assertIsNotNone(self.successResultOf(other))
+        self.assertNoResult(done[0])
+        placed[1].callback(None)
+        receipt = self.successResultOf(done[0])
+        self.assertEqual(getattr(receipt, "id", None), "k1")
+        self.assertNoResult(done[1])
+        placed[2].errback(RealtimeError("engine_unavailable", "It is gone.", 1000))
+        self.assertEqual(self.failureResultOf(done[1]).value.code, "engine_unavailable")
 
     def test_full(self) -> None:
         """

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.diagnosis.latencies import Spread
-from aerostack.core.replay.publications import Receipt
+from aerostack.core.replay.publications import EmittedMark, Receipt
 from aerostack.core.topics.topics import Topic
 from aerostack.errors import RealtimeError
 from aerostack.hub.commitqueue import CommitQueues
@@ -77,6 +77,41 @@ class HubTests(SynchronousTestCase):
         return [frame["data"] for frame in self.listener.take()]
 
 
+class EmittedTests(HubTests):
+    """
+    Tests for L{Publisher.publishEmitted}.
+    """
+
+    def emit(self, number: int, persist: bool = False) -> Any:
+        mark = EmittedMark(number, f"k{number}")
+        return self.hub.publisher.publishEmitted(ROOM, "e", b"%d" % number, persist, mark)
+
+    def test_order(self) -> None:
+        """
+        An event of a transaction has its place among all others of its topic, and the message that
+        keeps it has its row.
+        """
+        self.world.history.held = []
+        self.publish(1, persist=True)
+        kept, event = self.emit(2, persist=True), self.emit(3)
+        self.publish(4)
+        self.assertNoResult(kept)
+        (*_, (message, _)) = self.world.history.held
+        self.assertEqual(message.emitted, EmittedMark(2, "k2"))
+        self.world.history.release()
+        self.successResultOf(kept)
+        self.successResultOf(event)
+        self.assertEqual(self.data(), [1, 2, 3, 4])
+
+    def test_notRemembered(self) -> None:
+        """
+        Events of transactions take no place among those that clients may send again.
+        """
+        for number in range(3):
+            self.assertIsNone(self.emit(number))
+        self.assertEqual(len(self.hub.publisher._idempotency), 0)
+
+
 class PublishTests(HubTests):
     """
     Tests for L{Publisher.publish} and L{Publisher.chat}.
@@ -114,10 +149,12 @@ class PublishTests(HubTests):
         for n in range(5):
             self.publish(n)
         self.world.turn()
-        self.assertEqual(self.hub.publisher.latencies.histogram.count, 2)
+        self.assertEqual(self.hub.publisher.durations.of(ROOM.canonical).count, 2)
         self.publish(5)
         self.world.turn()
-        self.assertEqual(self.hub.publisher.latencies.histogram.count, self.hub.delivery.published)
+        self.assertEqual(
+            self.hub.publisher.durations.of(ROOM.canonical).count, self.hub.delivery.published
+        )
 
     def test_latencyOfNothing(self) -> None:
         """
@@ -130,7 +167,7 @@ class PublishTests(HubTests):
         self.assertIsNone(self.hub.publisher.latencies.take())
         self.world.history.held = None
         self.publish(2)
-        self.assertEqual(self.hub.publisher.latencies.histogram.count, 1)
+        self.assertEqual(self.hub.publisher.durations.of(ROOM.canonical).count, 1)
 
     def test_frame(self) -> None:
         """

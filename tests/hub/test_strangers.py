@@ -146,6 +146,46 @@ class StrangersTests(SynchronousTestCase):
         assert answer is not None
         self.assertEqual(answer.parts["0"].read(0, 5), "abcde")
 
+    def test_ahead(self) -> None:
+        """
+        Where the node of the stream is ahead of the log, each text comes once nevertheless.
+        """
+        self.begin("a1", "a😀")
+        self.held = []
+        self.text("a1", 3, "d")
+        self.text("a1", 4, "e")
+        for at, text in ((3, "d"), (4, "e"), (5, "f")):
+            self.origin["a1"].show("0", "text", at, text)
+        self.held[0].callback(pageOf(self.origin["a1"], Place()))
+        self.text("a1", 5, "f")
+        self.assertEqual(self.events(), ["ai:start", (0, "a😀"), (3, "d"), (4, "e"), (5, "f")])
+
+    def test_known(self) -> None:
+        """
+        Of a stream that subscribers have, they get nothing again while another one is copied.
+        """
+        self.begin("a1", "abc")
+        self.text("a1", 3, "d")
+        self.events()
+        self.begin("a2", "A")
+        self.held = []
+        self.text("a2", 1, "B")
+        self.text("a1", 4, "e")
+        self.held[0].callback(pageOf(self.origin["a2"], Place()))
+        self.assertEqual(self.events(), ["ai:start", (0, "A"), (1, "B"), (4, "e")])
+
+    def test_begins(self) -> None:
+        """
+        A stream that begins while another one is copied begins once.
+        """
+        self.begin("a1", "abc")
+        self.held = []
+        self.text("a1", 3, "d")
+        self.receive(StreamMark("a2"), b'{"id":"a2"}')
+        self.text("a2", 0, "A")
+        self.held[0].callback(pageOf(self.origin["a1"], Place()))
+        self.assertEqual(self.events(), ["ai:start", (0, "abc"), (3, "d"), "ai:token", (0, "A")])
+
     def test_several(self) -> None:
         """
         A second stream that turns up meanwhile is copied, too.
@@ -167,6 +207,29 @@ class StrangersTests(SynchronousTestCase):
         self.text("a1", 4, "e")
         self.assertEqual(self.events(), [(3, "d"), (4, "e")])
         self.assertEqual(len(self.copies), 1)
+
+    def test_onlyEnd(self) -> None:
+        """
+        If the end is the first that comes of a stream, subscribers get its text before that; where
+        no node has the text, they get the end.
+        """
+        self.begin("a1", "abc")
+        for stream, events in (("a1", ["ai:start", (0, "abc"), "ai:done"]), ("a2", ["ai:done"])):
+            self.receive(StreamMark(stream, state="done"), b"{}")
+            self.assertEqual(self.events(), events)
+        self.assertEqual(len(self.sequencer.answers), 0)
+
+    def test_endMeanwhile(self) -> None:
+        """
+        If a stream ends while its beginning is on its way, subscribers get the whole text.
+        """
+        self.begin("a1", "abcd")
+        self.held = []
+        self.text("a1", 3, "d")
+        self.receive(StreamMark("a1", state="done"), b"{}")
+        self.assertEqual(self.events(), [])
+        self.held[0].callback(pageOf(self.origin["a1"], Place()))
+        self.assertEqual(self.events(), ["ai:start", (0, "abc"), (3, "d"), "ai:done"])
 
     def test_filled(self) -> None:
         """

@@ -10,8 +10,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.answers.answer import FAILED, Answer, End, Terms
+from aerostack.core.answers.blockframes import BlockFrames
+from aerostack.core.answers.part import PIECE, Part
 from aerostack.core.replay.publications import StreamMark
-from aerostack.protocol.streams import keptData, pastData, readData
+from aerostack.protocol.streams import keptData, pastData, readData, snapshotFrames
 
 MARK = StreamMark("a1", state=FAILED)
 
@@ -70,3 +72,56 @@ class PastDataTests(SynchronousTestCase):
         text = past(b'{"text":"abc","state":"done","id":"x"}')
         self.assertEqual(text["parts"], [{"part": "0", "kind": "text", "text": "abc"}])
         self.assertEqual((text["state"], text["stream"]), (FAILED, "a1"))
+
+
+class SnapshotTests(SynchronousTestCase):
+    """
+    Tests for L{snapshotFrames}.
+    """
+
+    def setUp(self) -> None:
+        self.answer = Answer("a1", "r1", "t/p", Terms(), 0)
+        self.answer.append("0", "text", "x" * (3 * PIECE + 5))
+        (self.part,) = self.answer.parts.values()
+        self.part.shown = self.part.length
+        self.kept = BlockFrames()
+
+    def frames(self) -> list[Any]:
+        """
+        The frames of a client that comes late.
+        """
+        return list(snapshotFrames([self.answer], "e-1-2", self.kept))
+
+    def test_waiting(self) -> None:
+        """
+        A client that waits to send a frame of a whole block holds no text that others do not hold:
+        neither of this frame, nor of the next one.
+        """
+        made: list[int] = []
+        read = Part.read
+
+        def spied(part: Part, start: int, until: int) -> str:
+            made.append(start)
+            return read(part, start, until)
+
+        first = self.frames()
+        self.patch(Part, "read", spied)
+        frames = snapshotFrames([self.answer], "e-1-2", self.kept)
+        for _ in range(4):
+            next(frames)
+        self.assertEqual(made, [])
+        (last,) = frames
+        self.assertEqual(made, [3 * PIECE])
+        self.assertEqual(b"".join(last.parts), b"".join(first[-1].parts))
+
+    def test_takenBack(self) -> None:
+        """
+        Text that the producer takes back while a client waits does not go to the client.
+        """
+        frames = snapshotFrames([self.answer], "e-1-2", self.kept)
+        for _ in range(3):
+            next(frames)
+        self.part.takeBack(2 * PIECE, 1)
+        rest = b"".join(part for frame in frames for part in frame.parts)
+        self.assertNotIn(b"x", rest)
+        self.assertEqual(rest.count(b'"pos"'), 1)

@@ -169,10 +169,10 @@ class FromJSONTests(SynchronousTestCase):
         for value, reason in (
             (2**63, "64 bits"),
             (-(2**63) - 1, "64 bits"),
-            ([], "must be"),
             ({}, "must be"),
             ({"base64": 1}, "must be"),
             ({"base64": "", "more": 1}, "must be"),
+            ([1, [{}]], "must be"),
             ({"base64": "a"}, "standard base64"),
             ({"base64": "YW Jj"}, "standard base64"),
             ({"base64": "_-=="}, "standard base64"),

@@ -44,6 +44,33 @@ class PublishTests(SynchronousTestCase):
             },
         )
 
+    def test_replaces(self) -> None:
+        """
+        A kept event replaces the kept messages up to a time; an event that is not kept replaces
+        none.
+        """
+        ask, history = self.ann.ask, self.world.history
+        for number in (1, 2, 3):
+            ask(type="publish", topic="chat/x", event="e", data=number, persist=True)
+        until = history.messages[1].createdAt
+        frames = ask(type="publish", topic="chat/x", event="e", data=4, replaces=until, id=1)
+        self.assertEqual(codes(frames), ["invalid_arguments"])
+        self.assertEqual(len(history.messages), 3)
+        more = {"persist": True, "replaces": until, "id": 2}
+        frames = ask(type="publish", topic="chat/x", event="e", data=4, **more)
+        self.assertEqual(types(frames), ["event", "ack"])
+        self.assertEqual([kept.message.data for kept in history.messages], [b"3", b"4"])
+
+    def test_replacesOdd(self) -> None:
+        """
+        A C{replaces} that is no time is refused, and the connection goes on.
+        """
+        for odd in (-1, 2**53, 2**64, -(10**300)):
+            more = {"persist": True, "replaces": odd}
+            frames = self.ann.ask(type="publish", topic="chat/x", event="e", data=4, **more)
+            self.assertEqual(codes(frames), ["invalid_arguments"])
+        self.assertEqual(self.world.history.messages, [])
+
     def test_noIdNoAck(self) -> None:
         """
         Without an id there is no C{ack}.
@@ -157,7 +184,7 @@ class PublishTests(SynchronousTestCase):
         self.ann.ask(**said)
         (kept,) = self.world.history.messages
         later = World()
-        later.hub.publisher.remember(kept)
+        later.hub.publisher.outcomes.restore(kept)
         ann = later.connect(userId="ann")
         self.assertEqual(ann.ask(**said), [{"type": "ack", "id": 1}])
         self.assertEqual(later.history.messages, [])

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jwt
-from twisted.internet import task
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.access.removals import Disconnect, Revocation
 from aerostack.core.access.revocations import Revocations, Room
+from aerostack.delivery import slices
 from aerostack.errors import CLOSE_DISCONNECTED, CLOSE_TOKEN, RealtimeError
 from aerostack.sessions.removing import SCANNED, Removal
 from aerostack.sessions.session import Session
@@ -200,7 +200,7 @@ class RemovalTests(RemovalCase):
         sessions = Counting([self.connect("bob").session] * (2 * SCANNED))
         removal = self.makeRemoval(lambda: sessions, Revocations())
         # The time that a turn may take is over at once.
-        self.patch(task._Timer, "MAX_SLICE", 0)
+        self.patch(slices, "SLICE", 0.0)
         removal.carryOut(SPAM)
         self.world.step()
         self.assertEqual(sessions.looked, SCANNED)

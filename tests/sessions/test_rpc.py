@@ -56,6 +56,66 @@ class RPCTests(SynchronousTestCase):
             error = self.refused({"method": method, "args": args})
             self.assertEqual((error.code, error.http), ("invalid_arguments", 400), args)
 
+    # Lists of events
+
+    def test_list(self) -> None:
+        """
+        A list of events is published in its order, with the data as they were sent.  An event that
+        is wrong, or too large, or on another project's topic, keeps none of the others back.
+        """
+        self.use(World(limits=LimitsConfig(messageBytes=100)))
+        client = self.world.connect()
+        client.ask(type="subscribe", topic="chat/a")
+        events = [
+            {"event": "a", "data": 1, "topic": "chat/a"},
+            {"event": "b", "data": "x" * 200, "topic": "chat/a"},
+            {"event": "c", "data": 2, "topic": "chat/a", "color": "red"},
+            {"event": "d", "topic": "chat/a"},
+            [],
+            {"event": "e", "data": None, "topic": "chat/a", "userId": "ann"},
+        ]
+        answer = self.call("socket.emit", events)
+        self.assertEqual(answer["success"], False)
+        self.assertEqual(
+            [each.get("error") for each in answer["results"]],
+            [None, "too_large", *["invalid_arguments"] * 3, None],
+        )
+        self.assertIn("Event 4", answer["results"][3]["message"])
+        self.assertEqual([frame["event"] for frame in client.take()], ["a", "e"])
+
+    def test_listKept(self) -> None:
+        """
+        The answer comes when the database has kept what is to be kept; what it could not keep is
+        refused, and the rest is sent.
+        """
+        self.world.history.held = []
+        events = [
+            {"event": "a", "data": 1, "topic": "chat/a", "persist": True},
+            {"event": "b", "data": 2, "topic": "chat/b"},
+        ]
+        called = self.world.rpc.call(
+            self.server, encodeValue({"method": "socket.emit", "args": [events]})
+        )
+        self.assertNoResult(called)
+        self.world.history.refuse()
+        first, second = self.successResultOf(called)["results"]
+        self.assertEqual((first["error"], second), ("database_unavailable", {"success": True}))
+
+    def test_listBounds(self) -> None:
+        """
+        A list has at least one event and at most a hundred, and each counts to the rate of the
+        project.
+        """
+        event = {"event": "a", "data": 1, "topic": "chat/a"}
+        self.assertInvalid("socket.emit", [[]], [[event] * 101], [{}], ["a"])
+        self.use(World({"p": makeProject(framesPerSecond=5)}))
+        answer = self.call("socket.emit", [event] * 20)
+        refused = [each for each in answer["results"] if not each["success"]]
+        # The request itself was counted where it came in.
+        self.assertEqual(len(refused), 9)
+        self.assertEqual({each["error"] for each in refused}, {"rate_limited"})
+        self.assertTrue(all(each["retryAfter"] for each in refused))
+
     # Users
 
     def test_users(self) -> None:
@@ -218,6 +278,27 @@ class RPCTests(SynchronousTestCase):
         self.assertEqual(client.take()[0]["userId"], "ann")
         self.assertEqual(self.call("socket.emit", "e", 1, "chat/a", None), {"success": True})
 
+    def test_emitReplacing(self) -> None:
+        """
+        A kept event of a server replaces kept messages.
+        """
+        first = self.call("socket.emit", "e", 1, "chat/a", {"persist": True})
+        options = {"persist": True, "replaces": first["created_at"]}
+        self.call("socket.emit", "e", 2, "chat/a", options)
+        self.assertEqual([kept.message.data for kept in self.world.history.messages], [b"2"])
+
+    def test_emitReplacingOdd(self) -> None:
+        """
+        A C{replaces} that is no time is refused, also where the event goes to another process.
+        """
+        for odd in (-1, 2**53, 2**64, -(10**300)):
+            args = "e", 1, "chat/a", {"persist": True, "replaces": odd}
+            self.assertInvalid("socket.emit", *args)
+            event = {"event": "e", "data": 1, "topic": "chat/a"}
+            listed = [event, {**event, "persist": True, "replaces": odd}]
+            first, second = self.call("socket.emit", listed)["results"]
+            self.assertEqual((first["success"], second["error"]), (True, "invalid_arguments"))
+
     def test_emitNotKept(self) -> None:
         """
         The call fails when the database cannot keep the event.
@@ -244,6 +325,9 @@ class RPCTests(SynchronousTestCase):
             ["e", 1, "chat/a", []],
             ["e", 1, "chat/a", {"persist": 1}],
             ["e", 1, "chat/a", {"userId": 5}],
+            ["e", 1, "chat/a", {"persist": True, "replaces": "1"}],
+            ["e", 1, "chat/a", {"persist": True, "replaces": True}],
+            ["e", 1, "chat/a", {"replaces": 1}],
             ["e", 1, "chat/a", {"more": 5}],
         )
 
@@ -298,9 +382,10 @@ class RPCTests(SynchronousTestCase):
             ["SELECT 1", False],
             ["SELECT 1", [], 5],
         )
-        error = self.refused({"method": "db.query", "args": ["SELECT ?, ?", [1, [2]]]})
-        self.assertEqual(error.code, "invalid_arguments")
-        self.assertIn("Parameter 2 must be", error.message)
+        for wrong in ({}, [2, {}]):
+            error = self.refused({"method": "db.query", "args": ["SELECT ?, ?", [1, wrong]]})
+            self.assertEqual(error.code, "invalid_arguments")
+            self.assertIn("Parameter 2 must be", error.message)
         self.assertEqual(self.world.queries, [])
 
     def test_queryFails(self) -> None:

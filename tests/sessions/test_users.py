@@ -103,6 +103,26 @@ class UserMethodsTests(RemovalCase):
         nothing = {**answer, "connections": 0, "nodes": {"here": 0}}
         self.assertEqual(self.disconnect("ann", None), nothing)
 
+    def test_connection(self) -> None:
+        """
+        With a connection, only that one of the user is closed; a connection without a user can be
+        closed, too.
+        """
+        client, other = self.connect(), self.connect()
+        mine = client.session.connectionId
+        self.assertEqual(self.disconnect("bob", {"connection": mine})["connections"], 0)
+        self.assertEqual(self.disconnect("ann", {"connection": mine})["connections"], 1)
+        self.assertEqual(client.connection.closing, (CLOSE_DISCONNECTED, ""))
+        self.assertIsNone(other.connection.closing)
+        nameless = self.world.connect()
+        self.clients.append(nameless)
+        self.assertIsNone(nameless.session.identity.userId)
+        id = nameless.session.connectionId
+        self.assertEqual(self.disconnect(None, {"connection": id})["connections"], 1)
+        for wrong in ((None,), (None, {"connection": None}), ("ann", {"connection": 1})):
+            self.assertInvalid(self.methods.disconnect, *wrong)
+        self.assertInvalid(self.methods.revoke, None, {"seconds": 1})
+
     def test_otherProject(self) -> None:
         """
         A user of the same name in another project keeps connection and tokens.

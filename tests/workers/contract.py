@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import Raw
 
-from aerostack.core.replay.log import EXPIRED, Depth
+from aerostack.core.replay.gaps import EXPIRED
+from aerostack.core.replay.log import Depth
 from aerostack.core.replay.publications import CHAT_MESSAGE, Receipt
 from aerostack.core.topics.topics import topicOf
 from aerostack.errors import RealtimeError
@@ -300,4 +301,4 @@ class Contract:
         for _ in range(5):
             self.a.publish(ROOM, b"1")
             self.machine.settle()
-        self.assertEqual(self.a.publisher.latencies.histogram.count, 5)
+        self.assertEqual(self.a.publisher.durations.of(ROOM).count, 5)

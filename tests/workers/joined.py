@@ -13,6 +13,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from aerostack.core.keyed.states import KeyedStates
+from aerostack.hub.keyed import LocalValues
 from aerostack.sessions.services import NodeServices
 from aerostack.testing import World
 from aerostack.testing.pipes import joinedPipes
@@ -221,7 +223,9 @@ class RemoteWorld(World):
         """Make the hub's parts."""
         return (
             TableRelay(self.wire, Codec(KINDS), self.tracker),
-            WorkerReads(self.wire, self.tracker, self.history, self._query),
+            WorkerReads(
+                self.wire, self.tracker, self.history, LocalValues(KeyedStates()), self._query
+            ),
         )
 
     def _node(self) -> NodeServices:
@@ -266,4 +270,6 @@ class TwinWorld(LastingWorld):
 
     def _serve(self) -> tuple[TableRelay, WorkerReads]:
         relay, self.tracker = self._shared
-        return relay, WorkerReads(self.wire, self.tracker, self.history, self._query)
+        return relay, WorkerReads(
+            self.wire, self.tracker, self.history, LocalValues(KeyedStates()), self._query
+        )

@@ -14,8 +14,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aerostack.core.presence import Presence
+from aerostack.core.replay.gaps import Gap
 from aerostack.core.replay.idempotency import IdempotencyCache
-from aerostack.core.replay.log import Depth, Gap
+from aerostack.core.replay.log import Depth
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.replay.positions import Position, parsePosition
 from aerostack.core.replay.publications import Publication
@@ -154,7 +155,7 @@ class Worker:
         self.channel = Channel(machine.clock, pipe, machine.codec, self)
         sequencer = machine.makeSequencer(name)
         self.logs = RemoteLogs(machine.clock, self.channel, sequencer)
-        self.publisher = RemotePublisher(machine.clock, self.channel)
+        self.publisher = RemotePublisher(machine.clock, self.channel, sequencer.kindOf)
         self.front = Front(machine, sequencer, self.publisher, self.logs)
         self.logs.start(self.front.hub.delivery)
         self.publisher.start(self.front.hub.delivery)

@@ -180,7 +180,10 @@ class Source:
     def backlog(self, topic: str) -> int:
         return 0
 
-    def whenSent(self, topics: Any, call: Any) -> bool:
+    def whenSent(self, topics: Any, call: Any) -> None:
+        call()
+
+    def sampleSent(self, topics: Any, call: Any) -> bool:
         return False
 
 

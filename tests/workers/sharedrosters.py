@@ -91,7 +91,10 @@ class Notes:
     def backlog(self, topic: str) -> int:
         return 0
 
-    def whenSent(self, topics: Any, call: Any) -> bool:
+    def whenSent(self, topics: Any, call: Any) -> None:
+        call()
+
+    def sampleSent(self, topics: Any, call: Any) -> bool:
         return False
 
 

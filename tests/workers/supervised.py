@@ -67,8 +67,6 @@ class SupervisedTestCase(TestCase):
     Tests with a supervisor.
     """
 
-    timeout = 240
-
     def supervise(self, count: int, body: str = "obedient") -> tuple[Supervisor, Witness]:
         """
         Start workers.

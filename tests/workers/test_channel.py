@@ -308,7 +308,9 @@ class QuestionTests(EndsTestCase):
         clock.pump([0.1] * 49)
         self.assertNoResult(asked)
         clock.advance(0.2)
-        self.failureResultOf(asked, TimeoutError)
+        error = self.failureResultOf(asked, TimeoutError).value
+        # The log has the words.
+        self.assertEqual(str(error), "there was no answer for 5 s")
         self.assertNoResult(patient)
         late.callback(Note("late"))
         later.callback(Note("later"))

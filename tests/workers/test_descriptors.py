@@ -109,6 +109,31 @@ class PassingTests(TestCase):
         self.assertEqual(await openFiles(), before + 2 * count)
         self.assertEqual(len(sender), 0)
 
+    async def test_paused(self) -> None:
+        """
+        A receiver that pauses takes no more connections, in the same turn either; they come when it
+        goes on.
+        """
+        a, b = socketPair()
+        sender = DescriptorSender(reactor, a)
+        self.addCleanup(lambda: [connection.close() for connection, _ in sender.close()])
+
+        def take(connection: socket.socket, arrival: Arrival) -> None:
+            self.taken.append((connection, arrival))
+            receiver.pause()
+
+        receiver = DescriptorReceiver(reactor, b, take)
+        self.addCleanup(receiver.close)
+        self.send(sender, 3)
+        receiver.start()
+        for count in (1, 2, 3):
+            await until(lambda count=count: receiver.received == count)  # type: ignore[misc]
+            await deferLater(cast(Any, reactor), 0.01)
+            self.assertEqual([arrival.port for _, arrival in self.taken], list(range(count)))
+            receiver.resume()
+        receiver.close()
+        receiver.resume()
+
     async def test_death(self) -> None:
         """
         When the receiver dies midway, the sender gives back what it has not sent, and what was on

@@ -10,8 +10,10 @@ from twisted.logger import Logger, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.admin.crowds import LINES
 from aerostack.workers.frames import Codec, LogLine
 from aerostack.workers.logs import LONGEST, MAX_WAITING, LogForwarder, relay
+from aerostack.workers.worker.questions import ReadFailed
 
 
 class Channel:
@@ -50,6 +52,20 @@ class LogTests(SynchronousTestCase):
             globalLogPublisher.removeObserver(events.append)
         return events
 
+    def test_unprintable(self) -> None:
+        """
+        An error that cannot be turned into text is logged all the same.
+        """
+
+        class Unprintable(Exception):
+            def __str__(self) -> str:
+                raise ValueError("it has no text")
+
+        self.log.failure("it failed", Failure(Unprintable()))
+        [line] = self.channel.lines
+        self.assertEqual(line.level, "critical")
+        self.assertIn("it failed\n", line.text)
+
     def test_event(self) -> None:
         """
         An event keeps its time, level, source and connection, and says whose it is.
@@ -64,6 +80,20 @@ class LogTests(SynchronousTestCase):
         self.assertEqual(event["log_time"], self.channel.lines[0].time)
         self.assertEqual((event["worker"], event["log_text"]), ("worker-1", "3 things"))
 
+    def test_crowds(self) -> None:
+        """
+        Of connections that all end alike, and of failures that are the same, the hub gets few
+        lines, as the log of one process has them.
+        """
+        for number in range(LINES + 20):
+            self.log.info("closed", connection=f"c{number}")
+            try:
+                raise RuntimeError(f"{number}")
+            except RuntimeError:
+                self.log.failure("it broke", Failure(), connection=f"c{number}")
+        levels = [line.level for line in self.channel.lines]
+        self.assertEqual((levels.count("info"), levels.count("critical")), (LINES, 1))
+
     def test_failure(self) -> None:
         """
         A failure is carried with its traceback.
@@ -76,6 +106,21 @@ class LogTests(SynchronousTestCase):
         self.assertEqual(line.level, "critical")
         self.assertTrue(line.text.startswith("it broke\nTraceback"))
         self.assertIn("builtins.RuntimeError: no way", line.text)
+
+    def test_database(self) -> None:
+        """
+        A state of the database has one line without a traceback; that the database is lost has
+        none, because the hub says so.
+        """
+        for fault in ("cannot be reached", "is locked by another program"):
+            try:
+                raise ReadFailed("OperationalError:\n\tno", fault)
+            except ReadFailed:
+                self.log.failure("rows cannot be read", Failure())
+        [line] = self.channel.lines
+        self.assertEqual(line.level, "error")
+        said = "the database is locked by another program (OperationalError: no)"
+        self.assertEqual(line.text, f"rows cannot be read: {said}")
 
     def test_strange(self) -> None:
         """

@@ -15,6 +15,7 @@ from aerostack.admin import gathering
 from aerostack.admin.diagnosis import Diagnosis
 from aerostack.admin.directory import Directory
 from aerostack.admin.gathering import Gathering
+from aerostack.admin.refusals import Refusals
 from aerostack.admin.sampler import Sampler
 from aerostack.admin.taps import Taps
 from aerostack.core.diagnosis.samples import Counts
@@ -31,6 +32,7 @@ from aerostack.workers.hub import operating
 from aerostack.workers.hub.operating import WorkerAnswers
 from aerostack.workers.messages.operating import KINDS
 from aerostack.workers.worker.operating import RemoteProcesses
+from aerostack.workers.worker.refusals import RemoteRefusals
 
 CHAT, ORDERS = Topic("chat/a", "p"), tableTopic("orders", "p")
 
@@ -81,7 +83,10 @@ class Served:
         )
         sampler.startService()
         diagnosis = Diagnosis(world.hub, world.feeds, world.traces, self.all, directory)
-        self.gathering = Gathering(self.processes, directory, diagnosis, sampler, world.wall)
+        refusals = RemoteRefusals(clock, self.channel)
+        self.gathering = Gathering(
+            self.processes, directory, diagnosis, sampler, refusals, world.wall
+        )
         self.hangs = False
         end.channel.start()
         self.channel.start()
@@ -127,6 +132,7 @@ class OperatingTests(SynchronousTestCase):
         # The hub's logs and members, and the topics that workers have attached.
         self.hub = World().hub
         self.attached: dict[str, None] = {}
+        self.refusals = Refusals(self.clock)
         work = HubWork(
             self.clock,
             lambda: 1_000_000_000 + self.clock.seconds(),
@@ -136,6 +142,7 @@ class OperatingTests(SynchronousTestCase):
             self.hub.sequencer.logs,
             self.hub.presence.rosters,
             self.hub.sequencer.answers,
+            self.refusals,
         )
         work.start()
         self.addCleanup(work.stop)

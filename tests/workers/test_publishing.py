@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.log import Depth, Gap, Plan
+from aerostack.core.replay.gaps import Gap
+from aerostack.core.replay.log import Depth, Plan
 from aerostack.core.replay.positions import parsePosition
 from tests.workers.contract import ROOM, Contract
 from tests.workers.machine import Machine, numbers, positions

@@ -19,18 +19,20 @@ APPLICATION_CODES = range(4100, 5000)
 @dataclass(frozen=True, slots=True)
 class Disconnect:
     """
-    Close every connection of a user.
+    Close every connection of a user, or one of them.
 
     @ivar project: The project's id.
-    @ivar userId: The user.
+    @ivar userId: The user; L{None} for a connection without a user.
     @ivar code: The close code.
     @ivar reason: What the client gets as the reason; perhaps empty.
+    @ivar connection: The id of the only connection that is closed; L{None} for all.
     """
 
     project: str
-    userId: str
+    userId: str | None
     code: int
     reason: str
+    connection: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,7 @@ class Answer:
     @ivar end: How it has ended; L{None} while it goes on.
     @ivar isShown: Whether its beginning has its place in the topic's log.
     @ivar isOver: Whether its end has its place in the topic's log.
+    @ivar isEndSent: Whether its end went to the subscribers of this process.
     @ivar isReleased: Whether its text was forgotten, because it has ended a while ago.
     @ivar head: A JSON object that clients get with its beginning; empty if its id says all.
     @ivar last: The offset in the topic's log of its newest entry.
@@ -143,6 +144,7 @@ class Answer:
     parts: dict[str, Part] = field(default_factory=dict)
     end: End | None = None
     isOver: bool = False
+    isEndSent: bool = False
     isReleased: bool = False
     head: bytes = b""
     last: int = 0
@@ -263,6 +265,21 @@ class Answer:
         if part.read(at, at + known) != text[: len(text) - len(rest)]:
             return Verdict.MISMATCH, ""
         return (Verdict.TAKEN, rest) if rest else (Verdict.KNOWN, "")
+
+    def lacks(self, lengths: Mapping[str, int], editions: Mapping[str, int]) -> str | None:
+        """
+        Compare what it has with what its producer has written.
+
+        @param lengths: The lengths of parts, UTF-16 units.
+        @param editions: How often text of them was taken back, if it ever was.
+        @return: The id of a part of which it has less; L{None} if there is none.
+        """
+        for name, length in lengths.items():
+            part = self.parts.get(name)
+            known = (0, 0) if part is None else (part.edition, part.length)
+            if known[0] <= editions.get(name, 0) and known < (editions.get(name, 0), length):
+                return name
+        return None
 
     def show(self, name: str, kind: str, at: int, text: str, edition: int = 0) -> int | None:
         """

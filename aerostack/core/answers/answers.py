@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aerostack.core.answers.answer import Answer, End, Terms
+from aerostack.core.answers.blockframes import BlockFrames
 from aerostack.core.replay.publications import Publication, StreamMark
 from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
@@ -42,12 +43,14 @@ class Answers:
     @ivar budget: What they may take.
     @ivar linger: For how many seconds an answer is known after its end.
     @ivar size: About how many bytes they take.
+    @ivar frames: The frames of their blocks, which are not counted in C{size}.
     """
 
     def __init__(self, budget: Budget | None = None, linger: float = 300.0) -> None:
         self.budget = budget or Budget()
         self.linger = linger
         self.size = 0
+        self.frames = BlockFrames()
         # By project and id, every known answer with the bytes that it is counted with.
         self._known: dict[tuple[str, str], Answer] = {}
         self._sizes: dict[Answer, int] = {}
@@ -188,7 +191,9 @@ class Answers:
             return None
         answer = self.get(projectOf(topic), mark.stream)
         if answer is None or answer.isOver:
-            if not _isFirst(publication, mark):
+            if not isFirst(publication, mark):
+                if mark.state and answer is None:
+                    self._end(publication, mark, now)
                 return None
             # Another process has begun it.
             answer = Answer(mark.stream, mark.stream, topic, Terms(), publication.timestamp)
@@ -206,6 +211,14 @@ class Answers:
             answer.put(mark.part, mark.kind, publication.data)
         self.count(answer)
         return answer
+
+    def _end(self, publication: Publication, mark: StreamMark, now: float) -> None:
+        """Note the end of an answer of which nothing is known, so that it is not begun again."""
+        topic, name = publication.topic, mark.stream
+        answer = Answer(name, name, topic, Terms(), publication.timestamp, end=End(mark.state))
+        answer.isMirror = answer.isShown = answer.isUnseen = True
+        self.enter(answer)
+        self.over(answer, now)
 
     def adopt(self, publications: Iterable[Publication], now: float) -> None:
         """
@@ -245,9 +258,22 @@ def _keyOf(topic: str, mark: StreamMark) -> tuple[str, str]:
     return projectOf(topic), mark.stream
 
 
-def _isFirst(publication: Publication, mark: StreamMark) -> bool:
-    """Whether an answer begins with a publication: one of emitted events has no other beginning."""
+def isFirst(publication: Publication, mark: StreamMark) -> bool:
+    """
+    Whether an answer begins with a publication: one of emitted events has no other beginning.
+    """
     return not mark.state and (not mark.part or (mark.at == 0 and bool(publication.data)))
+
+
+def isReminder(publication: Publication) -> bool:
+    """
+    Whether a publication says only how much text an answer has, for processes that do not know it.
+    Subscribers do not get it.
+    """
+    mark = publication.stream
+    if mark is None or mark.at < 0 or mark.state or publication.data:
+        return False
+    return not mark.text and not mark.isReset
 
 
 def _tooMany(message: str) -> RealtimeError:

@@ -69,7 +69,8 @@ class Piece:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """
-    A daemon takes over answers that others have left.
+    A daemon takes over answers that others have left; or, with its own run as C{ofRun}, reads those
+    that it has itself.
 
     @ivar node: The name of the daemon.
     @ivar run: Its run, which has the answers from then on.

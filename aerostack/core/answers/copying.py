@@ -4,6 +4,7 @@ Brings what an answer has from the process that judges it to one that has not se
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aerostack.core.answers.answer import Answer, Terms
@@ -92,6 +93,23 @@ def takePage(copy: Answer | None, topic: str, stream: str, page: Page) -> Answer
     for name, kind, value in page.values:
         copy.put(name, kind, value)
     return copy
+
+
+def endBefore(copy: Answer, marks: Iterable[StreamMark]) -> None:
+    """
+    Take the text from a copy that comes here by itself.  The process that judges the answer is
+    ahead of the topic's log here, and watchers get each text once.
+
+    @param marks: What came here of the topic while the answer was copied.
+    """
+    for mark in marks:
+        part = copy.parts.get(mark.part) if mark.stream == copy.id else None
+        if part is None or part.edition != mark.edition or not 0 <= mark.at < part.shown:
+            continue
+        if part.isBoundary(mark.at):
+            before, part.shown = part.size, mark.at
+            part.cut()
+            copy.size += part.size - before
 
 
 def lacksText(answer: Answer, mark: StreamMark) -> bool:

@@ -82,7 +82,7 @@ class Cursor:
         """
         Take what the watcher lacks.
 
-        @param most: After how many characters to take no more.
+        @param most: After how many characters to take no more; those of the places count.
         """
         growths: list[Growth] = []
         if self._answer.isCut:
@@ -98,9 +98,10 @@ class Cursor:
             self._parts[part.name] = part
             known = self._lengths.setdefault(part.name, 0)
             for start, text, _ in part.pieces(known, part.shown):
-                growths.append(Grown(part.name, part.kind, text))
                 self._lengths[part.name] = start + units(text)
-                most -= len(text)
+                place = self.place
+                growths.append(Grown(part.name, part.kind, text, place))
+                most -= len(text) + len(place)
                 if most <= 0:
                     return growths
             if part.value is not None and part.value is not self._values.get(part.name):
@@ -121,6 +122,7 @@ def growthOf(parts: Sequence[Mapping[str, Any]], place: str = "") -> tuple[list[
     if len(lengths) > len(parts):
         return growthOf(parts)[0], False
     growths: list[Growth] = []
+    places = place.split(".") if lengths else []
     for number, fields in enumerate(parts):
         name, kind = str(fields.get("part")), str(fields.get("kind"))
         text = fields.get("args" if kind == "tool" else "text")
@@ -129,8 +131,9 @@ def growthOf(parts: Sequence[Mapping[str, Any]], place: str = "") -> tuple[list[
         rest = after(text if isinstance(text, str) else "", known)
         if rest is None or (number < len(lengths) and edition != fields.get("edition", 0)):
             return growthOf(parts)[0], False
+        places[number : number + 1] = [placeOf((fields,))]
         if rest:
-            growths.append(Grown(name, kind, rest))
+            growths.append(Grown(name, kind, rest, ".".join(places)))
         if kind in ("tool", "data") and value:
             growths.append(Valued(name, kind, value))
     return growths, bool(lengths)

@@ -4,7 +4,7 @@ How a streamed answer grows, in the form that its upstreams and its watchers sha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 TEXT = "text"
@@ -21,11 +21,14 @@ class Grown:
     @ivar part: The part's id.
     @ivar kind: L{TEXT}, L{REASONING} or L{TOOL}; the text of a tool is its arguments.
     @ivar text: The new text.
+    @ivar place: Up to where a watcher has the answer with this text (see
+        L{aerostack.core.answers.cursor.Cursor.place}); empty where no watcher takes it.
     """
 
     part: str
     kind: str
     text: str
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from __future__ import annotations
 from math import sqrt
 
 LEAST = 0.02
-"""Seconds from one tick to the next at the least, ..."""
+"""Seconds from one tick to the next at the least."""
 
 MOST = 0.2
-"""... and at the most."""
+"""Seconds from one tick to the next at the most."""
 
 SHARE = 0.4
 """Which part of the time ticks may take, as long as L{MOST} allows it."""

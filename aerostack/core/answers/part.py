@@ -1,11 +1,15 @@
 """
 One part of a streamed answer: a text that grows, a value, or both.
+
+The text is in memory once, as UTF-8: a string of Python takes two or four bytes for each character
+as soon as one of them is a quotation mark or an emoji.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 from aerostack.core.answers.units import after, units
@@ -25,8 +29,9 @@ PIECE = 16_384
 """How many UTF-16 units a piece of text has at the most.  As JSON in UTF-8 it has about 64 KiB at
 the most, if it has no control characters."""
 
-MANY = 64
-"""How many small texts are held one by one before they become one."""
+CHUNK = 1024
+"""How many bytes a piece of the text has that is to become a block.  Where a long text grows as one
+piece, memory has to be found for it again and again, and holes are left."""
 
 OVERHEAD = 400
 """About how many bytes a part takes beside its text and its value."""
@@ -37,18 +42,29 @@ class Block:
     A piece of a part's text that does not change any more.
 
     @ivar start: Where it begins in the part, UTF-16 units.
-    @ivar text: The text.
+    @ivar data: The text as UTF-8.
     @ivar length: UTF-16 units of the text.
-    @ivar frame: The frame of the whole block, once a client was sent it.
+    @ivar frame: The frame of the whole block; L{None} if it is not kept (see
+        L{aerostack.core.answers.blockframes}).
     """
 
-    __slots__ = ("frame", "length", "start", "text")
+    __slots__ = ("__weakref__", "data", "frame", "length", "start")
 
     def __init__(self, start: int, text: str) -> None:
         self.start = start
-        self.text = text
+        self.data = _encode(text)
         self.length = units(text)
         self.frame: Any = None
+
+    @property
+    def end(self) -> int:
+        """Where it ends in the part, UTF-16 units."""
+        return self.start + self.length
+
+    @property
+    def text(self) -> str:
+        """The text, made anew."""
+        return _decode(self.data)
 
 
 class Part:
@@ -64,12 +80,14 @@ class Part:
     @ivar edition: How often text of it was taken back before.
     @ivar isReset: Whether watchers are still to get that text was taken back.
     @ivar value: The newest value as JSON; L{None} without one.
-    @ivar size: About how many bytes of memory it takes.
+    @ivar size: About how many bytes of memory it takes: those of its text as UTF-8, and some more.
     """
 
     __slots__ = (
         "_blocks",
+        "_chunks",
         "_former",
+        "_formerSize",
         "_fresh",
         "_open",
         "_openLength",
@@ -97,13 +115,17 @@ class Part:
         self.size = OVERHEAD
         self._blocks: list[Block] = []
         self._starts: list[int] = []
-        # The text behind the last block.
-        self._open: list[str] = []
+        # The text behind the last block, as UTF-8: whole chunks, and what is behind them.
+        self._chunks: list[bytes] = []
+        self._open = bytearray()
+        # UTF-16 units of both.
         self._openLength = 0
         # What was taken since the newest text was given to the engine.
         self._fresh: list[str] = []
-        # The parts in whose place this one goes on.
+        # The parts in whose place this one goes on.  Only the newest part has them: where each had
+        # those before it, there would be a way to each of them for every choice of parts between.
         self._former: list[Part] = []
+        self._formerSize = 0
 
     def append(self, text: str) -> None:
         """
@@ -111,30 +133,47 @@ class Part:
         """
         if not text:
             return
-        grown = units(text)
+        data = _encode(text)
+        grown = len(data) if len(data) == len(text) else units(text)
         self.length += grown
-        self.size += _bytesOf(text)
+        self.size += len(data)
         self._fresh.append(text)
-        self._open.append(text)
+        self._open += data
         self._openLength += grown
         if self._openLength >= PIECE:
             self._close()
-        elif len(self._open) >= MANY:
-            self._open = ["".join(self._open)]
+        elif len(self._open) >= CHUNK:
+            self._cutChunks()
+
+    @property
+    def _tail(self) -> bytes:
+        """The text behind the last block, as UTF-8."""
+        return b"".join((*self._chunks, self._open))
+
+    @_tail.setter
+    def _tail(self, data: bytes) -> None:
+        self._chunks, self._open = [], bytearray(data)
+        self._cutChunks()
+
+    def _cutChunks(self) -> None:
+        """Make chunks of what is behind the last one.  They may begin within a character."""
+        whole = len(self._open) - len(self._open) % CHUNK
+        self._chunks += (bytes(self._open[at : at + CHUNK]) for at in range(0, whole, CHUNK))
+        self._open = self._open[whole:]
 
     def _close(self) -> None:
         """Make blocks of the text behind the last one."""
-        text = "".join(self._open)
+        text = _decode(self._tail)
         start = self.length - self._openLength
         while self._openLength >= PIECE:
             head = before(text, PIECE)
             block = Block(start, head)
             self._blocks.append(block)
             self._starts.append(start)
-            start += block.length
+            start = block.end
             self._openLength -= block.length
             text = text[len(head) :]
-        self._open = [text] if text else []
+        self._tail = _encode(text)
 
     def takeFresh(self) -> str:
         """
@@ -161,7 +200,7 @@ class Part:
         text = self.read(0, self.shown)
         self.size = OVERHEAD + len(self.value or b"")
         self.length = self.published = 0
-        self._blocks, self._starts, self._open, self._openLength = [], [], [], 0
+        self._blocks, self._starts, self._tail, self._openLength = [], [], b"", 0
         self.append(text)
         self.takeFresh()
 
@@ -169,10 +208,11 @@ class Part:
         """
         Forget the text and the value.
         """
-        self._blocks, self._starts, self._open, self._fresh = [], [], [], []
+        self._blocks, self._starts, self._tail, self._fresh = [], [], b"", []
         self.value = None
         for former in self._former:
             former.clear()
+        self._former, self._formerSize = [], 0
 
     def takeBack(self, at: int, edition: int) -> Part:
         """
@@ -187,7 +227,8 @@ class Part:
         """
         other = Part(self.name, self.kind, edition)
         kept, rest = self._headOf(at)
-        other._blocks, other._starts, other._open = self._blocks[:kept], self._starts[:kept], [rest]
+        other._blocks, other._starts = self._blocks[:kept], self._starts[:kept]
+        other._tail = data = _encode(rest)
         other._openLength = units(rest)
         other.length = at
         # Watchers may have less of the text.
@@ -195,42 +236,64 @@ class Part:
         other._fresh = [other.read(other.shown, at)]
         other.isReset = True
         other.value = self.value
-        other.size = OVERHEAD + len(self.value or b"") + _bytesOf(rest)
-        other.size += sum(_bytesOf(block.text) for block in other._blocks)
+        other.size = OVERHEAD + len(self.value or b"") + len(data)
+        other.size += sum(len(block.data) for block in other._blocks)
+        other._former, self._former = self._former, []
+        other._formerSize = self._formerSize
+        self._endAt(at)
+        # Of two parts in whose place others go on, the earlier one does not end behind the later.
+        longer = list(takewhile(lambda former: former.length > at, reversed(other._former)))
+        for former in longer:
+            other._formerSize += former._endAs(self)
         # As long as watchers did not get it, the log does not refer to this part.
-        other._former = self._former if self.isReset else [*self._former, self]
-        for former in (*other._former, self):
-            former._endAt(at)
+        if not self.isReset:
+            other._former.append(self)
+            other._formerSize += self.size
+        elif longer:
+            # One of those who share the text is counted with it.
+            other._formerSize += self.size - longer[0].size
+            longer[0].size = self.size
         return other
 
     @property
     def whole(self) -> int:
         """About how many bytes it takes with the parts in whose place it goes on."""
-        return self.size + sum(former.size for former in self._former)
+        return self.size + self._formerSize
 
     def _headOf(self, at: int) -> tuple[int, str]:
         """How many whole blocks are before a place, and the text between these and the place."""
         kept = bisect_right(self._starts, at)
-        if kept and self._blocks[kept - 1].start + self._blocks[kept - 1].length > at:
+        if kept and self._blocks[kept - 1].end > at:
             kept -= 1
-        begin = self._blocks[kept - 1].start + self._blocks[kept - 1].length if kept else 0
+        begin = self._blocks[kept - 1].end if kept else 0
         return kept, self.read(begin, at)
 
     def _endAt(self, at: int) -> None:
         """End at a place, and grow no more."""
         if at < self.length:
             kept, rest = self._headOf(at)
-            self._blocks, self._starts, self._open = (
-                self._blocks[:kept],
-                self._starts[:kept],
-                [rest],
-            )
-            self._openLength = units(rest)
+            self._blocks, self._starts = self._blocks[:kept], self._starts[:kept]
+            self._tail, self._openLength = _encode(rest), units(rest)
             self.length = at
             self.shown, self.published = min(self.shown, at), min(self.published, at)
         self._fresh = []
         # The whole blocks are those of the part that goes on.
-        self.size = OVERHEAD + _bytesOf("".join(self._open))
+        self.size = OVERHEAD + len(self._tail)
+
+    def _endAs(self, later: Part) -> int:
+        """
+        End where a part ends that has the same text until there, and share that: where text is
+        taken back many times, all parts before end anew each time.
+
+        @return: By how many bytes its size has changed.
+        """
+        self._blocks, self._starts = later._blocks, later._starts
+        self._chunks, self._open, self._openLength = later._chunks, later._open, later._openLength
+        self.length = later.length
+        self.shown, self.published = min(self.shown, self.length), min(self.published, self.length)
+        self._fresh = []
+        before, self.size = self.size, OVERHEAD
+        return self.size - before
 
     def replace(self, value: bytes) -> None:
         """
@@ -255,8 +318,7 @@ class Part:
         if number < 0:
             return self.length - self._openLength
         block = self._blocks[number]
-        end = block.start + block.length
-        return block.start if place < end else end
+        return block.start if place < block.end else block.end
 
     def read(self, start: int, until: int) -> str:
         """
@@ -270,21 +332,35 @@ class Part:
 
         @return: Where each piece begins, its text, and the block that it is, if it is a whole one.
         """
+        for begin, end, block in self.spans(start, until):
+            yield begin, self._between(begin, end) if block is None else block.text, block
+
+    def spans(self, start: int, until: int) -> Iterator[tuple[int, int, Block | None]]:
+        """
+        As L{pieces}, without the texts: where each piece begins and ends, and the block that it is,
+        if it is a whole one.
+        """
         # Between two pieces the text may grow, so that there are more blocks, or be taken back.
         while start < (until := min(until, self.length)):
-            number = bisect_right(self._starts, start) - 1
-            block = self._blocks[number] if number >= 0 else None
-            if block is not None and start < block.start + block.length:
-                begin, text, end = block.start, block.text, block.start + block.length
-            else:
-                self._open = ["".join(self._open)]
-                block = None
-                begin, text, end = self.length - self._openLength, self._open[0], self.length
-            if block is None or start > begin or end > until:
-                block = None
-                text = between(text, start - begin, until - begin)
-            yield start, text, block
+            block = self._blockAt(start)
+            end = min(until, self.length if block is None else block.end)
+            isWhole = block is not None and (start, end) == (block.start, block.end)
+            yield start, end, block if isWhole else None
             start = end
+
+    def _blockAt(self, place: int) -> Block | None:
+        """The block that has the character at a place; L{None} if it is behind the last one."""
+        number = bisect_right(self._starts, place) - 1
+        block = self._blocks[number] if number >= 0 else None
+        return block if block is not None and place < block.end else None
+
+    def _between(self, start: int, until: int) -> str:
+        """The text between two places of one block, or behind the last one."""
+        block = self._blockAt(start)
+        if block is not None:
+            return _between(block.data, start - block.start, until - block.start)
+        begin = self.length - self._openLength
+        return _between(self._tail, start - begin, until - begin)
 
 
 def before(text: str, count: int) -> str:
@@ -299,18 +375,21 @@ def before(text: str, count: int) -> str:
     return encoded.decode("utf-16-le", "ignore")
 
 
-def between(text: str, start: int, until: int) -> str:
+def _between(data: bytes, start: int, until: int) -> str:
     """
     Give a text between two places, UTF-16 units, neither of which is within a character.  The
     second may be behind the end.
     """
-    if text.isascii():
-        return text[start:until]
-    rest = after(text, start)
+    if data.isascii():
+        return data[start:until].decode()
+    rest = after(_decode(data), start)
     assert rest is not None, "the place is within a character"
     return before(rest, until - start)
 
 
-def _bytesOf(text: str) -> int:
-    """About how many bytes of memory a text takes."""
-    return len(text) if text.isascii() else 2 * len(text)
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")

@@ -105,6 +105,19 @@ Operation = Append | Put
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """
+    How much a producer says that it has written of a stream, when it ends it.
+
+    @ivar length: The length of the text of parts, UTF-16 units, by the parts' ids.
+    @ivar edition: How often it has taken text of these parts back, if it ever did.
+    """
+
+    length: Mapping[str, int]
+    edition: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """
     A stream has ended.
@@ -273,6 +286,37 @@ def makeAppend(
             f" {HIGHEST}."
         )
     return Append(part, kind or TEXT, at, text, edition or 0)
+
+
+def makeWhole(
+    length: Mapping[str, int] | None, edition: Mapping[str, int] | None = None
+) -> Whole | None:
+    """
+    Check how much a producer says that it has written.
+
+    @return: L{None} if it does not say so.
+    @raise RealtimeError: C{invalid_arguments}.
+    """
+    if length is None:
+        if edition:
+            raise _invalid("edition says of which text length is; send length too.")
+        return None
+    for name, numbers in (("length", length), ("edition", edition or {})):
+        for part, number in numbers.items():
+            checkName(part, "part")
+            if not 0 <= number <= HIGHEST:
+                raise _invalid(
+                    f"{name} has a number for each part; it is not negative, and at most {HIGHEST}."
+                )
+    return Whole(length, edition or {})
+
+
+def goesOn(error: object) -> bool:
+    """
+    Whether the producer of a stream whose end was refused goes on with it: the daemon lacks text,
+    which the producer sends again.
+    """
+    return isinstance(error, RealtimeError) and error.code == "stream_gap"
 
 
 def makePut(part: str, kind: str, value: Mapping[str, bytes]) -> Put:

@@ -90,6 +90,8 @@ def explain(facts: Facts) -> Explanation:
         findings += _aboutLink(facts, link, bool(reached))
     findings += _aboutLog(facts, reached)
     order = (PROBLEM, NOTICE, FINE)
+    # Several subscriptions of one connection may be alike.
+    findings = list(dict.fromkeys(findings))
     findings.sort(key=lambda finding: order.index(finding.severity))
     return Explanation(_verdict(facts, findings), tuple(findings))
 

@@ -1,12 +1,12 @@
 """
-The durations of one kind of event since the daemon began.
+The durations, or the sizes, of one kind of event since the daemon began.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import accumulate
 
 BOUNDS = (
@@ -16,30 +16,41 @@ BOUNDS = (
 """The upper bounds of a histogram's buckets, seconds.  The last bucket has no bound."""
 
 
+SIZES = (64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 16_777_216)
+"""The upper bounds of the buckets for sizes, bytes."""
+
+
 class Histogram:
     """
-    Counts events by their durations.
+    Counts events by their durations or sizes.
 
     One observation may stand for several events.  So the daemon need not measure each of thousands
     of events a second, and their number is still right.
 
-    @ivar total: The sum of all durations, seconds.
+    @ivar total: The sum of all durations, seconds, or of all sizes, bytes.
     """
 
-    __slots__ = ("_counts", "total")
+    __slots__ = ("_bounds", "_counts", "total")
 
-    def __init__(self) -> None:
-        self._counts = [0] * (len(BOUNDS) + 1)
+    def __init__(self, bounds: tuple[float, ...] = BOUNDS) -> None:
+        """
+        @param bounds: The upper bounds of the buckets, in order.  The last bucket has no bound.
+        """
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
     @classmethod
-    def joined(cls, parts: Iterable[tuple[list[int], float]]) -> Histogram:
+    def joined(
+        cls, parts: Iterable[tuple[list[int], float]], bounds: tuple[float, ...] = BOUNDS
+    ) -> Histogram:
         """
         Put histograms of several processes together.
 
         @param parts: Each as L{part} gives it.
+        @param bounds: Those of each of them.
         """
-        whole = cls()
+        whole = cls(bounds)
         for counts, total in parts:
             whole._counts = [a + b for a, b in zip(whole._counts, counts, strict=True)]
             whole.total += total
@@ -47,17 +58,18 @@ class Histogram:
 
     @property
     def part(self) -> tuple[list[int], float]:
-        """The number of events in each bucket, and the sum of their durations, seconds."""
+        """The number of events in each bucket, and the sum of their durations or sizes."""
         return list(self._counts), self.total
 
-    def observe(self, seconds: float, times: int = 1) -> None:
+    def observe(self, amount: float, times: int = 1) -> None:
         """
-        Count events of one duration.
+        Count events of one duration or size.
 
+        @param amount: Seconds or bytes.
         @param times: The number of events.
         """
-        self._counts[bisect_left(BOUNDS, seconds)] += times
-        self.total += seconds * times
+        self._counts[bisect_left(self._bounds, amount)] += times
+        self.total += amount * times
 
     @property
     def count(self) -> int:
@@ -66,7 +78,55 @@ class Histogram:
 
     def buckets(self) -> list[tuple[float, int]]:
         """
-        Each upper bound, seconds, with the number of events that took no longer.  The last bound is
-        infinite.
+        Each upper bound, with the number of events that were no longer or larger.  The last bound
+        is infinite.
         """
-        return list(zip((*BOUNDS, math.inf), accumulate(self._counts), strict=True))
+        return list(zip((*self._bounds, math.inf), accumulate(self._counts), strict=True))
+
+
+REMEMBERED = 10_000
+"""Of how many topics the histograms are remembered."""
+
+
+class TopicHistograms:
+    """
+    A histogram for each kind of topic.
+
+    @ivar found: The histograms by kind, as far as there are any.
+    """
+
+    __slots__ = ("_bounds", "_kindOf", "_known", "found")
+
+    def __init__(self, kindOf: Callable[[str], str], bounds: tuple[float, ...] = BOUNDS) -> None:
+        """
+        @param kindOf: Gives the kind of a canonical topic.  The number of kinds is bounded.
+        @param bounds: See L{Histogram}.
+        """
+        self._kindOf = kindOf
+        self._bounds = bounds
+        self.found: dict[str, Histogram] = {}
+        self._known: dict[str, Histogram] = {}
+
+    def observe(self, topic: str, amount: float, times: int = 1) -> None:
+        """
+        Count events of a topic; see L{Histogram.observe}.  This is for what happens to every
+        publication, so it makes no other call.
+        """
+        histogram = self._known.get(topic)
+        if histogram is None:
+            histogram = self.of(topic)
+        histogram._counts[bisect_left(self._bounds, amount)] += times
+        histogram.total += amount * times
+
+    def of(self, topic: str) -> Histogram:
+        """
+        The histogram for a topic.
+        """
+        histogram = self._known.get(topic)
+        if histogram is None:
+            kind = self._kindOf(topic)
+            histogram = self.found.setdefault(kind, Histogram(self._bounds))
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[topic] = histogram
+        return histogram

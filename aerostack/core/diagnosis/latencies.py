@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aerostack.core.diagnosis.histogram import Histogram
-
 
 @dataclass(frozen=True)
 class Spread:
@@ -28,17 +26,14 @@ class Latencies:
 
     The number of kept durations is bounded.  When it would grow larger, only every second event is
     measured, then every fourth, and so on.
-
-    @ivar histogram: All durations since the daemon began.
     """
 
-    __slots__ = ("_most", "_seen", "_stride", "_taken", "_unmeasured", "histogram")
+    __slots__ = ("_most", "_seen", "_stride", "_taken", "_unmeasured")
 
     def __init__(self, most: int = 512) -> None:
         """
         @param most: How many durations are kept.
         """
-        self.histogram = Histogram()
         self._most = most
         self._seen = 0
         self._stride = 1
@@ -70,13 +65,10 @@ class Latencies:
         """
         self._unmeasured += times
 
-    def add(self, seconds: float, times: int = 1) -> None:
+    def add(self, seconds: float) -> None:
         """
         Note the duration of an event.
-
-        @param times: The number of events that it represents; see L{due}.
         """
-        self.histogram.observe(seconds, times)
         self._taken.append(seconds)
         if len(self._taken) >= self._most:
             del self._taken[::2]

@@ -146,6 +146,17 @@ def mergeStreams(answers: Mapping[str, Shown], most: int) -> Shown:
     return {"streams": merged[:most], "total": total}
 
 
+def mergeRefusals(answers: Mapping[str, Shown]) -> Shown:
+    """
+    Merge what processes or nodes have refused, newest first.
+
+    @param answers: What they say, by their names.
+    """
+    rows = [row for answer in answers.values() for row in answer["refusals"]]
+    rows.sort(key=lambda row: -row["at"])
+    return {"refusals": rows, "total": sum(answer["total"] for answer in answers.values())}
+
+
 def mergeWork(answers: Mapping[str, Shown]) -> Shown:
     """
     Merge what processes do: those that serve clients, of which one must be there, and the hub,

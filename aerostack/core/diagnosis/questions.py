@@ -67,6 +67,14 @@ class AskStreams(Struct, frozen=True, tag="streams"):
     project: str
 
 
+class AskRefusals(Struct, frozen=True, tag="refusals"):
+    """
+    Ask which requests were refused; see L{aerostack.admin.refusals.Refusals.list}.
+    """
+
+    project: str
+
+
 class AskEvidence(Struct, frozen=True, tag="evidence"):
     """
     Ask what is known of a user and a topic.  The answer is
@@ -79,7 +87,7 @@ class AskEvidence(Struct, frozen=True, tag="evidence"):
     topic: str
 
 
-Question = AskWork | AskConnections | AskTopics | AskTopic | AskStreams | AskEvidence
+Question = AskWork | AskConnections | AskTopics | AskTopic | AskStreams | AskRefusals | AskEvidence
 
 LISTS: dict[type[Question], tuple[str, ...]] = {
     AskWork: ("samples",),
@@ -87,6 +95,7 @@ LISTS: dict[type[Question], tuple[str, ...]] = {
     AskTopics: ("topics",),
     AskTopic: ("members", "subscriptions"),
     AskStreams: ("streams",),
+    AskRefusals: ("refusals",),
     AskEvidence: ("links", "ended"),
 }
 """The fields of each answer that are left out in part if the answer is too large."""

@@ -7,7 +7,7 @@ clients. A count that comes to zero is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import ceil
 
 from aerostack.core.limits.rates import Allowance, TokenBucket
@@ -58,6 +58,10 @@ class UsageCounts:
     def total(self) -> int:
         """The sum of all counts."""
         return sum(self._counts.values())
+
+    def items(self) -> Iterable[tuple[str, int]]:
+        """The keys with their counts."""
+        return self._counts.items()
 
     def __getitem__(self, key: str) -> int:
         return self._counts.get(key, 0)

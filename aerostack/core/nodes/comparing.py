@@ -19,9 +19,9 @@ DATABASE, PROJECTS, TABLES, SETTINGS, VERSION = (
 """The kinds of what is compared."""
 
 SAME = (
-    *("tracker.tables", "tracker.retention", "presence.grace"),
+    *("tracker.tables", "tracker.retention", "tracker.emit", "presence.grace"),
     *("history.max_age", "history.max_count"),
-    *("replay.count", "replay.bytes", "replay.age", "replay.repeat_window"),
+    *("replay.count", "replay.bytes", "replay.age", "replay.repeat_window", "replay.state_memory"),
     *("limits.message_bytes", "limits.state_bytes", "limits.topic_length", "limits.event_length"),
 )
 """The settings that clients would notice if nodes had different ones."""

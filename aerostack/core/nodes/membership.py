@@ -5,7 +5,7 @@ Which other nodes there are, and how each of them is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aerostack.core.nodes.reports import Report
@@ -46,7 +46,12 @@ class Membership:
     """
     What a node knows of the other nodes.
 
+    A node has its name once no other node reports under it.  An earlier run that was killed does
+    not report any more, but the engine lists it for a while.
+
     @ivar isCurrent: Whether the engine answers, so that this is how it is now.
+    @ivar isNamed: Whether this node has its name.
+    @ivar rival: The node that has this node's name already; L{None} if there is none.
     """
 
     def __init__(self, run: str, name: str, lease: float = LEASE) -> None:
@@ -56,7 +61,8 @@ class Membership:
         @param lease: After how many seconds without a report a node is silent.
         """
         self._lease = lease
-        self.isCurrent = False
+        self.isCurrent = self.isNamed = False
+        self.rival: Peer | None = None
         self._run = run
         self._name = name
         self._peers: dict[str, Peer] = {}
@@ -65,8 +71,12 @@ class Membership:
         # was last not silent.
         self._since = self._readAt = 0.0
         self._alive: dict[str, float] = {}
+        # When this node was asked first for each run of which it has never heard.
+        self._asked: dict[str, float] = {}
+        # What the first report of each node said that has this node's name.
+        self._namesakes: dict[str, float] = {}
 
-    def read(self, rows: Iterable[tuple[str, float, Report]], now: float) -> None:
+    def read(self, rows: Sequence[tuple[str, float, Report]], now: float) -> None:
         """
         Take what the engine knows.
 
@@ -85,11 +95,36 @@ class Membership:
             **{run: at for run, at in self._alive.items() if now - at < REMEMBERED},
             **{run: now for run, peer in self._peers.items() if not peer.isSilent},
         }
+        self._asked = {
+            run: at
+            for run, at in self._asked.items()
+            if run not in self._alive and now - at < REMEMBERED
+        }
+        if not self.isNamed:
+            self._contest(next((report.uptime for run, _, report in rows if run == self._run), 0.0))
         named = Counter([self._name, *(peer.report.name for peer in self._peers.values())])
         self._names = {
             run: name if named[name := peer.report.name] == 1 else f"{name}#{run[:6]}"
             for run, peer in self._peers.items()
         }
+
+    def _contest(self, uptime: float) -> None:
+        """
+        Find out whether this node has its name.
+
+        @param uptime: For how many seconds it has run.
+        """
+        namesakes = [peer for peer in self._peers.values() if peer.report.name == self._name]
+        self.isNamed = True
+        for peer in namesakes:
+            before = self._namesakes.setdefault(peer.run, peer.report.uptime)
+            if not peer.isFresh:
+                continue
+            if peer.report.uptime == before:
+                # It was killed a moment ago, or will report itself in a moment.
+                self.isNamed = False
+            elif (peer.report.uptime + self._readAt - peer.heard, peer.run) > (uptime, self._run):
+                self.isNamed, self.rival = False, peer
 
     def lost(self) -> None:
         """
@@ -120,13 +155,14 @@ class Membership:
 
         @param now: Seconds of the clock.
         """
-        return (
-            run != self._run
-            and self.isCurrent
-            and now - self._readAt < FRESH
-            and now - self._since >= self._lease
-            and self._readAt - self._alive.get(run, -FRESH) >= FRESH
-        )
+        if run == self._run or not self.isCurrent:
+            return False
+        if run in self._alive:
+            isQuiet = self._readAt - self._alive[run] >= FRESH
+        else:
+            # A node that has just begun may not have reported itself yet.
+            isQuiet = now - self._asked.setdefault(run, now) >= self._lease
+        return isQuiet and now - self._readAt < FRESH and now - self._since >= self._lease
 
     @property
     def isAmbiguous(self) -> bool:

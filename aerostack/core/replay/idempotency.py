@@ -12,11 +12,15 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-def fingerprint(event: str, data: bytes) -> bytes:
+def fingerprint(event: str, data: bytes, key: str | None = None) -> bytes:
     """
     Make a digest of a publication, which tells publications with the same id apart: some clients
     number theirs from one at every start, and their messages must not vanish.
+
+    @param key: The key on a keyed topic.
     """
+    if key is not None:
+        event = f"{event}\0{key}"
     return blake2b(event.encode() + b"\0" + data, digest_size=16).digest()
 
 

@@ -9,7 +9,7 @@ L{aerostack.core.replay.positions}).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from aerostack.core.limits.tally import Tally
+from aerostack.core.replay.gaps import EXPIRED, UNKNOWN, Gap
 from aerostack.core.replay.positions import Position
 
 OVERHEAD = 375
@@ -81,25 +82,15 @@ class Plan:
     @ivar entries: The entries that follow.
     @ivar keptOnly: Whether entries that were not kept may be missing: the daemon does not know
         any more whether there were any.
+    @ivar partial: Whether entries may be missing that the database has deleted since the plan was
+        made.
     """
 
     entries: tuple[Entry, ...]
     after: int | None = None
     until: int = 0
     keptOnly: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """
-    The daemon does not have what the client missed.
-
-    @ivar reason: C{expired} (the daemon had it, and has it no longer), C{unknown} (the position
-        means nothing here), C{limit} (it is more than the daemon replays) or C{lost} (the server
-        that several daemons share has lost it).
-    """
-
-    reason: str
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +113,6 @@ class Past:
     lostMark: int
     entries: tuple[Entry, ...]
 
-
-EXPIRED = Gap("expired")
-UNKNOWN = Gap("unknown")
-LOST = Gap("lost")
-LIMIT = Gap("limit")
 
 _NOTHING: deque[Entry] = deque()
 """The entries of every empty log: a deque of its own would take more memory than the rest of the
@@ -228,6 +214,26 @@ class TopicLog:
     def newest(self) -> Entry | None:
         """The newest entry, if it is still here."""
         return self._entries[-1] if self._entries else None
+
+    @property
+    def isFilled(self) -> bool:
+        """Whether the log has all that there is in memory of the topic, in any process."""
+        return True
+
+    def latest(
+        self, count: int, counts: Callable[[Entry], bool], now: float
+    ) -> tuple[tuple[Entry, ...], int]:
+        """
+        The newest entries.
+
+        @param count: How many at the most.
+        @param counts: Tells whether an entry is one of those that are wanted.
+        @return: The entries, oldest first; and the mark up to which the database has the entries
+            before them, if there are fewer than wanted.
+        """
+        self.trim(now)
+        wanted = islice(filter(counts, reversed(self._entries)), count)
+        return tuple(wanted)[::-1], self._base
 
     def next(self, mark: int | None) -> Position:
         """

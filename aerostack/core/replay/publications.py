@@ -8,10 +8,35 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from aerostack.core.keyed.values import Condition
+from aerostack.errors import RealtimeError
+
 EVENT = "event"
 CHAT_MESSAGE = "chat_message"
 PRESENCE = "presence"
 """A client gets it as an event, but it is state: it is no part of the topic's log."""
+
+
+LASTS = -1
+"""The C{replaces} of a message that does not expire, and replaces none."""
+
+_LATEST = 2**53 - 1
+"""The latest time that all clients can read exactly, ms since the epoch."""
+
+
+def readReplaces(replaces: int | None) -> int | None:
+    """
+    Read up to which time a publication replaces the kept messages of its topic.
+
+    @param replaces: The field C{replaces}, if there is one: any integer that JSON can have.
+    @return: The time, ms since the epoch.
+    @raise RealtimeError: C{invalid_arguments}.
+    """
+    if replaces is not None and not 0 <= replaces <= _LATEST:
+        raise RealtimeError(
+            "invalid_arguments", f"replaces is a time in ms, at least 0 and at most {_LATEST}."
+        )
+    return replaces
 
 
 class StreamMark(Struct, frozen=True, array_like=True, gc=False):
@@ -26,6 +51,8 @@ class StreamMark(Struct, frozen=True, array_like=True, gc=False):
     @ivar state: The state in which the answer has ended; empty before its end.
     @ivar edition: How often text of the part was taken back before.
     @ivar isReset: Whether text is taken back here: the part ends at C{at}, and the text follows.
+    @ivar isFollowed: Whether more text of the topic is published right behind it.  Clients get one
+        position for all of it, with the last.
     """
 
     stream: str
@@ -36,6 +63,19 @@ class StreamMark(Struct, frozen=True, array_like=True, gc=False):
     state: str = ""
     edition: int = 0
     isReset: bool = False
+    isFollowed: bool = False
+
+
+class EmittedMark(Struct, frozen=True, array_like=True, gc=False):
+    """
+    The row of an event that a transaction of the database emitted.
+
+    @ivar number: The row's number.
+    @ivar key: Distinguishes the event from all others.
+    """
+
+    number: int
+    key: str
 
 
 class Publication(Struct, frozen=True, gc=False):
@@ -50,6 +90,9 @@ class Publication(Struct, frozen=True, gc=False):
     @ivar timestamp: When it was published, milliseconds since the epoch.
     @ivar mark: Its C{createdAt} in the history, L{None} if it is not kept.
     @ivar stream: Its place in a streamed answer; L{None} if it is no part of one.
+    @ivar key: The key whose value it is, on a keyed topic; L{None} on another topic.
+    @ivar condition: What has to be so when it enters a log that nodes share; L{None} for nothing.
+        What follows the log does not have it.
     """
 
     topic: str
@@ -60,6 +103,8 @@ class Publication(Struct, frozen=True, gc=False):
     timestamp: int
     mark: int | None = None
     stream: StreamMark | None = None
+    key: str | None = None
+    condition: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +126,14 @@ class Message:
         it deletes the answer's checkpoints.  No client can publish such a message.
     @ivar run: The run of the daemon that ends the answer.  The end is kept only if no other run
         has the answer.
+    @ivar replaces: L{None} for a message that may expire.  For a message on a topic with
+        C{compact}: the C{createdAt} up to which it replaces the kept messages of its topic, which
+        the transaction that keeps it deletes; 0 if it replaces none, but another message will, of
+        which it is a part; else L{LASTS}.
+    @ivar key: As of L{Publication}.
+    @ivar emitted: The row of the event that it keeps; L{None} if no transaction of the database
+        emitted it.  The message is kept only if the row is there; the transaction that keeps it
+        deletes the row, unless daemons share their topics.
     """
 
     id: str
@@ -93,6 +146,14 @@ class Message:
     publishId: str | None = None
     stream: StreamMark | None = None
     run: str = field(default="", compare=False)
+    replaces: int | None = None
+    key: str | None = None
+    emitted: EmittedMark | None = field(default=None, compare=False)
+
+    @property
+    def isReplacing(self) -> bool:
+        """Whether it replaces others."""
+        return (self.replaces or 0) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +201,7 @@ class Kept:
             self.createdAt,
             self.createdAt,
             message.stream,
+            message.key,
         )
 
     @property

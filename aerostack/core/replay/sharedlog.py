@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aerostack.core.limits.tally import Tally
-from aerostack.core.replay.log import EXPIRED, LOST, Depth, Entry, Gap, Past, Plan
+from aerostack.core.replay.gaps import EXPIRED, LOST, Gap
+from aerostack.core.replay.log import Depth, Entry, Past, Plan
 from aerostack.core.replay.mirror import MirrorLog
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.shared import SharedEntry

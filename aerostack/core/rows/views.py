@@ -56,19 +56,21 @@ class View:
     @ivar rule: The conditions on the rows that the subscriber may read.
     @ivar projection: The columns that are sent; L{None} for all.
     @ivar events: The operations that are sent; L{None} for all.
+    @ivar name: The name that clients give it, which stands in its frames; empty without one.
     """
 
     filter: Filter | None = None
     rule: tuple[Condition, ...] = ()
     projection: Projection | None = None
     events: frozenset[str] | None = None
+    name: str = ""
     conditions: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         wanted = () if self.filter is None else self.filter.conditions
         object.__setattr__(self, "conditions", (*self.rule, *wanted))
-        parts = (self.filter, self.rule, self.projection, self.events)
+        parts = (self.filter, self.rule, self.projection, self.events, self.name)
         object.__setattr__(self, "_hash", hash(parts))
 
     def __hash__(self) -> int:

@@ -7,6 +7,8 @@ publication writes the line; nodes only read it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from aerostack.core.replay.positions import Position
@@ -29,6 +31,8 @@ class _Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
     mark: int | None
     # Nodes that know no token streams do not write it.
     stream: StreamMark | None = None
+    # Nor those that know no keys.
+    key: str | None = None
 
 
 _decoder = msgspec.msgpack.Decoder(_Body)
@@ -53,6 +57,7 @@ def encodePublication(publication: Publication) -> bytes:
             publication.timestamp,
             publication.mark,
             publication.stream,
+            publication.key,
         )
     )
 
@@ -84,8 +89,18 @@ def decodeEntry(topic: str, entry: bytes) -> SharedEntry | Position:
         read.timestamp,
         read.mark,
         read.stream,
+        read.key,
     )
     return SharedEntry(place, "" if before == "-" else before, publication)
+
+
+def decodeBody(body: bytes) -> Any:
+    """
+    Read what L{encodePublication} has written.
+
+    @raise msgspec.DecodeError: No node wrote it.
+    """
+    return _decoder.decode(body)
 
 
 def readPlace(epoch: str, offset: str, tag: str, mark: str, seen: str) -> Position:

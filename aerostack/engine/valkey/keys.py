@@ -11,6 +11,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from zlib import crc32
 
+from aerostack.core.topics.topics import projectOf
+
 SLOTS = 64
 """How many hash tags there are."""
 
@@ -28,6 +30,7 @@ class Keys:
 
     @ivar presence: The root of the keys that presence has once.
     @ivar nodes: The root of the keys that list the nodes.
+    @ivar open: The root of the keys that have the token streams that run.
     @ivar nodesChannel: The channel on which nodes ask each other.
     """
 
@@ -39,6 +42,7 @@ class Keys:
         self.channelOf = lru_cache(4096)(self._channelOf)
         self.presence = b"%b:presence" % self._prefix
         self.nodes = b"%b:nodes" % self._prefix
+        self.open = b"%b:open" % self._prefix
         self.nodesChannel = b"%b:ask" % self._prefix
 
     def metaOf(self, topic: str) -> bytes:
@@ -58,6 +62,15 @@ class Keys:
         The answer to the newest batch of publications of one run of a node on a topic.
         """
         return b"%b:%b" % (self._make(topic, b"b"), run.encode())
+
+    def valuesOf(self, topic: str) -> list[bytes]:
+        """
+        What has the values of a keyed topic: the hash of the values by key, the sorted set of the
+        keys by their newest changes, the hash of what else is known of them, and the hash of how
+        many bytes the values of the project's topics have.
+        """
+        project = b"%b:state:%b" % (self._prefix, projectOf(topic).encode())
+        return [*(self._make(topic, kind) for kind in (b"v", b"o", b"i")), project]
 
     def repeatOf(self, topic: str, repeat: str) -> bytes:
         """
@@ -115,6 +128,18 @@ class Keys:
         The hash that has the buckets of a project's rates.
         """
         return b"%b:rate:%b" % (self._prefix, project.encode())
+
+    def openOf(self, run: str) -> bytes:
+        """
+        The set of the token streams that a run of a node has begun and not ended.
+        """
+        return b"%b:%b" % (self.open, run.encode())
+
+    def emittedOf(self, topic: str) -> bytes:
+        """
+        The run of the node that has the stream of the events that servers emit on a topic.
+        """
+        return self._make(topic, b"t")
 
     def nodeChannelOf(self, run: str) -> bytes:
         """

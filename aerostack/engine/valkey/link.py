@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 
 from aerostack.engine.valkey.endpoints import OneConnection
 from aerostack.engine.valkey.errors import NotConnected, ReplyError, ValkeyError
+from aerostack.engine.valkey.outage import EngineOutage
 from aerostack.engine.valkey.resp import Argument, RespConnection
 from aerostack.engine.valkey.scripts import ScriptRunner, Scripts
 from aerostack.engine.valkey.watch import Backoff, ConnectionWatch, roleFault
@@ -144,6 +145,7 @@ class Link:
         self._user = user
         self._random = random
         self._backoff = Backoff()
+        self._outage = EngineOutage()
         self._line: _Line | None = None
         self._opening: Deferred[None] | None = None
         self._retry: IDelayedCall | None = None
@@ -279,7 +281,7 @@ class Link:
         line.openedAt = now
         self.reason = None
         self.generation += 1
-        self.log.info("Connected to Valkey.")
+        self._outage.over(now)
         self._user.up(self.generation)
 
     def _failed(self, failure: Failure) -> None:
@@ -288,7 +290,8 @@ class Link:
         line, self._line = self._line, None
         if line is not None:
             line.connection.close(reason)
-        self._wentDown(reason)
+        error = failure.value
+        self._wentDown(reason, error.code if isinstance(error, ReplyError) else None)
 
     def lineLost(self, line: _Line, reason: str) -> None:
         """
@@ -298,6 +301,7 @@ class Link:
             # Its opening fails with the commands that it waits for.
             if not line.probe.called:
                 line.probe.errback(_Refused(reason))
+                # The attempt that awaits the probe has the error.
                 line.probe.addErrback(lambda failure: None)
             return
         self._line = None
@@ -315,15 +319,15 @@ class Link:
         elif line is self._line and line.openedAt is not None:
             self._user.pushed(push)
 
-    def _wentDown(self, reason: str) -> None:
+    def _wentDown(self, reason: str, code: str | None = None) -> None:
         if not self._started:
             return
         changed = reason != self.reason
         self.reason = reason
         pause = self._backoff.next(self._random())
         self._retry = self._clock.callLater(pause, self._connect)
+        self._outage.lost(reason, code, self._clock.seconds())
         if changed:
-            self.log.warn("There is no connection to Valkey: {reason}", reason=reason)
             self._user.down(reason)
 
     def _look(self) -> None:

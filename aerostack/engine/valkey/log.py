@@ -22,6 +22,7 @@ from aerostack.engine.valkey.attaching import Attaching
 from aerostack.engine.valkey.entries import MalformedEntry
 from aerostack.engine.valkey.errors import ValkeyError
 from aerostack.engine.valkey.filling import Filling
+from aerostack.engine.valkey.keyed import ValkeyValues
 from aerostack.engine.valkey.keys import Keys
 from aerostack.engine.valkey.link import Link
 from aerostack.engine.valkey.logscripts import lifeOf
@@ -56,6 +57,7 @@ class ValkeyLog:
         window: float,
         patience: float = 3.0,
         keys: Keys | None = None,
+        values: ValkeyValues | None = None,
     ) -> None:
         """
         @param depthOf: Tells how much a topic's log holds.
@@ -63,6 +65,7 @@ class ValkeyLog:
             and small letters.
         @param window: For how many seconds publications that come again are known.
         @param patience: For how many seconds a publication or an attach may wait for the server.
+        @param values: The values of keyed topics; L{None} if no topic is keyed.
         """
         self._clock = clock
         self._history = history
@@ -71,6 +74,7 @@ class ValkeyLog:
         self._window = window
         self._patience = patience
         self._keys = keys or Keys()
+        self._values = values
 
     def begin(self, link: Link) -> None:
         """
@@ -115,7 +119,10 @@ class ValkeyLog:
             self._patience,
             self._attaching,
             self._filling,
+            self._values,
         )
+        if self._values is not None:
+            self._values.begin(self._link, self._questions)
 
     def stop(self) -> None:
         self._placing.stop()

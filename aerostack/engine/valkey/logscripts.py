@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aerostack.core.replay.log import Depth
+from aerostack.engine.valkey.keyedscripts import VALUE
 
 PUBLISH = "log.publish"
 ATTACH = "log.attach"
@@ -39,9 +40,16 @@ local function renew(meta, stream, channel, known, mark, kept, suffix, now)
 end
 """
 
-_PUBLISH = """
+_PUBLISH = (
+    VALUE
+    + """
 local channel, count, size = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local age, ttl, serial, window = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
+local bounds = {keys = tonumber(ARGV[8]), bytes = tonumber(ARGV[9]), topic = tonumber(ARGV[10]),
+  memory = tonumber(ARGV[11])}
+local isKeyed = bounds.keys > 0
+local at = {values = KEYS[4], order = KEYS[5], info = KEYS[6], project = KEYS[7]}
+local values, info = at.values, at.info
 
 -- A batch that a node sends again, because it did not get the answer, gets the answer again.
 local done = redis.call('GET', KEYS[3])
@@ -57,9 +65,28 @@ if not epoch then return '' end
 local offset, tag, mark, kept = tonumber(h[2]), h[3], h[4], h[5]
 local total, low = tonumber(h[6]), tonumber(h[7])
 local out, placed = {}, false
+local isLoaded = isKeyed and redis.call('HGET', info, 'r') == epoch
+local now = isKeyed and milliseconds()
 
-for i = 8, #ARGV, 5 do
+for i = 12, #ARGV, isKeyed and 8 or 5 do
   local newTag, newMark, prev, key, body = unpack(ARGV, i, i + 4)
+  local name, valueSize, condition = '', '', ''
+  if isKeyed then name, valueSize, condition = unpack(ARGV, i + 5, i + 7) end
+  local refusal
+  if name ~= '' and isLoaded then
+    if isLocked(info, name, newTag, now) then
+      refusal = 'w'
+    elseif newMark == '' then
+      local value = readValue(values, name)
+      if not holds(value, condition) then
+        refusal = 's'
+      elseif value and value.kept then
+        refusal = 'k'
+      else
+        refusal = fullness(at, value, valueSize, bounds)
+      end
+    end
+  end
   local known = key ~= '0' and redis.call('GET', KEYS[tonumber(key)])
   if newMark == 'x' then
     out[#out + 1] = 'x'
@@ -71,6 +98,14 @@ for i = 8, #ARGV, 5 do
     -- Kept messages before it have not come yet.  What is behind it waits as well.
     out[#out + 1] = 'b ' .. mark .. ' ' .. epoch
     break
+  elseif name ~= '' and not isLoaded then
+    out[#out + 1] = 'l'
+    break
+  elseif refusal == 'w' then
+    out[#out + 1] = 'w'
+    break
+  elseif refusal then
+    out[#out + 1] = refusal
   else
     offset = offset + 1
     if newMark ~= '' then mark, kept = newMark, '1' end
@@ -87,6 +122,12 @@ for i = 8, #ARGV, 5 do
       -- What is there belongs to another log.
       redis.call('DEL', KEYS[2])
       redis.call('XADD', KEYS[2], number .. '-0', 'e', entry)
+    end
+    if name ~= '' then
+      local line = place .. ' ' .. mark .. ' ' .. kept .. ' ' .. (newMark ~= '' and '1' or '0')
+      writeValue(at, name, line, valueSize, body)
+      account(at, bounds.topic)
+      redis.call('HDEL', info, 'l:' .. name)
     end
     redis.call('PUBLISH', channel, entry)
     tag, placed = newTag, true
@@ -115,14 +156,17 @@ if placed then
 end
 return answer
 """
+)
 """
 Puts publications of one topic into its log, one after the other.
 
-Keys: hash, stream, batch, then those of publications that may come again.  Arguments: channel, how
-many entries and how many bytes the stream holds, for how many milliseconds it and the hash live,
-the batch's number, for how many milliseconds repeated publications are known; then for each
-publication its tag, its mark (empty if it is not kept, C{x} if it is not to be placed), the mark
-before that, the index of its key (0 for none) and its body.
+Keys: hash, stream, batch, on a keyed topic those of its values, then those of publications that may
+come again.  Arguments: channel, how many entries and how many bytes the stream holds, for how many
+milliseconds it and the hash live, the batch's number, for how many milliseconds repeated
+publications are known, and the bounds that L{aerostack.engine.valkey.keyed.ValkeyValues.boundsOf}
+gives; then for each publication its tag, its mark (empty if it is not kept, C{x} if it is not to be
+placed), the mark before that, the index of its key (0 for none) and its body; and on a keyed topic
+what L{aerostack.engine.valkey.keyedentries.keyedArguments} gives.
 
 A batch that is sent again has the same publications, because its answer tells of each by its place.
 So those that are not wanted any more stay in it.

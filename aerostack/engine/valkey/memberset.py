@@ -1,9 +1,11 @@
 """
-The members of one topic as a node has them.  The server pushes each change to the node, and the
+The members of topics as a node has them.  The server pushes each change to the node, and the
 node compares versions to see whether it has missed one.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Iterable
 
 from twisted.internet.defer import Deferred
 
@@ -151,3 +153,29 @@ class Attached:
         self.deadline = deadline
         self.isReading = False
         self.isRefused = False
+
+
+class AttachedSets:
+    """
+    The sets of members of attached topics, as L{aerostack.interfaces.roster.IMembers}.
+    """
+
+    def __init__(self) -> None:
+        self._topics: dict[str, Attached] = {}
+
+    def roster(self, topic: str) -> Roster[Member] | None:
+        """See L{aerostack.interfaces.roster.IMembers.roster}."""
+        attached = self._topics.get(topic)
+        return attached.set.roster if attached is not None and attached.set.roster else None
+
+    def members(self, topic: str) -> Iterable[Member]:
+        """See L{aerostack.interfaces.roster.IMembers.members}."""
+        return self.roster(topic) or ()
+
+    def topics(self) -> Collection[str]:
+        """The attached topics that have a member."""
+        return [name for name, attached in self._topics.items() if attached.set.roster]
+
+    def count(self, topic: str) -> int:
+        """See L{aerostack.interfaces.roster.IMembers.count}."""
+        return len(self.roster(topic) or ())

@@ -8,7 +8,7 @@ read is as new as the pushes before it, and each can be applied as it comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import islice
 from typing import Any
 
@@ -17,13 +17,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from aerostack.core.presence import Member
-from aerostack.core.roster import Roster
 from aerostack.engine.valkey.entries import MalformedEntry
 from aerostack.engine.valkey.errors import ValkeyError
 from aerostack.engine.valkey.keys import Keys
 from aerostack.engine.valkey.link import Link
 from aerostack.engine.valkey.memberchanges import SetChange, readChange, readMember, readVersion
-from aerostack.engine.valkey.memberset import Attached, Notice
+from aerostack.engine.valkey.memberset import Attached, AttachedSets, Notice
 from aerostack.engine.valkey.refusals import LOST, errorOf, unavailable
 from aerostack.engine.valkey.rosterscripts import PAGE, PIECE, VERSIONS
 from aerostack.engine.valkey.subscribing import subscribe
@@ -36,9 +35,9 @@ Tell = Callable[[str, str, Member], None]
 """Tells a topic's subscribers of an event, such as C{presence:join}, of a member."""
 
 
-class MemberSets:
+class MemberSets(AttachedSets):
     """
-    The sets of members of attached topics, as L{aerostack.interfaces.roster.IMembers}.
+    Keeps the sets of members of attached topics as the server has them.
 
     @ivar isFrozen: Whether the sets stay as they are but for what is pushed, because other nodes
         may be about to restore what the server does not have.
@@ -59,6 +58,7 @@ class MemberSets:
         @param suspect: Is called when the server seems to have lost data.
         @param patience: For how many seconds an attach may wait.
         """
+        super().__init__()
         self.isFrozen = False
         self._clock = clock
         self._link = link
@@ -66,32 +66,12 @@ class MemberSets:
         self._tell = tell
         self._suspect = suspect
         self._patience = patience
-        self._topics: dict[str, Attached] = {}
         self._joining: dict[str, Attached] = {}
         self._isJoining = False
         self._leaving: set[str] = set()
         self._turning: IDelayedCall | None = None
         self._generation = 0
         self._isUp = False
-
-    # aerostack.interfaces.roster.IMembers
-
-    def roster(self, topic: str) -> Roster[Member] | None:
-        """See L{aerostack.interfaces.roster.IMembers.roster}."""
-        attached = self._topics.get(topic)
-        return attached.set.roster if attached is not None and attached.set.roster else None
-
-    def members(self, topic: str) -> Iterable[Member]:
-        """See L{aerostack.interfaces.roster.IMembers.members}."""
-        return self.roster(topic) or ()
-
-    def topics(self) -> Collection[str]:
-        """The attached topics that have a member."""
-        return [name for name, attached in self._topics.items() if attached.set.roster]
-
-    def count(self, topic: str) -> int:
-        """See L{aerostack.interfaces.roster.IMembers.count}."""
-        return len(self.roster(topic) or ())
 
     # Attaching
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from itertools import count
+from secrets import token_bytes
 from typing import Any
 
 from msgspec import DecodeError
@@ -24,6 +25,7 @@ from aerostack.core.nodes.reports import (
     decodeReport,
     encodeReport,
 )
+from aerostack.core.nodes.seals import KEY
 from aerostack.engine.alone import Answer
 from aerostack.engine.valkey.errors import ReplyError, ValkeyError
 from aerostack.engine.valkey.keys import Keys
@@ -110,6 +112,9 @@ class ValkeyNodes:
         self._mine = keys.nodeChannelOf(run)
         self._channelOf = keys.nodeChannelOf
         self._handlers: dict[str, Answer] = {}
+        # The server may have another one.
+        self._key = token_bytes(KEY)
+        self._sealing: list[Callable[[bytes], object]] = []
         self._waiting: dict[int, _Waiting] = {}
         self._numbers = count(1)
         self._answering = 0
@@ -217,6 +222,7 @@ class ValkeyNodes:
             round(self._lease * 1000),
             round(REMEMBERED * 1000),
             b"" if described == self._described else described,
+            self._key,
         ]
         reporting = Deferred.fromCoroutine(self._tell(arguments, described))
         reporting.addErrback(self._notReported, self._link.generation)
@@ -225,6 +231,11 @@ class ValkeyNodes:
     def isCurrent(self) -> bool:
         """Whether the engine answers, so that the list of nodes is how it is now."""
         return self.membership.isCurrent
+
+    @property
+    def isNamed(self) -> bool:
+        """Whether no other node has this node's name."""
+        return self.membership.isNamed
 
     @property
     def isHeard(self) -> bool:
@@ -244,7 +255,7 @@ class ValkeyNodes:
 
     async def _tell(self, arguments: list[Any], described: bytes) -> None:
         generation, sent = self._link.generation, self._clock.seconds()
-        isDescribed, *found = await self._link.run(REPORT, [self._root], arguments)
+        isDescribed, key, *found = await self._link.run(REPORT, [self._root], arguments)
         rows = []
         for run, age, data in zip(found[::3], found[1::3], found[2::3], strict=True):
             report = decodeReport(data)
@@ -253,6 +264,10 @@ class ValkeyNodes:
         await self._learn(rows)
         if generation != self._link.generation or not self._listens:
             return
+        if key != self._key:
+            self._key = key
+            for take in self._sealing:
+                take(key)
         self._described = described if isDescribed else None
         self._isReporting = False
         self.membership.read(rows, self._clock.seconds())
@@ -292,6 +307,11 @@ class ValkeyNodes:
     @property
     def count(self) -> int:
         return len(self.membership.peers)
+
+    def whenSealed(self, take: Callable[[bytes], object]) -> None:
+        """See L{INodes.whenSealed}."""
+        self._sealing.append(take)
+        take(self._key)
 
     def serve(self, kind: str, answer: Answer) -> None:
         self._handlers[kind] = answer

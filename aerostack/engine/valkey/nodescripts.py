@@ -2,7 +2,8 @@
 What the server does for the list of nodes, each in one step: scripts in Lua.
 
 The sorted set C{seen} has when each run of a node was last heard, by the server's clock.  The hash
-C{reports} has the newest report of each, and C{descriptions} what must be the same at all.
+C{reports} has the newest report of each, and C{descriptions} what must be the same at all.  C{key}
+is a secret that all nodes share.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ local name, lease, remembered = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 redis.call('ZADD', seen, now, run)
 redis.call('HSET', reports, run, ARGV[2])
 if ARGV[6] ~= '' then redis.call('HSET', descriptions, run, ARGV[6]) end
-local out = {redis.call('HEXISTS', descriptions, run)}
+redis.call('SET', root .. ':key', ARGV[7], 'NX')
+local out = {redis.call('HEXISTS', descriptions, run), redis.call('GET', root .. ':key')}
 local all = redis.call('ZREVRANGE', seen, 0, MOST - 1, 'WITHSCORES')
 for i = 1, #all, 2 do
   local other, age = all[i], now - tonumber(all[i + 1])
@@ -61,13 +63,13 @@ return out
 """
 )
 """
-Takes a node's report.  Gives 1 if the server has the node's description, else 0; and behind it the
-reports of all nodes: for each the run, the milliseconds since it was heard, and the report.  Nodes
-that were not heard for long are forgotten.
+Takes a node's report.  Gives 1 if the server has the node's description, else 0; the secret that
+all nodes share; and behind it the reports of all nodes: for each the run, the milliseconds since it
+was heard, and the report.  Nodes that were not heard for long are forgotten.
 
 Key: the root.  Arguments: the run, the report, the node's name, the milliseconds of a lease, the
-milliseconds for which a silent node is remembered, and the description, which is empty if the
-server has it.
+milliseconds for which a silent node is remembered, the description, which is empty if the server
+has it, and the secret that this node has, for a server that has none.
 """
 
 _LEAVE = _COMMON + "forget(run)\nreturn 1\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from functools import partial
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -20,11 +20,13 @@ from aerostack.core.replay.log import Depth
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import Publication
 from aerostack.core.replay.shared import Placed
-from aerostack.engine.valkey.entries import readPlace
 from aerostack.engine.valkey.errors import ValkeyError
+from aerostack.engine.valkey.keyedscripts import UNKEYED
 from aerostack.engine.valkey.keys import Keys
 from aerostack.engine.valkey.link import Link
 from aerostack.engine.valkey.logscripts import PUBLISH, lifeOf, milliseconds
+from aerostack.engine.valkey.outcomes import Outcomes, readOutcomes
+from aerostack.engine.valkey.placingparts import Filler, Topics, Values
 from aerostack.engine.valkey.queues import Item, Queue, due
 from aerostack.engine.valkey.refusals import errorOf, passes, unavailable
 from aerostack.errors import RealtimeError
@@ -32,47 +34,6 @@ from aerostack.errors import RealtimeError
 PAUSE = 0.1
 """How long to wait before a batch is sent again that the server has refused, and between two looks
 for publications whose time is over, in seconds."""
-
-
-class Topics(Protocol):
-    """
-    What is to be known of the topics that the node follows.
-    """
-
-    def follows(self, topic: str) -> bool:
-        """Whether the node follows a topic."""
-
-    def isReady(self, topic: str) -> bool:
-        """
-        Whether a publication of a topic may be sent now.  If not, L{Placing.resume} is called
-        later.
-        """
-
-    def verify(self, topic: str) -> None:
-        """Attach a topic again whose log is gone."""
-
-    def had(self, topic: str, tag: str) -> bool:
-        """
-        Whether the node has received a publication in a log of a topic that is lost.  If it comes
-        again it is not placed again: subscribers would get it twice.
-        """
-
-
-class Filler(Protocol):
-    """
-    Brings kept messages into a log that other nodes have not brought yet.
-    """
-
-    def missing(self, topic: str, epoch: str, after: int, until: int) -> Deferred[list[Item]]:
-        """
-        Give the kept messages of a topic after one mark and up to another, oldest first, each with
-        the mark before it.  If they are too many, the log is made anew at the later mark.
-        """
-
-    def owe(self, topic: str, mark: int) -> None:
-        """
-        Note that a kept message was not brought.
-        """
 
 
 class Placing:
@@ -103,11 +64,13 @@ class Placing:
         patience: float,
         topics: Topics,
         filler: Filler,
+        values: Values | None = None,
     ) -> None:
         """
         @param run: The name of this run of the node.
         @param window: For how many seconds publications that come again are known.
         @param patience: For how many seconds a publication may wait.
+        @param values: The values of keyed topics; L{None} if no topic is keyed.
         """
         self._clock = clock
         self._link = link
@@ -118,6 +81,7 @@ class Placing:
         self._patience = patience
         self._topics = topics
         self._filler = filler
+        self._values = values
         self._queues: dict[str, Queue] = {}
         self._held = 0
         self._serial = 0
@@ -239,11 +203,15 @@ class Placing:
     def _command(self, queue: Queue) -> tuple[list[bytes], list[bytes]]:
         """The keys and arguments of a batch."""
         topic, depth = queue.topic, self._depthOf(queue.topic)
+        bounds = UNKEYED if self._values is None else self._values.boundsOf(topic)
+        isKeyed = self._values is not None and bounds != UNKEYED
         keys = [
             self._keys.metaOf(topic),
             self._keys.streamOf(topic),
             self._keys.batchOf(topic, self._run),
         ]
+        if isKeyed and self._values is not None:
+            keys += self._values.keysOf(topic)
         arguments = [
             self._keys.channelOf(topic),
             b"%d" % max(1, depth.count),
@@ -252,6 +220,7 @@ class Placing:
             lifeOf(depth),
             b"%d" % queue.serial,
             self._window,
+            *bounds,
         ]
         for item in queue.batch:
             index = 0
@@ -262,6 +231,8 @@ class Placing:
             if item.isRefused or (item.mark is None and self._topics.had(topic, item.tag.decode())):
                 mark = b"x"
             arguments += (item.tag, mark, b"%d" % (item.prev or 0), b"%d" % index, item.body)
+            if isKeyed:
+                arguments += item.keyed
         return keys, arguments
 
     def _answered(self, answer: bytes, queue: Queue) -> None:
@@ -272,31 +243,52 @@ class Placing:
             queue.putBack(0)
             self._topics.verify(topic)
             return
-        outcomes = [Placed(None)] * len(batch)
-        missing: list[str] | None = None
         if answer:
-            outcomes = []
-            for part in answer.decode().split(";"):
-                code, *fields = part.split(" ")
-                if code == "b":
-                    missing = fields
-                elif code == "x":
-                    outcomes.append(Placed(None, True))
-                else:
-                    outcomes.append(Placed(readPlace(*fields), code != "p"))
-        queue.putBack(len(outcomes))
-        queue.busy = missing is not None
-        if missing is not None:
-            mark, epoch = missing
-            self._fill(queue, epoch, int(mark))
+            found = readOutcomes(answer, partial(self._full, topic))
+        elif any(item.keyed[0] for item in batch):
+            found = Outcomes(isUnprepared=True)
+        else:
+            found = Outcomes([Placed(None)] * len(batch))
+        queue.putBack(len(found.placed))
+        queue.busy = found.missing is not None or found.isUnprepared
+        if found.missing is not None:
+            self._fill(queue, *found.missing)
+        elif found.isUnprepared:
+            self._prepare(queue)
         # Who learns of an outcome may publish again at once.
-        for item, placed in zip(batch, outcomes, strict=False):
-            if placed.position is not None:
-                self._note(topic, placed.position)
-            self._settle(item, placed)
-        self.resume(topic)
+        for item, outcome in zip(batch, found.placed, strict=False):
+            if isinstance(outcome, Placed) and outcome.position is not None:
+                self._note(topic, outcome.position)
+            self._settle(item, outcome)
+        if not found.isReserved:
+            # Otherwise the next look tries again.
+            self.resume(topic)
 
-    def _fill(self, queue: Queue, epoch: str, after: int) -> None:
+    def _full(self, topic: str, code: bytes) -> RealtimeError:
+        """Make the error for a value for which there is no room."""
+        assert self._values is not None
+        return self._values.full(topic, code)
+
+    def _prepare(self, queue: Queue) -> None:
+        """
+        Have the values of a keyed topic compared with the database before anything is placed.
+        """
+        assert self._values is not None
+
+        def prepared(_: None) -> None:
+            queue.busy = False
+            self.resume(queue.topic)
+
+        def failed(failure: Failure) -> None:
+            # The next look tries again.
+            failure.trap(RealtimeError, ValkeyError)
+            queue.busy = False
+
+        self._values.prepare(queue.topic).addCallbacks(prepared, failed).addErrback(
+            self._broke, queue
+        )
+
+    def _fill(self, queue: Queue, after: int, epoch: str) -> None:
         """
         Bring the kept messages that are missing before the first that waits.
         """
@@ -342,11 +334,12 @@ class Placing:
 
     # Outcomes
 
-    def _settle(self, item: Item, placed: Placed) -> None:
+    def _settle(self, item: Item, outcome: Placed | Exception) -> None:
         done, item.done = item.done, None
         if done is not None:
             self._held -= item.size
-            done.callback(placed)
+            # With an exception it fails.
+            done.callback(Failure(outcome) if isinstance(outcome, Exception) else outcome)
 
     def _refuse(self, topic: str, item: Item, error: RealtimeError) -> None:
         done, item.done = item.done, None

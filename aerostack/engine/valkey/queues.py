@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from aerostack.core.replay.publications import Publication
 from aerostack.core.replay.shared import Placed
 from aerostack.engine.valkey.entries import encodePublication
+from aerostack.engine.valkey.keyedentries import keyedArguments
 
 OVERHEAD = 512
 """About how many bytes of memory a waiting publication takes beside its data."""
@@ -23,9 +24,10 @@ class Item:
     @ivar body: What the entry has of it.
     @ivar deadline: Until when it may wait, seconds of the clock; L{None} without end.
     @ivar done: Fires with the outcome; L{None} once it has.
+    @ivar keyed: What the script gets of its key: see L{keyedArguments}.
     """
 
-    __slots__ = ("body", "deadline", "done", "mark", "prev", "repeat", "tag")
+    __slots__ = ("body", "deadline", "done", "keyed", "mark", "prev", "repeat", "tag")
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class Item:
         @param repeat: The key of a publication that may come again.
         """
         self.body = encodePublication(publication)
+        self.keyed = keyedArguments(publication.key, publication.data, publication.condition)
         self.tag = tag.encode()
         self.mark = publication.mark
         self.prev = prev

@@ -27,6 +27,7 @@ from aerostack.core.diagnosis.answers import (
     encodeProcesses,
 )
 from aerostack.core.diagnosis.questions import HUB, Question, decodeQuestion
+from aerostack.delivery.lateness import unanswered
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.nodes import INodes
 from aerostack.workers.channel import ChannelLost
@@ -149,7 +150,7 @@ class WorkerAnswers:
 
         answering = own if isinstance(own, Deferred) else succeed(own)
         return (
-            answering.addTimeout(timeout, self._clock)
+            answering.addTimeout(timeout, self._clock, unanswered)
             .addCallback(encoded)
             .addErrback(partial(self._failed, HUB))
         )

@@ -5,15 +5,14 @@ Who is present, for workers: the hub decides it, for the connections of all of t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
 
 from aerostack.core import presence
+from aerostack.delivery.slices import makeCooperator
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.roster import IMembers, IRoster
 from aerostack.workers.hub.links import Link
@@ -50,7 +49,7 @@ class WorkerPresence:
         """
         self._roster = roster
         self._members = members
-        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+        self._cooperator = makeCooperator(clock)
         # By link, the connections that are present somewhere, each with its owner when it last
         # asked.
         self._links: dict[Link, dict[str, Owner]] = {}

@@ -13,15 +13,21 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from aerostack.core.keyed.values import Value
 from aerostack.core.replay.publications import Kept
 from aerostack.core.rows.changes import Change
 from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.selection import Snapshot
 from aerostack.errors import RealtimeError
+from aerostack.interfaces.keyed import IKeyedValues
 from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.interfaces.tracking import IChangeTracker
+from aerostack.tracker.faults import known
 from aerostack.workers.hub.links import Link
+from aerostack.workers.messages.keyed import ReadValues, encodeKeyed
 from aerostack.workers.messages.reads import (
+    Located,
+    LocateMessages,
     Piece,
     QueryRun,
     ReadChanges,
@@ -66,11 +72,17 @@ class WorkerReads:
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, tracker: IChangeTracker, history: IKeptMessages, query: Query
+        self,
+        clock: IReactorTime,
+        tracker: IChangeTracker,
+        history: IKeptMessages,
+        values: IKeyedValues,
+        query: Query,
     ) -> None:
         self._clock = clock
         self._tracker = tracker
         self._history = history
+        self._values = values
         self._query = query
         reads: Mapping[type[Struct], Handler] = {
             AskColumns: self._columns,
@@ -78,8 +90,10 @@ class WorkerReads:
             SurveyChanges: self._surveyChanges,
             ReadChanges: self._readChanges,
             SurveyMessages: self._surveyMessages,
+            LocateMessages: self._locateMessages,
             ReadMessages: self._readMessages,
             ReadPage: self._readPage,
+            ReadValues: self._readValues,
             RunQuery: self._runQuery,
         }
         self.handlers: Mapping[type[Struct], Callable[[Link, Any], Deferred[Struct]]] = {
@@ -95,7 +109,8 @@ class WorkerReads:
             except Exception as error:
                 # The asker decides what its client gets, and whether the log has the fault.
                 self.log.debug("a read for a worker failed: {error}", error=error)
-                return Unreadable(f"{type(error).__name__}: {error}"[:LONGEST])
+                said = f"{type(error).__name__}: {error}"[:LONGEST]
+                return Unreadable(said, known(error))
 
         return lambda link, question: Deferred.fromCoroutine(ask(link, question))
 
@@ -130,10 +145,14 @@ class WorkerReads:
         )
         return Surveyed(reason)
 
+    async def _locateMessages(self, link: Link, question: LocateMessages) -> Struct:
+        asked = question
+        return Located(await self._history.locatePast(asked.topic, asked.until, asked.count))
+
     async def _readMessages(self, link: Link, question: ReadMessages) -> Struct:
         asked = question
         found: list[Kept] = await self._history.readPast(
-            asked.topic, asked.after, asked.until, asked.limit, asked.size
+            asked.topic, asked.after, asked.until, asked.limit, asked.size, asked.partial
         )
         return await self._send(link, asked.number, encodeKept(found))
 
@@ -142,6 +161,13 @@ class WorkerReads:
             question.topic, question.limit, question.before
         )
         return await self._send(link, question.number, encodeKept(found))
+
+    async def _readValues(self, link: Link, question: ReadValues) -> Struct:
+        asked = question
+        found: list[Value] = await self._values.page(
+            asked.topic, asked.after, asked.limit, asked.size
+        )
+        return await self._send(link, asked.number, encodeKeyed(found))
 
     async def _runQuery(self, link: Link, question: RunQuery) -> Struct:
         result = await self._query(question.sql, decodeValues(question.parameters))

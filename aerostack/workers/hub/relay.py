@@ -80,6 +80,12 @@ class Relay:
         """The canonical topics that workers have attached, now and later."""
         return self._workers.attached
 
+    def links(self, topic: str) -> tuple[Link, ...]:
+        """
+        The workers that have attached a topic.
+        """
+        return self._workers.links(topic)
+
     # IReceiver
 
     def deliver(self, publication: Publication) -> None:
@@ -102,10 +108,16 @@ class Relay:
     def needs(self, topic: str) -> bool:
         return topic in self._workers
 
-    def whenSent(self, topics: Iterable[str], call: Callable[[], object]) -> bool:
+    def whenSent(self, topics: Iterable[str], call: Callable[[], object]) -> None:
         """
         Call a function.  What was delivered is on its way to the workers: they measure for
         themselves when their clients have it.
+        """
+        call()
+
+    def sampleSent(self, topics: Iterable[str], call: Callable[[], object]) -> bool:
+        """
+        See L{whenSent}.
         """
         call()
         return True

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
 
 from aerostack.core.limits.leases import Lender
+from aerostack.delivery.slices import makeCooperator
 from aerostack.interfaces.shares import IPlace
 from aerostack.sessions.shares import Shares
 from aerostack.settings.projects import ProjectConfig
@@ -69,7 +68,7 @@ class WorkerShares:
         self._shares = shares
         self.lender: Lender[Link] = Lender(projects)
         self._links: dict[Link, _Held] = {}
-        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+        self._cooperator = makeCooperator(clock)
         self.handlers: Mapping[type[Struct], Callable[[Link, Any], Any]] = {
             Admit: self._admit,
             Enter: self._enter,

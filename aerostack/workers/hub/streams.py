@@ -5,13 +5,15 @@ Lets the clients of workers produce token streams at the hub.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from aerostack.core.answers.answers import Answers
-from aerostack.core.answers.requests import Ended, Facts, Stop
+from aerostack.core.answers.requests import Ended, Facts, Stop, goesOn
 from aerostack.core.replay.publications import Publication
 from aerostack.core.topics.topics import projectOf, topicOf
 from aerostack.interfaces.streams import IStreams
@@ -43,6 +45,8 @@ from aerostack.workers.messages.streams import (
 Stopped = Callable[[Stop], object]
 """Tells a producer that it is to send no more."""
 
+T = TypeVar("T")
+
 
 class WorkerStreams:
     """
@@ -64,6 +68,8 @@ class WorkerStreams:
         self._greeted: dict[Link, set[str]] = {}
         # By link, how many subscribers topics have.
         self._watchers: dict[Link, dict[str, int]] = {}
+        # The links of workers that are gone.  A stream may still begin that one has asked for.
+        self._lost: WeakSet[Link] = WeakSet()
         self.handlers: Mapping[type, Callable[[Link, Any], Any]] = {
             StartStream: self._start,
             AppendStream: self._append,
@@ -115,6 +121,7 @@ class WorkerStreams:
         """
         Note that the connections of a worker's clients are gone.
         """
+        self._lost.add(link)
         self._watchers.pop(link, None)
         self._greeted.pop(link, None)
         for (project, stream, epoch), stopped in self._produced.pop(link, {}).items():
@@ -138,7 +145,9 @@ class WorkerStreams:
             )
 
         def started(answer: Any) -> StreamStarted:
-            if message.number:
+            if message.number and link in self._lost:
+                self._streams.leave(topic.project, answer.stream, answer.epoch, stopped)
+            elif message.number:
                 produced = topic.project, answer.stream, answer.epoch
                 self._produced.setdefault(link, {})[produced] = stopped
             return streamStarted(answer)
@@ -165,11 +174,15 @@ class WorkerStreams:
         return asked.addCallback(StreamGrown)
 
     def _end(self, link: Link, message: EndStream) -> Deferred[StreamEnded]:
-        self._forget(link, message.project, message.stream, message.epoch)
-        asked: Deferred[Any] = self._streams.end(
-            message.project, message.stream, message.epoch, message.end
-        )
-        return asked.addCallback(_ended)
+        place = message.project, message.stream, message.epoch
+
+        def answered(result: T) -> T:
+            if not (isinstance(result, Failure) and goesOn(result.value)):
+                self._forget(link, *place)
+            return result
+
+        asked: Deferred[Any] = self._streams.end(*place, message.end, message.whole)
+        return asked.addBoth(answered).addCallback(_ended)
 
     def _beat(self, link: Link, message: BeatStream) -> Deferred[StreamStarted]:
         asked: Deferred[Any] = self._streams.beat(message.project, message.stream, message.epoch)

@@ -17,6 +17,7 @@ class Published(Struct, frozen=True, array_like=True, gc=False, tag=16):
 
     @ivar seen: Whether the newest mark of the topic's log is a kept message's then.
     @ivar stream: Its place in a token stream.
+    @ivar key: Its key on a keyed topic.
     """
 
     topic: str
@@ -28,6 +29,7 @@ class Published(Struct, frozen=True, array_like=True, gc=False, tag=16):
     mark: int | None
     seen: bool
     stream: StreamMark | None = None
+    key: str | None = None
 
     @property
     def publication(self) -> Publication:
@@ -41,6 +43,7 @@ class Published(Struct, frozen=True, array_like=True, gc=False, tag=16):
             self.timestamp,
             self.mark,
             self.stream,
+            self.key,
         )
 
 
@@ -58,6 +61,7 @@ def published(publication: Publication, seen: bool) -> Published:
         publication.mark,
         seen,
         publication.stream,
+        publication.key,
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from aerostack.core.keyed.values import Condition
 from aerostack.core.replay.publications import Receipt
 
 
@@ -15,6 +16,8 @@ class PublishEvent(Struct, frozen=True, array_like=True, tag=24):
     answer is an L{Accepted}.
 
     @ivar topic: The canonical topic.
+    @ivar trace: Names the trace of the publication, as L{aerostack.core.diagnosis.tracing.Trace}
+        does; L{None} if it is not traced.
     """
 
     topic: str
@@ -25,6 +28,10 @@ class PublishEvent(Struct, frozen=True, array_like=True, tag=24):
     repeatKey: tuple[str | None, ...] | None
     publishId: str | None
     publisher: str | None
+    replaces: int | None = None
+    key: str | None = None
+    condition: Condition | None = None
+    trace: str | None = None
 
 
 class PublishChat(Struct, frozen=True, array_like=True, tag=25):
@@ -32,6 +39,7 @@ class PublishChat(Struct, frozen=True, array_like=True, tag=25):
     Publish a chat message, as L{PublishEvent} publishes an event.
 
     @ivar metadata: JSON by name.
+    @ivar trace: See L{PublishEvent}.
     """
 
     topic: str
@@ -41,6 +49,19 @@ class PublishChat(Struct, frozen=True, array_like=True, tag=25):
     repeatKey: tuple[str | None, ...] | None
     publishId: str | None
     publisher: str | None
+    trace: str | None = None
+
+
+class Traced(Struct, frozen=True, array_like=True, tag=27):
+    """
+    The publication that the hub has sent last on a topic is traced.
+
+    @ivar topic: The canonical topic.
+    @ivar trace: See L{PublishEvent}.
+    """
+
+    topic: str
+    trace: str
 
 
 class Accepted(Struct, frozen=True, array_like=True, tag=26):
@@ -66,4 +87,4 @@ def accepted(receipt: Receipt | None) -> Accepted:
     return Accepted(None, 0) if receipt is None else Accepted(receipt.id, receipt.createdAt)
 
 
-KINDS: tuple[type[Struct], ...] = (PublishEvent, PublishChat, Accepted)
+KINDS: tuple[type[Struct], ...] = (PublishEvent, PublishChat, Traced, Accepted)

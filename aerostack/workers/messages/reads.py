@@ -120,6 +120,7 @@ class ReadMessages(Struct, frozen=True, array_like=True, tag=55):
     until: int
     limit: int
     size: int
+    partial: bool
 
 
 class ReadPage(Struct, frozen=True, array_like=True, tag=56):
@@ -177,9 +178,30 @@ class Unreadable(Struct, frozen=True, array_like=True, tag=61):
     The database could not be asked.
 
     @ivar reason: What went wrong, for the log.
+    @ivar fault: The state of the database, in the words of L{aerostack.tracker.faults.known};
+        L{None} if that is not to blame.
     """
 
     reason: str
+    fault: str | None
+
+
+class LocateMessages(Struct, frozen=True, array_like=True, tag=62):
+    """
+    See L{aerostack.interfaces.messaging.IKeptMessages.locatePast}.  The answer is L{Located}.
+    """
+
+    topic: str
+    until: int
+    count: int
+
+
+class Located(Struct, frozen=True, array_like=True, tag=63):
+    """
+    Where messages begin: the C{createdAt} after which they were kept.
+    """
+
+    after: int
 
 
 KINDS: tuple[type[Struct], ...] = (
@@ -196,6 +218,8 @@ KINDS: tuple[type[Struct], ...] = (
     Sent,
     QueryRun,
     Unreadable,
+    LocateMessages,
+    Located,
 )
 
 

@@ -43,6 +43,7 @@ class Entered(Struct, frozen=True, array_like=True, gc=False, tag=136):
     @ivar before: As of L{SharedEntry}.
     @ivar topic: With the other fields, its L{Publication}.
     @ivar stream: Its place in a token stream.
+    @ivar key: Its key on a keyed topic.
     """
 
     place: Place
@@ -55,6 +56,7 @@ class Entered(Struct, frozen=True, array_like=True, gc=False, tag=136):
     timestamp: int
     mark: int | None
     stream: StreamMark | None = None
+    key: str | None = None
 
     @property
     def entry(self) -> SharedEntry:
@@ -68,6 +70,7 @@ class Entered(Struct, frozen=True, array_like=True, gc=False, tag=136):
             self.timestamp,
             self.mark,
             self.stream,
+            self.key,
         )
         return SharedEntry(self.place.position, self.before, publication)
 
@@ -88,6 +91,7 @@ def entered(entry: SharedEntry) -> Entered:
         publication.timestamp,
         publication.mark,
         publication.stream,
+        publication.key,
     )
 
 

@@ -20,6 +20,7 @@ from aerostack.core.answers.requests import (
     Started,
     StartRequest,
     Stop,
+    Whole,
 )
 
 
@@ -177,7 +178,10 @@ class StreamGrown(Struct, frozen=True, array_like=True, tag=153):
 
 class EndStream(Struct, frozen=True, array_like=True, tag=154):
     """
-    End a stream; the last fields are those of L{End}.  The answer is a L{StreamEnded}.
+    End a stream; C{state}, C{reason} and C{usage} are those of L{End}.  The answer is a
+    L{StreamEnded}.
+
+    @ivar whole: How much its producer has written; L{None} if it does not say so.
     """
 
     project: str
@@ -186,6 +190,7 @@ class EndStream(Struct, frozen=True, array_like=True, tag=154):
     state: str
     reason: str | None
     usage: bytes | None
+    whole: Whole | None = None
 
     @property
     def end(self) -> End:

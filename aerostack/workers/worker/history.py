@@ -10,6 +10,8 @@ from zope.interface import implementer
 from aerostack.core.replay.publications import Kept
 from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.workers.messages.reads import (
+    Located,
+    LocateMessages,
     ReadMessages,
     ReadPage,
     Surveyed,
@@ -42,9 +44,16 @@ class RemoteHistory:
         asking = self._questions.ask(lambda: SurveyMessages(topic, after, until, most, now, seen))
         return asking.addCallback(read)
 
+    def locatePast(self, topic: str, until: int, count: int) -> Deferred[int]:
+        def read(answer: Located) -> int:
+            return answer.after
+
+        return self._questions.ask(lambda: LocateMessages(topic, until, count)).addCallback(read)
+
     def readPast(
-        self, topic: str, after: int, until: int, limit: int, size: int
+        self, topic: str, after: int, until: int, limit: int, size: int, partial: bool = False
     ) -> Deferred[list[Kept]]:
         return self._questions.read(
-            lambda number: ReadMessages(number, topic, after, until, limit, size), decodeKept
+            lambda number: ReadMessages(number, topic, after, until, limit, size, partial),
+            decodeKept,
         ).addCallback(second)

@@ -58,6 +58,7 @@ class Worker:
     has named, which calls L{open} before it returns.
 
     @ivar name: The worker's name.
+    @ivar receiver: Receives the connections.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Worker:
         """
         channel, descriptors = self._sockets
         self._body = body
-        self._receiver = DescriptorReceiver(self.reactor, descriptors, body.adopt)
+        self.receiver = DescriptorReceiver(self.reactor, descriptors, body.adopt)
         self.channel = Channel(self.reactor, Pipe(self.reactor, channel), Codec(kinds), self)
         self._forwarder = LogForwarder(self.channel, level)
         globalLogBeginner.beginLoggingTo([self._forwarder], redirectStandardIO=False)
@@ -109,7 +110,7 @@ class Worker:
         """
         Receive connections from now on.
         """
-        self._receiver.start()
+        self.receiver.start()
         self.channel.send(Ready())
 
     def _beat(self) -> None:
@@ -119,7 +120,7 @@ class Worker:
         self.channel.send(
             Beat(
                 self._body.connections(),
-                self._receiver.received,
+                self.receiver.received,
                 lag,
                 time.process_time(),
                 residentMemory(),

@@ -232,6 +232,7 @@ class PresentReceiver:
         self.needs = receiver.needs
         self.backlog = receiver.backlog
         self.whenSent = receiver.whenSent
+        self.sampleSent = receiver.sampleSent
 
     def deliver(self, publication: Publication) -> None:
         if publication.kind == PRESENCE:

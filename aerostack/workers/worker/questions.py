@@ -22,7 +22,13 @@ Decode = Callable[[bytes], list[Any]]
 class ReadFailed(Exception):
     """
     The hub could not ask the database.
+
+    @ivar fault: See L{Unreadable}.
     """
+
+    def __init__(self, reason: str, fault: str | None) -> None:
+        super().__init__(reason)
+        self.fault = fault
 
 
 class Hub(Protocol):
@@ -119,7 +125,7 @@ class Questions:
 
 def _readable(answer: Any) -> Any:
     if isinstance(answer, Unreadable):
-        raise ReadFailed(answer.reason)
+        raise ReadFailed(answer.reason, answer.fault)
     return answer
 
 

@@ -5,7 +5,7 @@ The token streams of a worker, which run at the hub.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred, fail, succeed
@@ -23,6 +23,8 @@ from aerostack.core.answers.requests import (
     Started,
     StartRequest,
     Stop,
+    Whole,
+    goesOn,
 )
 from aerostack.core.topics.topics import Topic, projectOf
 from aerostack.errors import RealtimeError
@@ -53,6 +55,8 @@ from aerostack.workers.messages.streams import (
     startStream,
 )
 from aerostack.workers.worker.links import HubLink
+
+T = TypeVar("T")
 
 
 @implementer(ILogSource)
@@ -145,13 +149,20 @@ class RemoteStreams:
 
         return self._ask(appendStream(project, stream, epoch, operations)).addCallback(grown)
 
-    def end(self, project: str, stream: str, epoch: int, end: End) -> Deferred[Ended]:
+    def end(
+        self, project: str, stream: str, epoch: int, end: End, whole: Whole | None = None
+    ) -> Deferred[Ended]:
         """
         See L{IStreams.end}.
         """
-        self._forget(project, stream, epoch)
-        question = EndStream(project, stream, epoch, end.state, end.reason, end.usage)
-        return self._ask(question).addCallback(_ended)
+
+        def answered(result: T) -> T:
+            if not (isinstance(result, Failure) and goesOn(result.value)):
+                self._forget(project, stream, epoch)
+            return result
+
+        question = EndStream(project, stream, epoch, end.state, end.reason, end.usage, whole)
+        return self._ask(question).addBoth(answered).addCallback(_ended)
 
     def beat(self, project: str, stream: str, epoch: int) -> Deferred[Started]:
         """

@@ -122,6 +122,23 @@ class AnswersTests(SynchronousTestCase):
             self.assertIsNone(self.answers.take(publication, 0))
         self.assertEqual(len(self.answers), 0)
 
+    def test_endOnly(self) -> None:
+        """
+        An answer of which only the end came is known as one that has ended, for a while; another
+        one may have its id later.
+        """
+        self.answers.take(END, 0)
+        ended = self.answers.get("p", "a1")
+        assert ended is not None
+        self.assertEqual((ended.isOver, ended.state), (True, "done"))
+        self.assertEqual((len(self.answers), self.answers.of(TOPIC)), (0, ()))
+        self.assertIsNone(self.answers.take(text(3, "def"), 0))
+        self.answers.take(START, 0)
+        again = self.answers.get("p", "a1")
+        assert again is not None
+        self.assertFalse(again.isOver)
+        self.assertTrue(ended.isReleased)
+
     def test_emitted(self) -> None:
         """
         An answer of emitted events begins with its first text.

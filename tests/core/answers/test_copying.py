@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.answers.answer import Answer, Terms
-from aerostack.core.answers.copying import Place, lacksText, pageOf, takePage
+from aerostack.core.answers.copying import Place, endBefore, lacksText, pageOf, takePage
 from aerostack.core.answers.units import units
 from aerostack.core.replay.publications import StreamMark
 
@@ -96,6 +96,32 @@ class CopyTests(SynchronousTestCase):
         answer.append("0", "text", "def")
         copy = takePage(None, "ai/x/p", "a1", pageOf(answer, Place()))
         self.assertEqual(copy.parts["0"].length, 3)
+
+    def test_endBefore(self) -> None:
+        """
+        A copy ends before the first text that comes by itself, if that is of the same edition.
+        """
+        answer = makeAnswer()
+        answer.show("0", "text", 0, "a😀bcd" * 10_000)
+        answer.show("b", "text", 0, "abc", 1)
+        endBefore(
+            answer,
+            [
+                StreamMark("a2", "0", "text", 0, "x"),
+                StreamMark("a1", "0", "text", 49_998, "x"),
+                StreamMark("a1", "0", "text", 49_999, "x"),
+                StreamMark("a1", "b", "text", 0, "x"),
+                StreamMark("a1", "c", "text", 0, "x"),
+                StreamMark("a1", state="done"),
+            ],
+        )
+        wanted = makeAnswer()
+        wanted.show("0", "text", 0, "a😀bcd" * 8333)
+        wanted.show("b", "text", 0, "abc", 1)
+        part = answer.parts["0"]
+        self.assertEqual(part.read(0, part.length), "a😀bcd" * 8333)
+        self.assertEqual((part.shown, part.published), (part.length, part.length))
+        self.assertEqual((answer.lengths, answer.size), (wanted.lengths, wanted.size))
 
     def test_lacks(self) -> None:
         """

@@ -110,7 +110,7 @@ class CursorTests(SynchronousTestCase):
     @given(
         st.lists(
             st.tuples(
-                st.sampled_from(["0", "0", "1", "r0", "back", "take", "return"]),
+                st.sampled_from(["0", "0", "1", "r0", "back", "take", "return", "cut"]),
                 st.text(st.sampled_from("aé😀"), max_size=5),
                 st.integers(1, 6),
             ),
@@ -120,24 +120,29 @@ class CursorTests(SynchronousTestCase):
     def test_model(self, steps: list[tuple[str, str, int]]) -> None:
         """
         However the answer grows, and however often the watcher goes and comes back with its place,
-        it gets each text once; or it is told to begin again, because text was taken back.
+        it gets each text once; or it is told to begin again, because text was taken back.  It may
+        also go behind any text of those that it takes together.
         """
         answer, expected, found = makeAnswer(), dict[str, str](), dict[str, str]()
         cursor = Cursor(answer)
         restarts = edition = 0
 
-        def take(most: int) -> None:
+        def take(most: int, count: int | None = None) -> str:
             nonlocal restarts
-            growths = cursor.take(most)
+            place = cursor.place
+            growths = cursor.take(most)[:count]
             if cursor.restarts != restarts:
                 restarts = cursor.restarts
                 found.clear()
             for name, new in texts(growths).items():
                 found[name] = found.get(name, "") + new
+            last = growths[-1] if growths else None
+            return last.place if isinstance(last, Grown) else place
 
         for what, text, most in steps:
-            if what == "return":
-                restarts, cursor = 0, Cursor(answer, cursor.place)
+            if what in ("return", "cut"):
+                place = take(1000, most) if what == "cut" else cursor.place
+                restarts, cursor = 0, Cursor(answer, place)
                 if not cursor.place:
                     found.clear()
             elif what == "take":

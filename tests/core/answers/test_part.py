@@ -4,11 +4,13 @@ Tests for L{aerostack.core.answers.part}.
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.answers.part import MANY, PIECE, TEXT, Part, before
+from aerostack.core.answers.part import CHUNK, OVERHEAD, PIECE, TEXT, Part, before
 from aerostack.core.answers.units import units
 
 # ASCII, a combining mark, a CJK character, and one of two units.
@@ -47,7 +49,7 @@ class PartTests(SynchronousTestCase):
             self.assertEqual(begin, at)
             self.assertLessEqual(units(text), PIECE)
             if block is not None:
-                self.assertEqual((block.start, block.text), (begin, text))
+                self.assertEqual((block.start, block.data.decode()), (begin, text))
             at += units(text)
         self.assertEqual(at, until)
 
@@ -77,7 +79,53 @@ class PartTests(SynchronousTestCase):
         self.assertEqual(part.takeFresh(), "ab")
         for each, had in former:
             self.assertEqual("".join(text for _, text, _ in each.pieces(0, 1_000_000)), had)
+        self.assertEqual(part.whole, part.size + sum(each.size for each, _ in former))
         self.assertLess(part.whole, 500 * (len(former) + 1) + 4 * units(whole + "ab") + 70_000)
+
+    def test_takeBackOften(self) -> None:
+        """
+        The parts before share what is left of their text, so that it is cut and counted once,
+        however often text was taken back.
+        """
+        cuts: list[int] = []
+        cut = Part._headOf
+
+        def note(part: Part, at: int) -> tuple[int, str]:
+            cuts.append(at)
+            return cut(part, at)
+
+        self.patch(Part, "_headOf", note)
+        part = Part("0", TEXT)
+        part.append("a" * 1000)
+        for edition in range(1, 101):
+            part.takeFresh()
+            part.shown, part.isReset = part.length, False
+            part = part.takeBack(1000 - edition, edition)
+        self.assertLessEqual(len(cuts), 200)
+        self.assertLess(part.whole, 102 * OVERHEAD + 2000)
+
+    def test_clear(self) -> None:
+        """
+        Each of the parts whose text was taken back forgets it once.
+        """
+        cleared: list[Part] = []
+        clear = Part.clear
+
+        def note(part: Part) -> None:
+            cleared.append(part)
+            clear(part)
+
+        self.patch(Part, "clear", note)
+        part, former = Part("0", TEXT), []
+        for edition in range(1, 13):
+            part.append("ab")
+            part.takeFresh()
+            part.shown, part.isReset = part.length, False
+            former.append(part)
+            part = part.takeBack(edition, edition)
+        part.clear()
+        self.assertEqual(cleared, [part, *former])
+        self.assertEqual({each.read(0, each.length) for each in former}, {""})
 
     def test_takeBackMidway(self) -> None:
         """
@@ -102,7 +150,7 @@ class PartTests(SynchronousTestCase):
         for start, piece, block in part.pieces(0, until):
             self.assertEqual(start, units(had))
             if block is not None:
-                self.assertEqual((block.start, block.text), (start, piece))
+                self.assertEqual((block.start, block.data.decode()), (start, piece))
             had += piece
             part.append(text * next(more, 0))
         self.assertEqual(had, whole)
@@ -148,10 +196,28 @@ class PartTests(SynchronousTestCase):
         characters.
         """
         part = Part("0", TEXT)
-        for _ in range(10 * MANY):
+        for _ in range(10 * CHUNK):
             part.append("a")
-        self.assertLess(len(part._open), MANY)
-        self.assertEqual(part.read(0, part.length), "a" * 10 * MANY)
+        self.assertLess(len(part._open), CHUNK)
+        self.assertEqual(part.read(0, part.length), "a" * 10 * CHUNK)
+
+    def test_memory(self) -> None:
+        """
+        A part takes little more memory than its text has bytes as UTF-8, and is counted with so
+        many, also where a few characters are not ASCII.
+        """
+        tokens = ["it\u2019s ", "a ", "word ", "字", "or ", "😀 "] * 10_000
+        part = Part("0", TEXT)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        before, _ = tracemalloc.get_traced_memory()
+        for token in tokens:
+            part.append(token)
+            part.takeFresh()
+        after, _ = tracemalloc.get_traced_memory()
+        size = len("".join(tokens).encode())
+        self.assertEqual(part.size, size + OVERHEAD)
+        self.assertLess(after - before, 1.1 * size)
 
     def test_fresh(self) -> None:
         """

@@ -55,6 +55,13 @@ class ExplainTests(SynchronousTestCase):
     Tests for L{explain}.
     """
 
+    def test_alike(self) -> None:
+        """
+        Several subscriptions of one connection of which the same is true have one finding.
+        """
+        found = explain(replace(CHAT, links=(LINK, LINK)))
+        self.assertEqual([each.code for each in found.findings], ["subscribed"])
+
     def assertFinds(
         self, facts: Facts, code: str, severity: str, *words: str, connection: str | None = None
     ) -> Explanation:

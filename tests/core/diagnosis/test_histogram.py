@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.diagnosis.histogram import BOUNDS, Histogram
+from aerostack.core.diagnosis import histogram
+from aerostack.core.diagnosis.histogram import BOUNDS, SIZES, Histogram, TopicHistograms
 
 
 class HistogramTests(SynchronousTestCase):
@@ -61,3 +62,31 @@ class HistogramTests(SynchronousTestCase):
         joined = Histogram.joined(histogram.part for histogram in histograms)
         self.assertEqual(joined.buckets(), whole.buckets())
         self.assertAlmostEqual(joined.total, whole.total)
+
+
+class TopicHistogramsTests(SynchronousTestCase):
+    """
+    Tests for L{TopicHistograms}.
+    """
+
+    def test_kinds(self) -> None:
+        """
+        The topics of one kind have one histogram, with the bounds that were asked for.
+        """
+        histograms = TopicHistograms(lambda topic: topic[0], SIZES)
+        histograms.of("a1").observe(70)
+        histograms.observe("a2", 60)
+        histograms.observe("b", 10)
+        self.assertEqual({kind: h.count for kind, h in histograms.found.items()}, {"a": 2, "b": 1})
+        self.assertEqual(histograms.of("a3").buckets()[:2], [(64, 1), (256, 2)])
+
+    def test_remembered(self) -> None:
+        """
+        A client that makes up topics without end does not fill the memory.
+        """
+        self.patch(histogram, "REMEMBERED", 10)
+        histograms = TopicHistograms(lambda topic: topic[0])
+        for number in range(100):
+            histograms.of(f"a{number}").observe(1)
+            self.assertLessEqual(len(histograms._known), 10)
+        self.assertEqual(histograms.of("a").count, 100)

@@ -13,6 +13,7 @@ from aerostack.core.diagnosis.questions import (
     LISTS,
     AskConnections,
     AskEvidence,
+    AskRefusals,
     AskStreams,
     AskTopic,
     AskTopics,
@@ -38,6 +39,7 @@ class QuestionTests(SynchronousTestCase):
             AskTopics("p", "chat/", 5, ""),
             AskTopic("chat/a/p"),
             AskStreams("p"),
+            AskRefusals("p"),
             AskEvidence("ann", "chat/a/p"),
         ]
         self.assertEqual({type(each) for each in questions}, set(get_args(Question)))

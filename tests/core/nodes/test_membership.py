@@ -4,6 +4,7 @@ Tests for L{aerostack.core.nodes.membership}.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.nodes.membership import FRESH, LEASE, Membership
@@ -80,7 +81,8 @@ class MembershipTests(SynchronousTestCase):
         rows = [("r1", 0.0, report("b"))]
         for now in range(100, 120):
             self.membership.read(rows, now)
-        self.assertTrue(self.membership.isGone("r2", 119.0))
+            gone = self.membership.isGone("r2", now)
+        self.assertTrue(gone)
         self.assertFalse(self.membership.isGone("r1", 140.0))
         self.assertFalse(self.membership.isGone("r2", 140.0))
         self.membership.read([], 140.0)
@@ -93,6 +95,22 @@ class MembershipTests(SynchronousTestCase):
         for now in range(152, 162):
             self.membership.read([], now)
         self.assertTrue(self.membership.isGone("r2", 161.0))
+
+    def test_strange(self) -> None:
+        """
+        A run of which nothing was heard may have begun a moment ago, so it has the time of a lease
+        to report itself.
+        """
+        for now in range(100, 120):
+            self.membership.read([], now)
+        self.assertFalse(self.membership.isGone("r2", 119.0))
+        for now in range(120, 129):
+            self.membership.read([], now)
+            self.assertFalse(self.membership.isGone("r2", now))
+        self.membership.read([], 129.0)
+        self.assertTrue(self.membership.isGone("r2", 129.0))
+        self.membership.read([("r2", 0.0, report("b"))], 130.0)
+        self.assertFalse(self.membership.isGone("r2", 130.0))
 
     def test_names(self) -> None:
         """Nodes of one name are told apart by their runs, and this node's name is reserved."""
@@ -125,3 +143,70 @@ class ReportTests(SynchronousTestCase):
         """A report of a later version, which has more, is read."""
         data = encodeReport(report("b"))[:-1] + b',"more":{"x":1}}'
         self.assertEqual(decodeReport(data), report("b"))
+
+
+class NameTests(SynchronousTestCase):
+    """
+    Tests for the node's own name.
+    """
+
+    def setUp(self) -> None:
+        self.membership = Membership("me", "a")
+
+    def read(self, now: float, **peers: tuple[float, float, str]) -> None:
+        """
+        Take what the engine knows.
+
+        @param peers: By run, the seconds since it was heard, how long it has run, and its name.
+        """
+        own = "me", 0.0, replace(report("a"), uptime=now)
+        others = [
+            (run, age, replace(report(name), uptime=uptime))
+            for run, (age, uptime, name) in peers.items()
+        ]
+        self.membership.read([own, *others], 1000.0 + now)
+
+    def test_free(self) -> None:
+        """A node without a namesake has its name at once, and keeps it."""
+        self.assertFalse(self.membership.isNamed)
+        self.read(0.0, r1=(0.0, 100.0, "b"))
+        self.assertTrue(self.membership.isNamed)
+        self.read(1.0, r2=(0.0, 100.0, "a"))
+        self.read(2.0, r2=(0.0, 101.0, "a"))
+        self.assertTrue(self.membership.isNamed)
+        self.assertIsNone(self.membership.rival)
+
+    def test_killed(self) -> None:
+        """
+        A node has the name of its earlier run, which was killed, once that run has missed its
+        reports.
+        """
+        for now in range(3):
+            self.read(now, r1=(now + 0.5, 100.0, "a"))
+            self.assertFalse(self.membership.isNamed)
+        self.read(3.0, r1=(3.5, 100.0, "a"))
+        self.assertTrue(self.membership.isNamed)
+        self.assertIsNone(self.membership.rival)
+
+    def test_taken(self) -> None:
+        """A node does not have the name of one that goes on to report itself."""
+        self.read(0.0, r1=(0.5, 100.0, "a"))
+        self.assertIsNone(self.membership.rival)
+        self.read(1.0, r1=(0.5, 101.0, "a"))
+        self.assertFalse(self.membership.isNamed)
+        assert self.membership.rival is not None
+        self.assertEqual(self.membership.rival.run, "r1")
+
+    def test_younger(self) -> None:
+        """Of two nodes that start with one name, the one that began first has it."""
+        self.read(1.0, r1=(0.9, 0.0, "a"))
+        self.assertFalse(self.membership.isNamed)
+        self.read(1.95, r1=(0.9, 1.0, "a"))
+        self.assertTrue(self.membership.isNamed)
+        other = self.membership = Membership("you", "a")
+        own = "you", 0.0, replace(report("a"), uptime=1.85)
+        for uptime in (0.0, 1.0):
+            first = "me", 0.95, replace(report("a"), uptime=uptime)
+            other.read([own, first], 1000.0)
+        assert other.rival is not None
+        self.assertEqual(other.rival.run, "me")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.log import EXPIRED, OVERHEAD, UNKNOWN, Depth, Gap, Plan, TopicLog
+from aerostack.core.replay.gaps import EXPIRED, UNKNOWN, Gap
+from aerostack.core.replay.log import OVERHEAD, Depth, Plan, TopicLog
 from aerostack.core.replay.positions import Position
 
 ROOMY = Depth(1000, 1_000_000, 1000.0)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.log import EXPIRED, OVERHEAD, Depth, Entry, Gap, Past, Plan, TopicLog
+from aerostack.core.replay.gaps import EXPIRED, Gap
+from aerostack.core.replay.log import OVERHEAD, Depth, Entry, Past, Plan, TopicLog
 from aerostack.core.replay.logs import TopicLogs
 from aerostack.core.replay.mirror import MirrorLog
 from aerostack.core.replay.positions import Position

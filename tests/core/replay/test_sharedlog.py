@@ -9,7 +9,8 @@ from collections.abc import Callable
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.replay.log import EXPIRED, LOST, Depth, Gap, Plan
+from aerostack.core.replay.gaps import EXPIRED, LOST, Gap
+from aerostack.core.replay.log import Depth, Plan
 from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import EVENT, Publication
 from aerostack.core.replay.shared import SharedEntry

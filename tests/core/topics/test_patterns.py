@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.topics.patterns import EVERYTHING, Patterns
+from aerostack.core.topics.patterns import EVERYTHING, Patterns, overlap
 
 # Everything that means something to a regular expression or a shell, and a letter.
 odd = st.text(r"ab/.*+?()[]{}|^$\-" "\n", max_size=8)
@@ -87,3 +87,38 @@ class PatternsTests(SynchronousTestCase):
         The patterns are shown, for logs and failing tests.
         """
         self.assertEqual(repr(Patterns(["a/*"])), "Patterns(('a/*',))")
+
+
+class OverlapTests(SynchronousTestCase):
+    """
+    Tests for L{overlap}.
+    """
+
+    def test_examples(self) -> None:
+        """
+        Two patterns overlap if some text fits both.
+        """
+        for one, other, expected in (
+            ("orders", "orders", True),
+            ("orders", "order", False),
+            ("shop_*", "*_items", True),
+            ("shop_*", "sho", False),
+            ("*", "", True),
+            ("a*b", "a/b", False),
+            ("a**b", "a/b", True),
+            ("a/*", "*/b", True),
+            ("*", "a/b", False),
+            ("*x", "**/y", False),
+        ):
+            self.assertEqual(overlap(one, other), expected, (one, other))
+            self.assertEqual(overlap(other, one), expected, (other, one))
+
+    @given(odd, odd, odd)
+    def test_model(self, one: str, other: str, text: str) -> None:
+        """
+        Two patterns that match the same text overlap, and a text overlaps with what matches it.
+        """
+        if covers(one, text) and covers(other, text):
+            self.assertTrue(overlap(one, other))
+        if "*" not in text:
+            self.assertEqual(overlap(one, text), covers(one, text))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.replay.log import Depth
+from aerostack.core.topics import policies
 from aerostack.core.topics.policies import CLOSE, LATEST, NEWEST, TopicPolicies, TopicPolicy
 
 DEPTH = Depth(10, 1000, 60.0)
@@ -44,6 +45,32 @@ class TopicPoliciesTests(SynchronousTestCase):
         for number in range(100):
             self.assertIs(rules.of(f"cursors/{number}/p"), CURSORS)
             self.assertLessEqual(len(rules._found), 10)
+
+    def test_kinds(self) -> None:
+        """
+        The kind of a topic is its project and the first pattern that covers it; the topics that no
+        pattern covers are two kinds: tables and others.
+        """
+        rules = TopicPolicies([("cursors/*", CURSORS), ("**/live", SCORES)], DEFAULT)
+        self.patch(TopicPolicies, "remembered", 3)
+        for topic, kind in (
+            ("cursors/a/p", "p\0cursors/*"),
+            ("cursors/live/p", "p\0cursors/*"),
+            ("match/live/q", "q\0**/live"),
+            ("chat/a/p", "p\0**"),
+            ("table/orders/p", "p\0table/**"),
+        ):
+            self.assertEqual([rules.kindOf(topic), rules.kindOf(topic)], [kind, kind])
+            self.assertLessEqual(len(rules._kinds), 3)
+
+    def test_manyKinds(self) -> None:
+        """
+        Projects without end do not make metrics without end.  The kinds that came first stay.
+        """
+        self.patch(policies, "KINDS", 2)
+        rules = TopicPolicies([], TopicPolicy(DEPTH))
+        kinds = [rules.kindOf(f"chat/a/{project}") for project in ("p", "q", "r", "s", "p")]
+        self.assertEqual(kinds, ["p\0**", "q\0**", policies.REST, policies.REST, "p\0**"])
 
 
 class SparingTests(SynchronousTestCase):

@@ -30,8 +30,6 @@ class ServerCase(TestCase):
     @ivar through: Where the next nodes connect; L{None} for the server itself.
     """
 
-    timeout = 120
-
     def setUp(self) -> None:
         """
         Make the server.

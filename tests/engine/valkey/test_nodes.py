@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface.verify import verifyObject
 
 from aerostack.core.nodes.membership import UNKNOWN
+from aerostack.core.nodes.seals import KEY
 from aerostack.engine.line import NodeLine
 from aerostack.engine.valkey import nodes as module
 from aerostack.interfaces.line import ILine
@@ -82,6 +83,24 @@ class NodesTests(MembersCase):
         (peer,) = (each for each in third.membership.peers if each.report.name == "b")
         self.assertEqual(third.descriptions[peer.report.description], {"settings": {"x": "2"}})
         self.assertEqual(len(second.descriptions), 2)
+
+    async def test_key(self) -> None:
+        """
+        All nodes share one secret, also with one that comes later, and when the server has lost it.
+        """
+        keys: dict[str, bytes] = {}
+
+        def joined(name: str) -> None:
+            self.node(name).whenSealed(lambda key: keys.update({name: key}))
+
+        for name in ("n0", "n1"):
+            joined(name)
+        await self.acquainted()
+        self.assertEqual(keys["n0"], keys["n1"])
+        self.server.execute("FLUSHALL")
+        joined("n2")
+        await self.until(lambda: len(set(keys.values())) == 1)
+        self.assertEqual(len(keys["n2"]), KEY)
 
     async def test_stopped(self) -> None:
         """A node that stops is forgotten at once."""

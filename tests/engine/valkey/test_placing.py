@@ -17,7 +17,7 @@ from aerostack.engine.valkey.placing import Placing
 from aerostack.errors import RealtimeError
 from tests.engine.lognodes import DEPTH, TOPIC, WINDOW, publication
 
-HEADER, FIELDS = 7, 5
+HEADER, FIELDS = 11, 5
 """How many arguments the script has before those of publications, and for each of these."""
 
 

@@ -117,6 +117,16 @@ class SentinelTests(TestCase):
             await sentinels.find()
         self.assertEqual(sentinels.master, Host("127.0.0.1", self.server.port))
 
+    def demoted(self) -> bool:
+        """
+        Return whether the server has become a replica.
+        """
+        try:
+            return bool(self.server.execute("ROLE")[0] == b"slave")
+        except ConnectionResetError:
+            # A Sentinel closes all connections of a server that it demotes.
+            return False
+
     async def test_failover(self) -> None:
         """
         When the Sentinels switch to a replica, a link follows them, also while the old master still
@@ -138,7 +148,7 @@ class SentinelTests(TestCase):
         await link.run("set", [b"k"], [b"v"])
         self.assertEqual(replica.execute("GET", "k"), b"v")
         # The new master is killed; the old one, which has become its replica, takes over.
-        await until(lambda: self.server.execute("ROLE")[0] == b"slave")
+        await until(self.demoted)
         self.server.waitUntilFollowing()
         replica.kill()
         await until(lambda: link.isUp and sentinels.master == Host("127.0.0.1", self.server.port))

@@ -4,15 +4,69 @@ Tests for L{aerostack.workers.hub.streams}.
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.answers.answer import Answer, Terms
 from aerostack.core.answers.answers import Answers
+from aerostack.core.answers.requests import Started, StartRequest
 from aerostack.core.replay.publications import EVENT, Publication, StreamMark
-from aerostack.workers.hub.streams import OtherStreams
+from aerostack.workers.hub.streams import OtherStreams, WorkerStreams
+from aerostack.workers.messages.streams import StartStream, startStream
 
 TOPIC = "ai-chat/1/p"
+
+
+class Link:
+    """
+    Leads to a worker.
+    """
+
+
+class SlowStreams:
+    """
+    Streams that begin when a test lets them.
+
+    @ivar begun: Fires when the stream has begun.
+    @ivar left: The streams that were left, each with its number as their producer.
+    """
+
+    def __init__(self) -> None:
+        self.begun: Deferred[Started] = Deferred()
+        self.left: list[tuple[str, int]] = []
+
+    def start(self, *args: Any) -> Deferred[Started]:
+        """See L{aerostack.interfaces.streams.IStreams}."""
+        return self.begun
+
+    def leave(self, project: str, stream: str, epoch: int, stopped: Any) -> None:
+        """See L{aerostack.interfaces.streams.IStreams}."""
+        self.left.append((stream, epoch))
+
+
+class WorkerStreamsTests(SynchronousTestCase):
+    """
+    Streams that the clients of a worker produce.
+    """
+
+    def test_lost(self) -> None:
+        """
+        A stream whose producer's worker dies is left, also if the stream has not begun by then.
+        """
+        for diesFirst in (False, True):
+            streams: Any = SlowStreams()
+            workers, link = WorkerStreams(streams, Answers()), Link()
+            message = startStream(TOPIC, 1, StartRequest(Terms(), "a1", None))
+            workers.handlers[StartStream](link, message)  # type: ignore[arg-type]
+            if diesFirst:
+                workers.lost(link)  # type: ignore[arg-type]
+            streams.begun.callback(Started("a1", TOPIC, 1, {}, 30_000))
+            if not diesFirst:
+                workers.lost(link)  # type: ignore[arg-type]
+            self.assertEqual(streams.left, [("a1", 1)])
 
 
 class OtherStreamsTests(SynchronousTestCase):

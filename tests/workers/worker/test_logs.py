@@ -55,7 +55,10 @@ class FakeReceiver:
     def backlog(self, topic: str) -> int:
         return self.size
 
-    def whenSent(self, topics: Sequence[str], call: Callable[[], object]) -> bool:
+    def whenSent(self, topics: Sequence[str], call: Callable[[], object]) -> None:
+        call()
+
+    def sampleSent(self, topics: Sequence[str], call: Callable[[], object]) -> bool:
         return False
 
 

@@ -28,7 +28,7 @@ class RemotePublisherTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.hub, self.receiver = FakeHub(), FakeReceiver()
-        self.publisher = RemotePublisher(Clock(), self.hub)
+        self.publisher = RemotePublisher(Clock(), self.hub, str)
         self.publisher.start(self.receiver)
 
     def publish(self, size: int = 1, publisher: str | None = "c") -> Deferred[Any]:

@@ -40,8 +40,10 @@ class ReadsTests(TrackerCase):
         self.assertEqual(self.answer(history.page("t", 3, 102)), kept[1::-1])
         self.assertEqual(self.answer(history.readPast("t", 100, 103, 9, 9)), kept[1:4])
         self.assertIsNone(self.answer(history.surveyPast("t", 100, 103, 9, 200, True)))
+        self.assertEqual(self.answer(history.locatePast("t", 103, 2)), 101)
         self.history.forget(102)
         self.assertEqual(self.answer(history.surveyPast("t", 100, 103, 9, 200)), "expired")
+        self.assertEqual(self.answer(history.readPast("t", 100, 103, 9, 9, True)), kept[3:4])
         reading = history.readPast("t", 100, 103, 9, 9)
         self.turn()
         error = self.failureResultOf(reading, RealtimeError).value

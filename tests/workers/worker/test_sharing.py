@@ -48,7 +48,6 @@ class MemoryContractTests(LogContract, TestCase):
     """
 
     shares = False
-    timeout = 120
 
     def setUp(self) -> None:
         """

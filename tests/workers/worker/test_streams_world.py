@@ -95,7 +95,7 @@ class WorkerWorld(World):
         logs = TopicLogs(lambda topic: rules.of(topic).depth, lambda: "worker", 10_000_000)
         sequencer = Sequencer(self.clock, lambda: int(self.wall() * 1000), logs, rules)
         self._logs = RemoteLogs(self.clock, channel, sequencer)
-        self._publisher = RemotePublisher(self.clock, channel)
+        self._publisher = RemotePublisher(self.clock, channel, rules.kindOf)
         remote = RemoteStreams(channel, sequencer.answers)
         self.workerStreams = streams
         for part in (self._logs, remote):

@@ -11,9 +11,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.core.keyed.states import KeyedStates
 from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.rows.columns import Columns
 from aerostack.core.rows.selection import Bounds, Selection
+from aerostack.hub.keyed import LocalValues
 from aerostack.testing import MemoryHistory, MemoryTracker
 from aerostack.workers.frames import Codec
 from aerostack.workers.hub.reads import WorkerReads
@@ -64,7 +66,9 @@ class TrackerCase(SynchronousTestCase):
         self.result: Deferred[Any] = succeed({"results": [], "success": True, "meta": {"x": 1.5}})
         self.relay = TableRelay(self.clock, Codec(KINDS), self.tracker)
         self.tracker.listener = self.relay
-        reads = WorkerReads(self.clock, self.tracker, self.history, self._query)
+        reads = WorkerReads(
+            self.clock, self.tracker, self.history, LocalValues(KeyedStates()), self._query
+        )
         self.workers = [Worker(self.clock, self.clock, self.relay, reads) for _ in range(2)]
         self.listeners = [Listener(), Listener()]
         for worker, listener in zip(self.workers, self.listeners, strict=True):
