@@ -43,12 +43,19 @@ ERRORS: dict[str, ErrorCode] = {
     "invalid_event": ErrorCode(400, "The event name is empty, too long, malformed or reserved."),
     "invalid_arguments": ErrorCode(400, "A parameter or argument is missing or malformed."),
     "sql_error": ErrorCode(
-        400, "The database refused the statement. The message has the database's reason."
+        400,
+        "The database refused the statement. The message has the database's reason, and kind is"
+        " its kind.",
     ),
     "unauthorized": ErrorCode(401, "A credential is missing or unknown."),
     "invalid_token": ErrorCode(401, "The token is malformed, unsigned, or signed by another key."),
     "token_expired": ErrorCode(401, "The token has expired. Send a fresh one with auth."),
     "token_revoked": ErrorCode(401, "The token was revoked; the message says why. Get a new one."),
+    "keys_unavailable": ErrorCode(
+        503,
+        "The identity provider's key set did not come, or did not have the token's key yet. Wait"
+        " retryAfter ms.",
+    ),
     "disconnected": ErrorCode(
         403, "A server disconnected the user. The message has the server's reason."
     ),
@@ -58,6 +65,10 @@ ERRORS: dict[str, ErrorCode] = {
     "table_not_allowed": ErrorCode(403, "The table is not in tracker.tables, or is internal."),
     "query_disabled": ErrorCode(403, "db.query is turned off for this project."),
     "unknown_project": ErrorCode(404, "No project of that id is configured."),
+    "unknown_session": ErrorCode(
+        404,
+        "No connection over server-sent events has this session, or it has ended. Open another.",
+    ),
     "unknown_table": ErrorCode(404, "The database has no table of that name."),
     "unknown_method": ErrorCode(404, "The RPC has no method of that name."),
     "unknown_model": ErrorCode(404, "The project may use no model of that name."),
@@ -104,14 +115,29 @@ ERRORS: dict[str, ErrorCode] = {
     ),
     "stream_gap": ErrorCode(
         409,
-        "The text begins behind what the daemon has of the part. Go on from length, which the "
-        "error has.",
+        "The text begins behind what the daemon has of the part, or the stream is to end with more "
+        "than it has. Go on from length, which the error has.",
     ),
     "stream_mismatch": ErrorCode(
         409, "The daemon has other text or another kind of part at that place. Start a new stream."
     ),
     "stream_ended": ErrorCode(
         409, "The token stream has ended; the error has its state. Send no more of it."
+    ),
+    "history_full": ErrorCode(
+        409,
+        "The topic has as many kept messages as it may have, and they do not expire. Publish one "
+        "that replaces them.",
+    ),
+    "stale": ErrorCode(
+        409,
+        "The key does not have the value that the publication expects. The error has the pos and "
+        "the data of the present one.",
+    ),
+    "state_full": ErrorCode(
+        409,
+        "The keyed topic, or the project, has as many keys or bytes of values as it may have. The "
+        "message says which. Remove values.",
     ),
     "rate_limited": ErrorCode(
         429,
@@ -158,6 +184,28 @@ ERRORS: dict[str, ErrorCode] = {
 }
 
 
+SQL_KINDS: dict[str, str] = {
+    "unique_violation": "There is a row with the same key already.",
+    "foreign_key_violation": "Another table has no such row, or still needs the row.",
+    "not_null_violation": "A column that needs a value has none.",
+    "check_violation": "A value does not meet a CHECK.",
+    "constraint_violation": "Another constraint does not hold.",
+    "raised": "A trigger or a function of the database has refused it.",
+    "syntax_error": "The statement is malformed, or there are several.",
+    "undefined": "There is no table, column, function or type of that name.",
+    "invalid_value": "A value has the wrong type, form or size.",
+    "invalid_parameters": "The number of values is not that of the parameters.",
+    "permission_denied": "The daemon's user of the database may not do that.",
+    "not_allowed": "db.query does not allow it.",
+    "too_large": "The result has more rows or bytes than the limits allow. Ask for fewer.",
+    "timeout": "It took longer than limits.query_seconds.",
+    "serialization_failure": "It collided with another transaction. Run it again.",
+    "locked": "Another program holds a lock that it needs. Run it again.",
+    "other": "Anything else.",
+}
+"""What C{kind} of an error of C{db.query} says, the same for every database."""
+
+
 LONGEST = 2000
 """How many characters of a message a client gets."""
 
@@ -170,7 +218,8 @@ class RealtimeError(Exception):
     @ivar message: One sentence: what was wrong and what to do.  Never carries a
         credential.
     @ivar retryAfter: Milliseconds after which trying again may help; L{None} if it will not.
-    @ivar details: What else the client gets with the error, plain data by the names of fields.
+    @ivar details: What else the client gets with the error, plain data by the names of fields;
+        C{bytes} are JSON.
     """
 
     def __init__(
@@ -203,6 +252,12 @@ class RealtimeError(Exception):
 class GivenUp(RealtimeError):
     """
     The daemon stops and no longer waits for the database.  That is not a fault.
+    """
+
+
+class TakenElsewhere(Exception):
+    """
+    Another daemon has published the event of a transaction.
     """
 
 

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from aerostack.admin.directory import Directory
 from aerostack.admin.topics import Shown
 from aerostack.auth.authenticator import ANONYMOUS_PREFIX
-from aerostack.core.access.permissions import Action
+from aerostack.core.access.permissions import Action, Role
 from aerostack.core.access.rowrules import Wanted
 from aerostack.core.access.tables import Grant
 from aerostack.core.diagnosis.evidence import Evidence
@@ -100,10 +100,12 @@ class Diagnosis:
         log = None if stream is None else Log(stream.head, self._last(stream))
         return Evidence(
             links=[
-                self._link(session, session.subscriptions, topic)
+                self._link(session, subscriptions, topic)
                 for session in theirs
                 # Otherwise the session has ended meanwhile.
                 if session.subscriptions is not None
+                for subscriptions in session.subscriptionsOf(topic.canonical)
+                or (session.subscriptions,)
             ],
             ended=ended[:MOST],
             log=log,
@@ -193,7 +195,7 @@ class Diagnosis:
             filter=asked.filter,
             columns=asked.columns,
             events=asked.event,
-            missed=self._missed(session, canonical),
+            missed=self._missed(subscriptions, canonical),
             refused=self._traces.refused.get((session.connectionId, canonical)),
             queued=session.queued,
             congested=session.isCongested,
@@ -202,7 +204,9 @@ class Diagnosis:
             return link, forbidden
         which = f"rows for which {rows}" if rows is not None else "all rows"
         without = f", without {', '.join(link.hidden)}" if link.hidden else ""
-        return link, f"By the {session.identity.role.value} it may read {which}{without}."
+        role = session.identity.role
+        right = "Without a credential" if role is Role.ANONYMOUS else f"By the {role.value}"
+        return link, f"{right} it may read {which}{without}."
 
     def _judge(self, session: Session, topic: Topic) -> tuple[Grant | None, str | None]:
         """What a connection may read of a table, and why it may not read a topic."""
@@ -211,11 +215,11 @@ class Diagnosis:
         except RealtimeError as error:
             return None, error.message
 
-    def _missed(self, session: Session, canonical: str) -> str | None:
+    def _missed(self, subscriptions: Subscriptions, canonical: str) -> str | None:
         """Why a subscriber does not get the newest change of a table."""
         stream = self._hub.logs.get(canonical)
         newest = None if stream is None else stream.newest
-        view = self._hub.registry.subscribers(canonical).get(session)
+        view = subscriptions.view(canonical)
         if newest is None or view is None or not isinstance(newest.source, Change):
             return None
         return whyMissed(newest.source, view)

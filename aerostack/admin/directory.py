@@ -6,7 +6,7 @@ The directory reads the registries at each request and stores nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from twisted.internet.defer import Deferred
@@ -19,6 +19,7 @@ from aerostack.admin.taps import Taps
 from aerostack.admin.topics import Shown, TopicDirectory
 from aerostack.core.diagnosis.merging import orderOf
 from aerostack.core.topics.topics import Topic, tableTopic
+from aerostack.delivery.interfaces import Recipient
 from aerostack.hub.hub import Hub
 from aerostack.sessions.session import Session
 from aerostack.sessions.subscriptions import Subscriptions
@@ -85,7 +86,9 @@ class Directory:
         found: list[Session] = []
         total = 0
         begin = orderOf(after)
-        subscribed = None if topic is None else self._hub.registry.subscribers(topic.canonical)
+        subscribed = None
+        if topic is not None:
+            subscribed = {each.connectionId for each in self._sessionsOf(topic.canonical)}
 
         def look(sessions: Sequence[Session]) -> None:
             nonlocal total
@@ -94,7 +97,7 @@ class Directory:
                 if (
                     identity.project == project
                     and (userId is None or identity.userId == userId)
-                    and (subscribed is None or session in subscribed)
+                    and (subscribed is None or session.connectionId in subscribed)
                 ):
                     total += 1
                     # This is right even if the named connection has ended.
@@ -118,11 +121,12 @@ class Directory:
             "role": identity.role.value,
             "address": connection.address,
             "opened": int(session.opened * 1000),
-            "subscriptions": self._hub.registry.count(session),
+            "subscriptions": self._hub.registry.count(session) + session.viewCount,
             "present": len(tuple(self._hub.presence.topicsOf(session.connectionId))),
             "queued": session.queued,
             "congested": session.isCongested,
             "compressed": connection.compressed,
+            "transport": connection.kind,
         }
 
     # Token streams
@@ -153,10 +157,18 @@ class Directory:
         return self._topics.topic(canonical, subscriptions)
 
     def _subscribers(self, canonical: str) -> Iterator[tuple[Session, Subscriptions]]:
-        """The clients among the subscribers of a topic, with all their subscriptions."""
+        """The clients among the subscribers of a topic, with each of their subscriptions to it."""
+        for session in self._sessionsOf(canonical):
+            for subscriptions in session.subscriptionsOf(canonical):
+                yield session, subscriptions
+
+    def _sessionsOf(self, canonical: str) -> Iterable[Session]:
+        """The clients among the subscribers of a topic, each once."""
+        found: dict[Session, None] = {}
         for subscriber in self._hub.registry.subscribers(canonical):
-            if isinstance(subscriber, Session) and subscriber.subscriptions is not None:
-                yield subscriber, subscriber.subscriptions
+            if isinstance(subscriber, Recipient) and isinstance(subscriber.reader, Session):
+                found[subscriber.reader] = None
+        return found
 
     def _count(self, canonical: str) -> int:
         """The number of a topic's subscribers."""

@@ -21,6 +21,7 @@ from aerostack.core.diagnosis.evidence import Evidence, joinEvidence
 from aerostack.core.diagnosis.merging import (
     joinWork,
     mergeConnections,
+    mergeRefusals,
     mergeStreams,
     mergeTopic,
     mergeTopics,
@@ -30,6 +31,7 @@ from aerostack.core.diagnosis.questions import (
     HUB,
     AskConnections,
     AskEvidence,
+    AskRefusals,
     AskStreams,
     AskTopic,
     AskTopics,
@@ -39,6 +41,7 @@ from aerostack.core.diagnosis.questions import (
 from aerostack.core.topics.topics import Topic, topicOf
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.operating import IProcesses
+from aerostack.interfaces.refusals import IRefusals
 
 PATIENCE = 1.0
 """Seconds that a process has to answer."""
@@ -57,6 +60,7 @@ class Gathering:
         directory: Directory,
         diagnosis: Diagnosis,
         sampler: Sampler,
+        refusals: IRefusals,
         wall: Callable[[], float],
     ) -> None:
         """
@@ -68,6 +72,7 @@ class Gathering:
         self._directory = directory
         self._diagnosis = diagnosis
         self._sampler = sampler
+        self._refusals = refusals
         processes.start(self._answer)
 
     def _answer(self, question: Question) -> Any:
@@ -92,6 +97,8 @@ class Gathering:
             return self._directory.topic(topicOf(question.topic))
         if isinstance(question, AskStreams):
             return self._directory.streams(question.project)
+        if isinstance(question, AskRefusals):
+            return self._refusals.list(question.project)
         return self._diagnosis.examine(question.userId, topicOf(question.topic))
 
     def work(self, project: str, since: int) -> Deferred[Shown]:
@@ -135,6 +142,12 @@ class Gathering:
         """
         merge = partial(mergeStreams, most=streams.MOST)
         return self._gather(AskStreams(project), merge, merge)
+
+    def refusals(self, project: str) -> Deferred[Shown]:
+        """
+        List the requests that were refused; see L{aerostack.admin.refusals.Refusals.list}.
+        """
+        return self._gather(AskRefusals(project), mergeRefusals, mergeRefusals)
 
     def explain(self, userId: str, topic: Topic) -> Deferred[Shown]:
         """
@@ -193,10 +206,12 @@ def _missing(processes: Mapping[str, Any] | None) -> list[str]:
 
 
 def _placed(answer: Any, node: str) -> Any:
-    """Name the node in each connection and subscription of its answer."""
+    """Name the node in each connection, subscription and refusal of its answer."""
     if not isinstance(answer, dict):
         return answer
     named = [
-        name for name in ("connections", "subscriptions") if isinstance(answer.get(name), list)
+        name
+        for name in ("connections", "subscriptions", "refusals")
+        if isinstance(answer.get(name), list)
     ]
     return {**answer, **{n: [{**row, "node": node} for row in answer[n]] for n in named}}

@@ -5,12 +5,12 @@ Goes through long lists without holding up the reactor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
+
+from aerostack.delivery.slices import makeCooperator
 
 PIECE = 1000
 """How many entries of a long list are examined before the time is checked."""
@@ -22,7 +22,7 @@ class Pieces:
     """
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+        self._cooperator = makeCooperator(clock)
 
     def look(self, *looks: tuple[Sequence[Any], Callable[[Any], object]]) -> Deferred[Any]:
         """

@@ -27,6 +27,7 @@ from aerostack.core.diagnosis.answers import (
     encodeProcesses,
 )
 from aerostack.core.diagnosis.questions import Question, decodeQuestion, encodeQuestion
+from aerostack.delivery.lateness import unanswered
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.nodes import INodes
 from aerostack.interfaces.operating import IProcesses
@@ -65,7 +66,7 @@ class NodeProcesses:
         self._asking += 1
         size = min(LARGEST, ALTOGETHER // (self._nodes.count + 1))
         asked = encodeNodeQuestion(NodeQuestion(encodeQuestion(question), size))
-        here = self._encoded(question, size).addTimeout(timeout, self._clock)
+        here = self._encoded(question, size).addTimeout(timeout, self._clock, unanswered)
         both = gatherResults(
             [here.addErrback(self._failed), self._nodes.ask(KIND, asked, timeout)],
             consumeErrors=True,

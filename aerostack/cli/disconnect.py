@@ -5,6 +5,7 @@ C{disconnect}: close a user's connections, and refuse the user's tokens.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +16,9 @@ from aerostack.cli.options import (
     addJSON,
     addTimeout,
     duration,
-    sdkFor,
 )
 from aerostack.cli.output import Output
+from aerostack.cli.reach import reach
 
 HOUR = 3600
 
@@ -52,7 +53,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.lasts is not None and not options.revoke:
         raise CommandError("--for is for --revoke")
     output = Output(options.json)
-    with sdkFor(options, secret=True) as sdk:
+    with reach(options, secret=True).sdk(options.timeout) as sdk:
         if options.revoke:
             seconds = options.lasts or HOUR
             answer = sdk.user.revoke(options.user, seconds=seconds, reason=options.reason)
@@ -64,7 +65,7 @@ def _run(options: argparse.Namespace) -> None:
         raise CommandError(f"these nodes have not confirmed: {nodes}; run the command again")
 
 
-def describe(user: str, answer: dict[str, Any]) -> str:
+def describe(user: str, answer: Mapping[str, Any]) -> str:
     """
     Format the daemon's answer for a person.
     """

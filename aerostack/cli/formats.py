@@ -5,20 +5,20 @@ Formats frames and messages as lines, for a person or for a program.
 from __future__ import annotations
 
 import json
-import unicodedata
 from datetime import datetime
 from typing import Any
+
+from aerostack.core.controls import ESCAPES
 
 Frame = dict[str, Any]
 
 
 def plain(text: str) -> str:
     """
-    Escape control characters, with which a text could control the terminal.
+    Escape the characters with which a text could control the terminal, or turn what stands behind
+    it in the line.
     """
-    return "".join(
-        f"\\u{ord(c):04x}" if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text
-    )
+    return text.translate(ESCAPES)
 
 
 def formatJSON(value: Any) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import argparse
 
 from aerostack.cli.formats import formatJSON, formatMessage
-from aerostack.cli.options import addAddress, addJSON, addTimeout, sdkFor
+from aerostack.cli.options import addAddress, addJSON, addTimeout, count
 from aerostack.cli.output import Output, say
+from aerostack.cli.reach import reach
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,9 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " first: readable on a terminal, JSON lines in a pipe."
     )
     parser.add_argument("topic", metavar="TOPIC", help="chat/general, or orders")
-    parser.add_argument("-n", "--limit", type=int, default=50, help="how many; 50")
+    parser.add_argument("-n", "--limit", type=count, default=50, help="how many; 50")
     parser.add_argument(
-        "--before", type=int, metavar="TIME", help="only what was kept before this created_at"
+        "--before", type=count, metavar="TIME", help="only what was kept before this created_at"
     )
     addTimeout(parser)
     addJSON(parser)
@@ -32,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     output = Output(options.json)
-    with sdkFor(options) as sdk:
+    with reach(options).sdk(options.timeout) as sdk:
         messages = sdk.history(options.topic, options.limit, options.before)
     for message in reversed(messages):
         output.line(formatMessage(message) if output.pretty else formatJSON(message))

@@ -6,17 +6,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aerostack.client.address import Address, addressOf
-from aerostack.client.blocking import BlockingSDK
 from aerostack.client.outgoing import encodeGiven
-from aerostack.config.loader import load
-from aerostack.settings.settings import Config
+from aerostack.config.parts import Parts
 
 CONFIGS = (Path("etc/rt.toml"), Path("/etc/aerostack-rt/rt.toml"))
 
@@ -42,6 +39,16 @@ def addConfig(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def orElse(alternative: str) -> str:
+    """
+    Say what else to do where a credential of the configuration cannot be read.
+
+    @param alternative: What the person can give instead.
+    """
+    root = "" if os.geteuid() == 0 else "run this as root, or "
+    return f"; {root}give {alternative}"
+
+
 def addAddress(parser: argparse.ArgumentParser, token: bool = True) -> None:
     """
     Declare the options for the daemon's address and the credentials.
@@ -49,6 +56,12 @@ def addAddress(parser: argparse.ArgumentParser, token: bool = True) -> None:
     @param token: Whether the command can use a token.
     """
     parser.add_argument("--url", help="the daemon, such as wss://rt.example.com")
+    parser.add_argument(
+        "--ca",
+        type=Path,
+        metavar="PEM",
+        help="certificates to trust beside those of the machine, of a private authority perhaps",
+    )
     parser.add_argument("--project", help="the project's id")
     parser.add_argument("--key", help="an API key; better in AEROSTACK_KEY")
     if token:
@@ -63,23 +76,54 @@ def addJSON(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="JSON lines, on a terminal too")
 
 
-def addTimeout(parser: argparse.ArgumentParser) -> None:
+USUAL_TIMEOUT = 10.0
+"""How many seconds a command waits for an answer, if nothing else is said."""
+
+
+def addTimeout(
+    parser: argparse.ArgumentParser,
+    usual: float | None = USUAL_TIMEOUT,
+    said: str | None = None,
+) -> None:
     """
     Declare the option for the time-out.
+
+    @param usual: The seconds, if the option is not given; L{None} if the command decides.
+    @param said: The same for the help; L{None} for that number.
     """
     parser.add_argument(
-        "--timeout", type=positive, default=10.0, help="seconds to wait for an answer; 10"
+        "--timeout",
+        type=positive,
+        default=usual,
+        metavar="SECONDS",
+        help=f"how long to wait for an answer; {said or f'{usual:g}'}",
     )
 
 
 def positive(text: str) -> float:
     """
     Read a number of seconds.
+
+    @raise argparse.ArgumentTypeError: The text is no number above 0.
     """
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 < value < 1e9:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return value
+
+
+def count(text: str) -> int:
+    """
+    Read a number of frames or lines.
+
+    @raise argparse.ArgumentTypeError: The text is no whole number.
+    """
+    if re.fullmatch(r"[0-9]{1,15}", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
+    return int(text)
 
 
 def duration(text: str) -> int:
@@ -94,51 +138,28 @@ def duration(text: str) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def loadConfig(given: Path | None) -> Config:
+def configOf(given: Path | None) -> Path:
     """
-    Read the configuration.
+    Find the configuration.
 
+    @param given: Its path; L{None} to look where it usually is.
     @raise CommandError: There is no configuration.
     """
     found = given or next((path for path in CONFIGS if path.exists()), None)
     if found is None:
         raise CommandError("there is no configuration here; give --config, or --url and --key")
-    return load(found, os.environ)
+    return found
 
 
-def addressFor(options: argparse.Namespace, secret: bool = False) -> Address:
+def partsOf(given: Path | None) -> Parts:
     """
-    Find the daemon's address and the credentials.
+    Open the configuration.
 
-    @param secret: Whether to connect as a server, with the configuration's secret key.
+    @param given: See L{configOf}.
+    @raise CommandError: There is no configuration.
+    @raise ConfigError: It is no TOML.
     """
-    key = options.key or os.environ.get("AEROSTACK_KEY")
-    token = getattr(options, "token", None) or (
-        None if secret else os.environ.get("AEROSTACK_TOKEN")
-    )
-    if options.url:
-        return Address(options.url, options.project, key=key, token=token)
-    config = loadConfig(options.config)
-    address = addressOf(config, options.project, secret and key is None)
-    return replace(address, key=key or address.key, token=token)
-
-
-def sdkFor(options: argparse.Namespace, secret: bool = False, retry: bool = False) -> BlockingSDK:
-    """
-    Make the SDK that sends each HTTP request within the command's time-out.
-
-    @param secret: See L{addressFor}.
-    @param retry: Whether to send one again that the daemon has not acted on.
-    """
-    address = addressFor(options, secret)
-    return BlockingSDK(
-        address.url,
-        address.key,
-        projectId=address.projectId,
-        token=address.token,
-        timeout=options.timeout,
-        retry=retry,
-    )
+    return Parts(configOf(given), os.environ)
 
 
 def readJSON(text: str, what: str) -> Any:

@@ -5,13 +5,15 @@ C{presence}: show the members of a topic.
 from __future__ import annotations
 
 import argparse
+from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from aerostack.cli.formats import Frame, clockTime, formatJSON, formatMember
-from aerostack.cli.options import CommandError, addAddress, addJSON, addressFor, addTimeout
+from aerostack.cli.options import CommandError, addAddress, addJSON, addTimeout
 from aerostack.cli.output import Output, say
+from aerostack.cli.reach import reach
 from aerostack.cli.talk import talk, within
 from aerostack.client.connection import DISCONNECTED
 from aerostack.client.errors import ClientError
@@ -59,7 +61,7 @@ def _run(options: argparse.Namespace) -> None:
         if options.follow:
             client.onError(failed)
         client.startService()
-        await within(reactor, options.timeout, channel.subscribe())
+        await within(reactor, options.timeout, channel.subscribe(timeout=inf))
         for member in await within(reactor, options.timeout, channel.presence.known()):
             output.line(formatMember(member) if output.pretty else formatJSON(member))
         if output.pretty and not channel.presence.members:
@@ -70,4 +72,4 @@ def _run(options: argparse.Namespace) -> None:
                 channel.on(f"{PREFIX}{event}", show)
             await done
 
-    talk(addressFor(options), None if options.follow else 0, look)
+    talk(reach(options), None if options.follow else 0, look)

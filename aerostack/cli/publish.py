@@ -11,8 +11,9 @@ from typing import Any
 from aerostack.cli.emit import addEvent, dataOf, dataOfLine
 from aerostack.cli.formats import formatJSON
 from aerostack.cli.input import Lines
-from aerostack.cli.options import addAddress, addJSON, addressFor, addTimeout
+from aerostack.cli.options import addAddress, addJSON, addTimeout
 from aerostack.cli.output import Output
+from aerostack.cli.reach import reach
 from aerostack.cli.talk import talk, within
 from aerostack.client.realtime import RealtimeClient
 
@@ -40,21 +41,20 @@ def _run(options: argparse.Namespace) -> None:
         async for data in _dataOf(options, reactor):
             if not client.running:
                 client.startService()
-            taken = channel.publish(options.event, data, options.persist)
+            taken = channel.publish(options.event, data, options.persist, key=options.state_key)
             await within(reactor, options.timeout, taken)
             if output.pretty:
                 output.line(f"published {options.event} on {options.topic}")
             else:
                 output.line(formatJSON({"published": options.event, "topic": options.topic}))
 
-    talk(addressFor(options), 0, publish)
+    talk(reach(options), 0, publish)
 
 
 async def _dataOf(options: argparse.Namespace, reactor: Any) -> AsyncIterator[Any]:
     """As L{dataOf}, but the client goes on while the command waits for a line."""
     if options.data != "-":
-        for data in dataOf(options):
-            yield data
+        yield dataOf(options)
         return
     lines, number = Lines(reactor), 0
     while (line := await lines.next()) is not None:

@@ -5,13 +5,14 @@ C{status}: ask whether the daemon does its work.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from aerostack.cli.formats import formatJSON, plain
-from aerostack.cli.options import CommandError, addAddress, addJSON, addressFor, addTimeout
+from aerostack.cli.options import CommandError, addAddress, addJSON, addTimeout
 from aerostack.cli.output import Output
-from aerostack.client.blocking import BlockingSDK
+from aerostack.cli.reach import reach
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,23 +31,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     output = Output(options.json)
-    address = addressFor(options)
-    with BlockingSDK(address.url, None, timeout=options.timeout, retry=False) as sdk:
+    found = reach(options, keyless=True)
+    url = found.address.url
+    with found.sdk(options.timeout) as sdk:
         health = sdk.health()
     if not output.pretty:
         output.line(formatJSON(health))
     else:
-        for line in describe(address.url, health):
+        for line in describe(url, health):
             output.line(plain(line))
     if health.get("status") != "ok":
-        raise CommandError(f"the daemon at {address.url} does not do its work")
+        raise CommandError(f"the daemon at {url} does not do its work")
 
 
 STATES = {"here": "this one", "up": "heard", "silent": "not heard", "unknown": "out of reach"}
 """What the states of nodes are called."""
 
 
-def describe(url: str, health: dict[str, Any]) -> list[str]:
+def describe(url: str, health: Mapping[str, Any]) -> list[str]:
     """
     Format the answer of C{/health} for a person: one line for each part.
     """

@@ -7,14 +7,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from aerostack.cli.formats import Frame, formatFrame, formatJSON, formatRow
 from aerostack.cli.growing import GrowingLines
-from aerostack.cli.options import CommandError, addAddress, addJSON, addressFor, readJSON
+from aerostack.cli.options import CommandError, addAddress, addJSON, count, readJSON
 from aerostack.cli.output import Output, say
+from aerostack.cli.reach import reach
 from aerostack.cli.talk import talk
 from aerostack.client.answers import STREAMING, Answer
 from aerostack.client.connection import DISCONNECTED
@@ -41,31 +43,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("topics", nargs="+", metavar="TOPIC", help="orders, or chat/general")
     parser.add_argument("--filter", metavar="JSON", help="which rows of the tables")
     parser.add_argument("--snapshot", action="store_true", help="the rows that are there first")
+    parser.add_argument(
+        "--rewind",
+        metavar="N",
+        type=count,
+        help="begin with so many of the newest frames; not of tables",
+    )
     parser.add_argument("--since", metavar="POS", help="begin behind this position")
-    parser.add_argument("-n", "--count", type=_count, help="stop after so many lines")
+    parser.add_argument("-n", "--count", type=count, help="stop after so many lines")
     addJSON(parser)
     addAddress(parser)
     parser.set_defaults(run=_run)
 
 
-def _count(text: str) -> int:
-    """
-    Read a number of lines.
-    """
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    return value
-
-
 def _run(options: argparse.Namespace) -> None:
-    wishes = {"since": options.since, "snapshot": options.snapshot or None}
+    wishes = {
+        "since": options.since,
+        "snapshot": options.snapshot or None,
+        "rewind": options.rewind,
+    }
     if options.filter is not None:
         wishes["filter"] = readJSON(options.filter, "--filter")
     tail = Tail(options.topics, wishes, Output(options.json), options.count)
-    address = addressFor(options)
-    say(f"connecting to {address.url}")
-    talk(address, None, tail.follow)
+    found = reach(options)
+    say(f"connecting to {found.address.url}")
+    talk(found, None, tail.follow)
 
 
 class Tail:
@@ -90,6 +92,8 @@ class Tail:
         self._left = count
         self._client: RealtimeClient | None = None
         self._said = ""
+        # Whether the daemon has ever answered.
+        self._wasHere = False
         self._growing = GrowingLines()
         self._done: Deferred[None] = Deferred()
 
@@ -113,7 +117,7 @@ class Tail:
             channel.onGap(partial(self._missed, topic))
             channel.onError(partial(self._refused, topic))
             channel.onFeedChange(partial(self._feed, topic))
-            channel.subscribe(**self._wishes).addErrback(self._unwatched, topic)
+            channel.subscribe(**self._wishes, timeout=inf).addErrback(self._unwatched, topic)
         client.startService()
         await self._done
 
@@ -150,7 +154,7 @@ class Tail:
         return [] if line is None else [line]
 
     def _subscribed(self, frame: Frame) -> None:
-        self._said = ""
+        self._said, self._wasHere = "", True
         again = " again, from where it left off" if frame.get("recovered") else ""
         say(f"watching {frame['topic']}{again}")
 
@@ -167,7 +171,8 @@ class Tail:
 
     def _unwatched(self, failure: Any, topic: str) -> None:
         failure.trap(ClientError)
-        if self._done.called or self._over:
+        # Only a signal stops the client before the command is done.
+        if self._done.called or self._over or failure.value.code == "stopped":
             return
         say(f"{topic}: {failure.value}")
         self._topics.pop(topic, None)
@@ -182,7 +187,8 @@ class Tail:
     def _failed(self, error: ClientError) -> None:
         if self._done.called:
             return
-        if self._over:
+        if self._over or (error.code == "tls_failed" and not self._wasHere):
+            # Another attempt would find the same certificate.
             self._done.errback(error)
             return
         # Further attempts are not reported.

@@ -15,8 +15,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from aerostack.auth.authenticator import Authenticator, Credentials
 from aerostack.auth.tokens import PROJECT_CLAIM
-from aerostack.cli.options import CommandError, addConfig, duration, loadConfig, readJSON
+from aerostack.cli.options import CommandError, addConfig, duration, orElse, partsOf, readJSON
 from aerostack.cli.output import say
+from aerostack.config.problems import ConfigError
 from aerostack.core.access.permissions import CLAIM, Action
 from aerostack.errors import RealtimeError
 from aerostack.settings.projects import JWTConfig, ProjectConfig
@@ -53,16 +54,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    config = loadConfig(options.config)
-    project = config.projects.get(options.project or next(iter(config.projects)))
-    if project is None:
-        raise CommandError(f"the configuration has no project {options.project}")
+    given = _read(options.private_key)
+    project = _project(options, given)
     now = int(time.time())
-    token = mint(project, claimsOf(options, project, now), options.private_key, options.key_id)
+    token = mint(project, claimsOf(options, project, now), given, options.key_id)
     _check(project, token, now)
     print(token)
     if sys.stdout.isatty():
         say(f"for {options.user}, on {project.id}, for {options.expires} seconds")
+
+
+def _read(privateKey: Path | None) -> str | None:
+    """Read the key that the person gives."""
+    try:
+        return None if privateKey is None else privateKey.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{privateKey}: {error}") from None
+
+
+def _project(options: argparse.Namespace, given: str | None) -> ProjectConfig:
+    """What the configuration says of the project's tokens."""
+    parts = partsOf(options.config)
+    projectId = parts.projectId(options.project)
+    try:
+        return parts.tokens(projectId)
+    except ConfigError as error:
+        if given is None:
+            raise CommandError(f"{error}{orElse('--private-key')}") from None
+        # Where the key of the configuration cannot be read, the one that was given counts.
+        return parts.tokens(projectId, given.strip())
 
 
 def claimsOf(options: argparse.Namespace, project: ProjectConfig, now: int) -> dict[str, Any]:
@@ -93,13 +113,12 @@ def claimsOf(options: argparse.Namespace, project: ProjectConfig, now: int) -> d
 
 
 def mint(
-    project: ProjectConfig, claims: dict[str, Any], privateKey: Path | None, keyId: str | None
+    project: ProjectConfig, claims: dict[str, Any], given: str | None, keyId: str | None
 ) -> str:
     """
     Sign a token.
 
-    @param privateKey: The file with the key to sign with; L{None} for the shared secret of
-        the configuration.
+    @param given: The key to sign with; L{None} for the shared secret of the configuration.
     @param keyId: The C{kid}; L{None} for none.
     @raise CommandError: There is no key, or the key cannot be used.
     """
@@ -108,7 +127,7 @@ def mint(
             f"the project {project.id} takes no tokens; add a table [projects.{project.id}.jwt]"
             " with an algorithm and a key to the configuration"
         )
-    key = _key(project.jwt, privateKey)
+    key = _key(project.jwt, given)
     try:
         return jwt.encode(
             claims, key, project.jwt.algorithm, headers={"kid": keyId} if keyId else None
@@ -117,13 +136,12 @@ def mint(
         raise CommandError(f"that cannot be signed with {project.jwt.algorithm}: {error}") from None
 
 
-def _key(config: JWTConfig, privateKey: Path | None) -> str:
-    if privateKey is not None:
-        try:
-            return privateKey.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{privateKey}: {error}") from None
-    if not config.algorithm.startswith("HS"):
+def _key(config: JWTConfig, given: str | None) -> str:
+    isShared = config.algorithm.startswith("HS")
+    if given is not None:
+        # The daemon reads a shared secret without the end of its line.
+        return given.strip() if isShared else given
+    if not isShared:
         raise CommandError(
             f"the daemon has the public half of the key only; give the private one, for"
             f" {config.algorithm}, with --private-key"

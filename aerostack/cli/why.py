@@ -5,11 +5,13 @@ C{why}: explain why a publication did or did not reach a user.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from aerostack.cli.formats import formatJSON, plain
-from aerostack.cli.options import addAddress, addJSON, addTimeout, sdkFor
+from aerostack.cli.options import addAddress, addJSON, addTimeout
 from aerostack.cli.output import Output, say
+from aerostack.cli.reach import reach
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     output = Output(options.json)
-    with sdkFor(options, secret=True) as sdk:
+    with reach(options, secret=True, forConsole=True).sdk(options.timeout) as sdk:
         found = sdk.explain(options.user, options.topic)
     if output.pretty:
         for line in describe(found):
@@ -43,17 +45,20 @@ def _run(options: argparse.Namespace) -> None:
     _warn(found)
 
 
-def _warn(found: dict[str, Any]) -> None:
+def _warn(found: Mapping[str, Any]) -> None:
     """Say on the standard error if parts of the daemon have not answered."""
     if missing := found.get("missing"):
         say(f"this is without what {', '.join(missing)} know; they did not answer")
 
 
-def describe(found: dict[str, Any]) -> list[str]:
+def describe(found: Mapping[str, Any]) -> list[str]:
     """
-    Format an explanation for a person: the verdict, and one line for each finding.
+    Format an explanation for a person: the verdict, and one line for each finding that the verdict
+    does not have.
     """
-    findings = found["findings"]
+    findings = [
+        each for each in found["findings"] if not found["verdict"].endswith(each["message"])
+    ]
     width = max((len(finding["severity"]) for finding in findings), default=0)
     return [
         found["verdict"],

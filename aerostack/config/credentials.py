@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aerostack.config.credstore import NotFound, locate
 from aerostack.config.keys import checkAPIKey
 from aerostack.config.problems import ConfigError, Problem, Problems
-from aerostack.config.secrets import Pending, resolve
+from aerostack.config.secrets import Pending, Unset, resolve
 from aerostack.settings.kinds import Secret
 
 
@@ -19,14 +20,26 @@ class Credentials:
     Finds credentials, and notes the mistakes in them.
 
     @ivar pending: The keys that have yet to be made, by their dotted keys.
+    @ivar unread: Why this program does not have some credentials that the unit may have, by their
+        dotted keys.
     """
 
-    def __init__(self, problems: Problems, base: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        problems: Problems,
+        base: Path,
+        environ: Mapping[str, str],
+        checked: Path | None = None,
+    ) -> None:
         """
         @param base: The directory that relative paths begin at.
         @param environ: The environment, for C{{ env = ... }} and C{{ credential = ... }}.
+        @param checked: The configuration, if another program than the unit's daemon checks it;
+            else L{None}.
         """
         self.pending: dict[str, Pending] = {}
+        self.unread: dict[str, str] = {}
+        self._checked = checked
         self._problems = problems
         self._base = base
         self._environ = environ
@@ -54,14 +67,19 @@ class Credentials:
         Find a credential.
 
         @param source: See L{resolve}; L{None} if the setting is not there.
-        @return: L{None} if there is no credential, or if it has a mistake.
+        @return: L{None} if there is no credential, if it has a mistake, or if it is L{unread}.
         """
         if source is None:
             return None
         try:
+            if self._checked is not None:
+                source = locate(source, self._checked, self._environ)
             return resolve(source, kind, self._base, self._environ)
         except ValueError as error:
-            self._problems.add(dotted, str(error))
+            if self._checked is not None and isinstance(error, NotFound | Unset):
+                self.unread[dotted] = str(error)
+            else:
+                self._problems.add(dotted, str(error))
             return None
 
     def findAPIKey(self, dotted: str, kind: Secret, source: Any) -> str | None:

@@ -31,6 +31,10 @@ class DatabaseReader(ServerReader):
         # A URL may hold a password, so no message shows it.
         try:
             if url.startswith(SCHEMES):
+                if not database["foreignKeys"]:
+                    self._problems.add(
+                        "database.foreign_keys", "is false, but PostgreSQL always goes by them"
+                    )
                 self._postgres(database)
             else:
                 database["url"] = self._sqlite(url)

@@ -12,21 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from aerostack.auth.webkeys import KTY, checkPublicKey, checkSecretLength, checkWebKey
 from aerostack.config.secrets import readSecret
 
 _LEAST = 16
 _MOST = 256
 # Credentials travel in Sec-WebSocket-Protocol, whose entries are tokens: RFC 9110, 5.6.2.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]")
-
-_KTY = {"HS": "oct", "RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
-_CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
-_RSA_BITS = 2048
 
 
 def checkAPIKey(value: str) -> None:
@@ -57,7 +52,7 @@ def checkTokenKey(algorithm: str, value: str) -> None:
             raise ValueError(
                 f"is a PEM or SSH key; {algorithm} wants a random secret that only you know"
             )
-        _checkSecretLength(algorithm, len(value.encode()))
+        checkSecretLength(algorithm, len(value.encode()))
         return
     if "PRIVATE KEY-----" in value:
         raise ValueError("is a private key; give the daemon the public one only")
@@ -68,7 +63,7 @@ def checkTokenKey(algorithm: str, value: str) -> None:
             f"is no PEM public key; {algorithm} wants one ('-----BEGIN PUBLIC KEY-----'),"
             " best from a file"
         ) from None
-    _checkPublicKey(algorithm, key)
+    checkPublicKey(algorithm, key)
 
 
 def readKeySet(path: Path, algorithm: str) -> Mapping[str, Any]:
@@ -87,7 +82,7 @@ def readKeySet(path: Path, algorithm: str) -> Mapping[str, Any]:
     keys = keySet.get("keys") if isinstance(keySet, dict) else None
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
         raise ValueError(f'is no key set, which is {{"keys": [...]}}: {path}')
-    kty = _KTY[algorithm[:2]]
+    kty = KTY[algorithm[:2]]
     named: dict[Any, int] = {}
     for place, key in enumerate(keys, 1):
         if (key.get("kty") == "oct") is not symmetric:
@@ -99,7 +94,7 @@ def readKeySet(path: Path, algorithm: str) -> Mapping[str, Any]:
             raise ValueError(f"has a private key at place {place}; leave only public ones: {path}")
         if key.get("kty") == kty:
             try:
-                _checkWebKey(algorithm, key)
+                checkWebKey(algorithm, key)
             except ValueError as error:
                 raise ValueError(f"has a key {place} that {error}: {path}") from None
             if key.get("use") in (None, "sig"):
@@ -112,35 +107,3 @@ def readKeySet(path: Path, algorithm: str) -> Mapping[str, Any]:
     if not any(key.get("kty") == kty for key in keys):
         raise ValueError(f"has no key of type {kty}, which {algorithm} wants: {path}")
     return keySet
-
-
-def _checkSecretLength(algorithm: str, length: int) -> None:
-    least = int(algorithm[2:]) // 8
-    if length < least:
-        raise ValueError(f"has {length} bytes; {algorithm} wants at least {least} (RFC 7518, 3.2)")
-
-
-def _checkPublicKey(algorithm: str, key: object) -> None:
-    family = algorithm[:2]
-    if family in ("RS", "PS"):
-        if not isinstance(key, rsa.RSAPublicKey):
-            raise ValueError(f"is no RSA key, which {algorithm} wants")
-        if key.key_size < _RSA_BITS:
-            raise ValueError(f"has {key.key_size} bits; {algorithm} wants at least {_RSA_BITS}")
-    elif family == "ES":
-        curve = _CURVES[algorithm]
-        if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != curve:
-            raise ValueError(f"is no key on the curve {curve}, which {algorithm} wants")
-    elif not isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-        raise ValueError(f"is no Ed25519 or Ed448 key, which {algorithm} wants")
-
-
-def _checkWebKey(algorithm: str, key: dict[str, Any]) -> None:
-    try:
-        loaded = jwt.PyJWK(key, algorithm).key
-    except (jwt.PyJWKError, jwt.InvalidKeyError, ValueError, TypeError):
-        raise ValueError(f"cannot be used for {algorithm}") from None
-    if algorithm.startswith("HS"):
-        _checkSecretLength(algorithm, len(loaded))
-    else:
-        _checkPublicKey(algorithm, loaded)

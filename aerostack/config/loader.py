@@ -11,9 +11,12 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from aerostack.config.advice import advise
 from aerostack.config.credentials import Credentials
 from aerostack.config.database import DatabaseReader
 from aerostack.config.engine import EngineReader
@@ -22,7 +25,9 @@ from aerostack.config.models import ModelReader
 from aerostack.config.problems import ConfigError, Problem, Problems
 from aerostack.config.projects import ProjectReader
 from aerostack.config.sections import SectionReader
+from aerostack.config.urls import faultOf
 from aerostack.settings.fields import keysOf
+from aerostack.settings.files import readFile
 from aerostack.settings.kinds import describe
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.listen import parseDescription
@@ -36,6 +41,7 @@ def load(
     path: str | os.PathLike[str],
     environ: Mapping[str, str] = os.environ,
     generate: bool = False,
+    check: bool = False,
 ) -> Config:
     """
     Read and check a configuration.
@@ -43,11 +49,14 @@ def load(
     @param environ: The environment, for C{{ env = ... }} and C{{ credential = ... }}.
     @param generate: Whether to make the keys that have C{generate = true} and no file yet.
         Without it nothing is written, and such a key is L{None} in the result.
+    @param check: Whether this is only to check the file, perhaps outside of the daemon's unit.  A
+        credential of the unit that this program cannot read is then a warning, and L{None} in the
+        result.
     @raise ConfigError: There are mistakes; no key was made.
     """
     path = Path(path).absolute()
-    reader = _Reader(path, environ)
-    config = reader.read(_parse(path))
+    reader = _Reader(path, environ, check)
+    config = reader.read(parse(path))
     if config is None or reader.problems.found:
         raise ConfigError(reader.problems.found)
     if generate and reader.credentials.pending:
@@ -57,10 +66,14 @@ def load(
     return config
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def parse(path: Path) -> dict[str, Any]:
+    """
+    Read a file as TOML.
+
+    @raise ConfigError: It cannot be read, or is no TOML.
+    """
     try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(readFile(path)[0].decode())
     except OSError as error:
         message = f"cannot be read: {error.strerror}; name the file with --config"
     except UnicodeDecodeError as error:
@@ -82,10 +95,12 @@ class _Reader:
     @ivar credentials: The credentials found so far.
     """
 
-    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, environ: Mapping[str, str], check: bool = False) -> None:
         self.problems = Problems()
-        self.credentials = Credentials(self.problems, path.parent, environ)
+        checked = path if check else None
+        self.credentials = Credentials(self.problems, path.parent, environ, checked)
         self._path = path
+        self._warnings: list[str] = []
         self._sections = SectionReader(self.problems)
         self._database = DatabaseReader(self.problems, self.credentials, path.parent)
         self._engine = EngineReader(self.problems, self.credentials, path.parent)
@@ -120,9 +135,14 @@ class _Reader:
             self._database.read(sections["database"])
         if "engine" in sections:
             self._engine.read(sections["engine"], sections.get("database"))
+        if "tracing" in sections:
+            self._tracing(sections["tracing"]["endpoint"])
         if "limits" in sections:
             self._limits(LimitsConfig(**sections["limits"]))
         topics = self._sections.readPatterned(TopicConfig, document.get("topics", {}), "topics")
+        if "limits" in sections:
+            self._rewinds(topics, sections["limits"]["rewind"])
+        self._keyed(topics)
         tables = self._projects.readRules(document.get("tables", {}), "tables")
         projects = self._projects.read(document.get("projects", {}))
         if "ai" in sections:
@@ -134,18 +154,17 @@ class _Reader:
         if len(sections) < len(SECTIONS):
             return None
         built = {name: cls(**sections[name]) for name, cls in SECTIONS.items()}
-        warnings = tuple(
+        self._warnings += [
             f"[{former}] is the former name of [{name}]; rename the section in the file"
             for name, former in formerly.items()
-        )
-        return Config(
-            path=self._path,
-            projects=projects,
-            topics=topics,
-            tables=tables,
-            warnings=warnings,
-            **built,
-        )
+        ]
+        config = Config(path=self._path, projects=projects, topics=topics, tables=tables, **built)
+        self._warnings += [
+            f"{dotted}: {reason}; it is not checked"
+            for dotted, reason in self.credentials.unread.items()
+        ]
+        advice = () if self.problems.found else advise(config)
+        return replace(config, warnings=(*self._warnings, *advice))
 
     def _formerly(self, document: dict[str, Any]) -> dict[str, str]:
         """
@@ -161,12 +180,25 @@ class _Reader:
                 )
         return found
 
+    def _tracing(self, endpoint: str | None) -> None:
+        if endpoint is None:
+            return
+        fault = faultOf(endpoint, "leave it out")
+        if fault is None and not _hasOpenTelemetry():
+            fault = (
+                "is set, but opentelemetry is not installed; run: pip install 'aerostack-rt[otel]'"
+            )
+        if fault is not None:
+            self.problems.add("tracing.endpoint", fault)
+
     def _listen(self, server: dict[str, Any]) -> None:
         for text in server["listen"]:
             try:
-                checkListen(parseDescription(text), self._path.parent)
+                found = checkListen(parseDescription(text), self._path.parent)
             except ValueError as error:
                 self.problems.add("server.listen", str(error))
+            else:
+                self._warnings += [f"server.listen: {sentence}" for sentence in found]
 
     def _name(self, name: str | None) -> None:
         if name is not None and not _NAME.fullmatch(name):
@@ -192,6 +224,36 @@ class _Reader:
                 f" {2 * frame}",
             )
 
+    def _rewinds(self, topics: Mapping[str, TopicConfig], most: int) -> None:
+        for pattern, topic in topics.items():
+            key = f"topics.'{pattern}'.rewind"
+            if topic.rewind > most and not self.problems.has(key, "limits.rewind"):
+                self.problems.add(
+                    key, f"is {topic.rewind}; allowed is at most limits.rewind, {most}"
+                )
+
+    def _keyed(self, topics: Mapping[str, TopicConfig]) -> None:
+        for pattern, topic in topics.items():
+            key = f"topics.'{pattern}'"
+            if topic.keyed and topic.compact:
+                self.problems.add(
+                    f"{key}.compact",
+                    "is true, but no publication on a keyed topic replaces others; allowed is that"
+                    " without keyed",
+                )
+            if topic.keyed and topic.rewind:
+                self.problems.add(
+                    f"{key}.rewind",
+                    f"is {topic.rewind}, but a keyed topic begins with its values; allowed is that"
+                    " without keyed",
+                )
+            if topic.ttl is not None and not topic.keyed:
+                self.problems.add(
+                    f"{key}.ttl",
+                    f"is {topic.ttl:g}, but the topics have no values; allowed is that with keyed ="
+                    " true",
+                )
+
     def _examples(self, projects: Mapping[str, ProjectConfig]) -> None:
         project = next((each for each in projects.values() if each.anonymous), None)
         if project is None:
@@ -206,3 +268,10 @@ class _Reader:
                 "is true, but they may not ask the database; allowed is that with"
                 f" projects.{project.id}.db_query = true",
             )
+
+
+def _hasOpenTelemetry() -> bool:
+    """Whether the packages of the extra C{otel} are installed."""
+    # Asking for a module below one that is missing is an error.
+    parts = ("opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter")
+    return all(find_spec(part) is not None for part in parts)

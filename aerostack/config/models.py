@@ -8,11 +8,11 @@ import re
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
 
 from aerostack.config.credentials import Credentials
 from aerostack.config.problems import Problems
 from aerostack.config.sections import SectionReader
+from aerostack.config.urls import faultOf
 from aerostack.protocol.chatrequests import PARAMETERS
 from aerostack.settings.ai import ModelConfig
 from aerostack.settings.fields import keysOf
@@ -69,7 +69,7 @@ class ModelReader:
         values = self._sections.read(ModelConfig, table, prefix)
         if values is None:
             return
-        fault = _faultOf(values["url"])
+        fault = faultOf(values["url"], "put the key into key")
         if fault is not None:
             # The URL may hold a credential in the wrong place, so the message does not show it.
             self._problems.add(f"{prefix}.url", fault)
@@ -85,19 +85,3 @@ class ModelReader:
         values["key"] = found if isinstance(found, str) else None
         values["model"] = values["model"] or name
         models[name] = ModelConfig(**values)
-
-
-def _faultOf(url: str) -> str | None:
-    """What is wrong with the URL of a model; L{None} if nothing is."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return "is no URL"
-    if parts.scheme not in ("http", "https") or not host or port == 0:
-        return "is no URL that begins with http:// or https:// and a host"
-    if parts.username is not None or parts.password is not None:
-        return "has a user or a password; put the key into key"
-    if parts.fragment:
-        return "has a fragment, which no server gets"
-    return None if url.isascii() else "has characters that a URL does not have"

@@ -15,6 +15,7 @@ from aerostack.config.keys import checkTokenKey, readKeySet
 from aerostack.config.problems import Problems
 from aerostack.config.secrets import within
 from aerostack.config.sections import SectionReader
+from aerostack.config.urls import faultOf
 from aerostack.core.access.rowrules import parseRows
 from aerostack.settings.fields import keysOf
 from aerostack.settings.kinds import Secret, describe
@@ -119,10 +120,20 @@ class ProjectReader:
         if values is None:
             return None
         algorithm, key, path = values["algorithm"], values["key"], values["jwks"]
-        if (key is None) == (path is None):
-            if not self._problems.has(f"{prefix}.key", f"{prefix}.jwks_file"):
-                self._problems.add(prefix, "must have exactly one of key and jwks_file")
+        url = values["jwksUrl"]
+        if sum(each is not None for each in (key, path, url)) != 1:
+            names = ("key", "jwks_file", "jwks_url")
+            if not self._problems.has(*(f"{prefix}.{name}" for name in names)):
+                self._problems.add(prefix, "must have exactly one of key, jwks_file and jwks_url")
             return None
+        if url is not None:
+            fault = faultOf(url, "leave it out: a key set is public")
+            if fault is None and algorithm.startswith("HS"):
+                fault = f"is for public keys; {algorithm} wants a secret, as key or in jwks_file"
+            if fault is not None:
+                self._problems.add(f"{prefix}.jwks_url", fault)
+                return None
+            return JWTConfig(**values)
         dotted = f"{prefix}.key"
         try:
             if path is not None:
@@ -134,6 +145,8 @@ class ProjectReader:
                 if not algorithm.startswith("HS"):
                     kind = Secret(kind.what, private=False)
                 value = self._credentials.find(dotted, kind, key)
+                if dotted in self._credentials.unread:
+                    return JWTConfig(**{**values, "key": None})
                 if not isinstance(value, str):
                     return None
                 checkTokenKey(algorithm, value)

@@ -17,12 +17,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from aerostack.settings.files import readFile
 from aerostack.settings.kinds import Secret
 from aerostack.settings.settings import Config
 
-_FILE_BYTES = 1_048_576
-
 _SOURCES = ("file", "env", "credential")
+
+
+class Unset(ValueError):
+    """
+    This program does not have an environment variable; the message names it.
+    """
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ def credentialsOf(config: Config) -> frozenset[str]:
 def _environment(name: str, environ: Mapping[str, str]) -> str:
     value = environ.get(name)
     if not value:
-        raise ValueError(f"names the environment variable {name}, which is not set")
+        raise Unset(f"names the environment variable {name}, which is not set")
     return value
 
 
@@ -167,16 +172,12 @@ def readSecret(path: Path, private: bool) -> str:
     @raise ValueError: It cannot be read; the message says why.
     """
     try:
-        with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_FILE_BYTES + 1)
+        content, mode = readFile(path)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror}): {path}") from None
     # The group may read: an operator hands a secret to a service as root:daemon with 0640.
     if private and mode & (stat.S_IROTH | stat.S_IWOTH):
         raise ValueError(f"is in a file that everyone can read; run: chmod o-rw {path}")
-    if len(content) > _FILE_BYTES:
-        raise ValueError(f"is in a file of more than {_FILE_BYTES} bytes: {path}")
     value = ""
     with contextlib.suppress(UnicodeDecodeError):
         value = content.decode().strip()

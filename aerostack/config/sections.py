@@ -54,7 +54,7 @@ class SectionReader:
         for name, key in keys.items():
             dotted = f"{prefix}.{name}"
             try:
-                values[key.attribute] = self._value(key, table)
+                values[key.attribute] = self.value(key, table)
             except ValueError as error:
                 self._problems.add(dotted, f"{error}; allowed is {key.kind.allowed()}")
                 if key.required:
@@ -84,7 +84,12 @@ class SectionReader:
             found[pattern] = cls(**values)
         return MappingProxyType(found)
 
-    def _value(self, key: Key, table: dict[str, Any]) -> Any:
+    def value(self, key: Key, table: dict[str, Any]) -> Any:
+        """
+        Read one value of a table.
+
+        @raise ValueError: It is missing, or has a mistake.
+        """
         if key.name in table:
             try:
                 return key.kind.read(table[key.name])

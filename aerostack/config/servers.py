@@ -11,6 +11,7 @@ from aerostack.config.credentials import Credentials
 from aerostack.config.problems import Problems
 from aerostack.config.secrets import Pending, within
 from aerostack.settings.fields import keysOf
+from aerostack.settings.files import readFile
 from aerostack.settings.kinds import Secret
 
 
@@ -70,7 +71,7 @@ class ServerReader:
         """
         path = within(self._base, name)
         try:
-            path.open("rb").close()
+            readFile(path)
         except OSError as error:
             raise ValueError(
                 f"names a file that cannot be read ({error.strerror}): {path}"

@@ -11,8 +11,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from aerostack.client.address import Address
+from aerostack.client.calls import Database, Socket
 from aerostack.client.errors import ClientError
-from aerostack.client.requests import Database, Request, Socket
+from aerostack.client.requests import Request
 from aerostack.client.stream import AI
 from aerostack.client.streams import StreamCalls
 from aerostack.core.access.permissions import Identity, Role
@@ -40,7 +41,7 @@ class InsideSDK:
 
         # The calls do not use the network, so the address does not matter.
         address = Address("ws://localhost", project)
-        self.socket: Socket[Deferred[Any]] = Socket(address, send)
+        self.socket: Socket[Deferred[Any], Deferred[Any]] = Socket(address, send)
         self.db: Database[Deferred[Any]] = Database(address, send)
         # A stream knows the errors that come over HTTP.
         self.ai = AI(clock, StreamCalls(address, lambda r: send(r).addErrback(_asOverHTTP)))

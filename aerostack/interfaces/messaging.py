@@ -32,20 +32,31 @@ class IKeptMessages(Interface):
         @param now: Milliseconds since the epoch.
         @param seen: Whether there was a message at C{after}.
         @return: A L{Deferred} of L{None} if they can, else of the reason of an
-            L{aerostack.core.replay.log.Gap}; C{unknown} if the topic keeps nothing at all, or if
+            L{aerostack.core.replay.gaps.Gap}; C{unknown} if the topic keeps nothing at all, or if
             that message is gone and was not forgotten: the database is an older one.
         """
 
-    def readPast(topic, after, until, limit, size):
+    def locatePast(topic, until, count):
+        """
+        Find where the newest messages of a topic begin.
+
+        @param until: Only messages kept with a C{createdAt} up to this.
+        @param count: How many messages, at least 1.
+        @return: A L{Deferred} of the C{createdAt} after which the newest C{count} of these messages
+            were kept; of C{until} if there are none.
+        """
+
+    def readPast(topic, after, until, limit, size, partial=False):
         """
         Read messages of a topic again.
 
         @param size: After how many characters of data, about, to read no more; one message
             at least is read.
+        @param partial: Whether messages may be missing that have been forgotten.
         @return: A L{Deferred} of a list of L{aerostack.core.replay.publications.Kept}, oldest
-            first, at most C{limit} of them.  Fails with L{RealtimeError} C{history_expired}
-            where one between C{after} and the last of these may have been forgotten since
-            they were surveyed.
+            first, at most C{limit} of them.  Without C{partial} it fails with L{RealtimeError}
+            C{history_expired} where one between C{after} and the last of these may have been
+            forgotten since they were surveyed.
         """
 
 
@@ -160,6 +171,7 @@ class IConnection(Interface):
     address = Attribute("The client's address as it is counted; None if it is not.")
     client = Attribute("A hash of the client's session secret; None if the client sent none.")
     compressed = Attribute("Whether frames are compressed for it.")
+    kind = Attribute("How the client is connected: 'websocket' or 'sse'.")
 
     def send(frame):
         """

@@ -16,6 +16,14 @@ class INodes(Interface):
     isAlone = Attribute("Whether there are no other nodes, because there is no engine.")
     count = Attribute("How many other nodes there are, as far as this one knows.")
 
+    def whenSealed(take):
+        """
+        Give a secret that all nodes share, as the key of L{aerostack.core.nodes.seals.Seals}.
+
+        @param take: Called as C{take(key)} with the key of this node at once, and whenever it is
+            another one: when the node has learned that of the others.
+        """
+
     def serve(kind, answer):
         """
         Answer questions of other nodes from now on.

@@ -19,6 +19,14 @@ class IPublisher(Interface):
         "How long it took from a publication's arrival until its frame was handed to the sockets"
         " here, an L{aerostack.core.diagnosis.latencies.Latencies}."
     )
+    durations = Attribute(
+        "The same since the daemon began, an L{aerostack.core.diagnosis.histogram.TopicHistograms}."
+    )
+
+    tracer = Attribute(
+        "What traces publications, an L{aerostack.core.diagnosis.tracing.Tracer}; L{None} if they"
+        " are not traced."
+    )
 
     def publish(
         topic,
@@ -29,6 +37,9 @@ class IPublisher(Interface):
         repeatKey=None,
         publishId=None,
         publisher=None,
+        replaces=None,
+        key=None,
+        condition=None,
     ):
         """
         Publish an event on a topic.
@@ -43,12 +54,18 @@ class IPublisher(Interface):
         @param publishId: The C{id} of the publication, which the history keeps for the time
             after a restart.
         @param publisher: The connection that it comes from; L{None} for a server's request.
+        @param replaces: The C{createdAt} up to which the event replaces the kept messages of the
+            topic; L{None} if it replaces none.
+        @param key: On a keyed topic, the key whose value the data become; L{None} elsewhere.
+        @param condition: What has to be so for the event to be published, a
+            L{aerostack.core.keyed.values.Condition}; L{None} for nothing.
         @return: L{None} if the event has its place in the topic's order now, and is not kept.  Else
             a L{Deferred}, which fires when the event has its place; if it is kept, after the
             commit, with its L{aerostack.core.replay.publications.Receipt}, else with L{None}.  It
             fails with L{RealtimeError} C{database_unavailable} if the event could not be kept,
             C{overloaded} if the topic's subscribers cannot be sent more now, C{engine_unavailable}
-            if it cannot be put in order now, or C{invalid_arguments}; then no subscriber gets it.
+            if it cannot be put in order now, C{stale} if the condition does not hold, C{state_full}
+            if the topic has too many values, or C{invalid_arguments}; then no subscriber gets it.
         """
 
     def chat(
@@ -108,5 +125,13 @@ class IReceiver(Interface):
 
         @param topics: Canonical topics.
         @param call: Takes no arguments.
-        @return: Whether it is called; C{False} if too many calls wait already.
+        """
+
+    def sampleSent(topics, call):
+        """
+        Call a function as L{whenSent} does, to measure how long publications take.
+
+        @param topics: Canonical topics.
+        @param call: Takes no arguments.
+        @return: Whether it is called; C{False} if one waits already to measure the same.
         """

@@ -41,13 +41,16 @@ class IStreams(Interface):
             C{stream_gap}, C{stream_mismatch}, C{too_large} or C{overloaded}, too.
         """
 
-    def end(project, stream, epoch, end):
+    def end(project, stream, epoch, end, whole=None):
         """
         End a stream.  If it has ended in the same way by the same producer, the answer comes again.
 
         @param end: An L{aerostack.core.answers.answer.End}.
+        @param whole: An L{aerostack.core.answers.requests.Whole}; L{None} if the producer does not
+            say how much it has written.
         @return: An L{aerostack.core.answers.requests.Ended}; after the commit if the stream is
-            kept.
+            kept.  Fails with C{stream_gap}, too, if the daemon has less than C{whole}; the stream
+            goes on then.
         """
 
     def beat(project, stream, epoch):

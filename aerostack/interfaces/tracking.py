@@ -36,9 +36,18 @@ class IJournal(Interface):
 
     def prepare(cursor):
         """
-        Create what the journal needs, if it is not there.
+        Create what the journal needs, if it is not there.  What an older version of the daemon
+        has made is replaced.
 
         @return: The newest C{seq} in the journal, 0 if it never held one.
+        @raise aerostack.tracker.faults.NewerJournal: A newer version of the daemon made it.
+        """
+
+    def check(cursor):
+        """
+        Find out whether this version of the daemon may use the journal, and change nothing.
+
+        @raise aerostack.tracker.faults.NewerJournal: A newer version of the daemon made it.
         """
 
     def attached(cursor):
@@ -101,7 +110,7 @@ class IJournal(Interface):
         @param lineage: What the numbers belonged to when they were given out.
         @param most: How many changes a client gets again at the most; L{None} for no bound.
         @return: L{None} if the journal has them all, else the reason of an
-            L{aerostack.core.replay.log.Gap}.
+            L{aerostack.core.replay.gaps.Gap}.
         """
 
     def readPast(cursor, table, lineage, after, until, limit, size=None):

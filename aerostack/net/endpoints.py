@@ -24,8 +24,9 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer, providedBy
 
 from aerostack.net.eager import EagerWriter
@@ -185,6 +186,27 @@ def _boundAccepting(port: IListeningPort) -> IListeningPort:
     return port
 
 
+class PortEntrance:
+    """
+    A port that can stop accepting connections for a while.
+    """
+
+    def __init__(self, port: tcp.Port) -> None:
+        self._port = port
+
+    def pause(self) -> None:
+        """
+        Accept no connections for now.  The system lets them wait.
+        """
+        self._port.pauseProducing()
+
+    def resume(self) -> None:
+        """
+        Accept connections again, unless the port is closed.
+        """
+        self._port.resumeProducing()
+
+
 def _inherited(reactor: Any, description: Description) -> IStreamServerEndpoint:
     """
     Find the socket that systemd passed.
@@ -229,6 +251,21 @@ class _TLSServer(TLSMemoryBIOProtocol):
         Protocol.makeConnection(self, EagerWriter(transport))
         self.factory.registerProtocol(self)
         self.wrappedProtocol.makeConnection(self)
+
+    def _tlsShutdownFinished(self, reason: Failure | None) -> None:
+        if reason is not None:
+            # A failure refers to the frames through which it came, and the frame of Twisted's
+            # method refers to the failure.  That circle would keep the whole connection in memory
+            # until the next garbage collection.
+            reason.tb = None
+            if reason.value is not None:
+                reason.value.__traceback__ = None
+        super()._tlsShutdownFinished(reason)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        # Twisted keeps the producer, which is the HTTP connection and refers to this object.
+        self._producer = None
 
 
 class TLSServerFactory(TLSMemoryBIOFactory):
@@ -320,3 +357,6 @@ def _removeDead(path: Path) -> None:
                 probe.connect(str(path))
             except ConnectionRefusedError:
                 path.unlink()
+            except PermissionError as error:
+                reason = "another user's socket is there; if no program listens on it, remove it"
+                raise PermissionError(error.errno, reason) from None

@@ -17,13 +17,14 @@ from aerostack.net.proxyheader import readHeader
 PATIENCE = 10.0
 """Seconds within which the proxy has to send the address."""
 
+QUIET = 60.0
+"""Seconds after which the log has another line about connections that are dropped."""
+
 
 class _Introduced(Protocol):
     """
     A connection until the client's address is known.  Then another protocol takes it over.
     """
-
-    _log = Logger()
 
     def __init__(self, factory: ProxiedFactory, address: IAddress) -> None:
         self._factory = factory
@@ -62,7 +63,7 @@ class _Introduced(Protocol):
             protocol.dataReceived(self._received[length:])
 
     def _refuse(self, reason: str) -> None:
-        self._log.info("a connection to a haproxy: listener is dropped: {reason}", reason=reason)
+        self._factory.note(reason)
         transport: Any = self.transport
         transport.abortConnection()
 
@@ -73,10 +74,31 @@ class ProxiedFactory(Factory):
     """
 
     noisy = False
+    _log = Logger()
 
     def __init__(self, reactor: Any, wrapped: IProtocolFactory) -> None:
         self.reactor = reactor
         self.wrapped = wrapped
+        # When the log last had a line about a dropped connection, and how many there were since.
+        self._written: float | None = None
+        self._more = 0
+
+    def note(self, reason: str) -> None:
+        """
+        Note that a connection is dropped.  Strangers can make any number of these, so that the log
+        has few lines.
+        """
+        now = self.reactor.seconds()
+        if self._written is not None and now - self._written < QUIET:
+            self._more += 1
+            return
+        more = f", and {self._more} more since the last line" if self._more else ""
+        self._log.info(
+            "a connection to a haproxy: listener is dropped: {reason}{more}",
+            reason=reason,
+            more=more,
+        )
+        self._written, self._more = now, 0
 
     def doStart(self) -> None:
         self.wrapped.doStart()

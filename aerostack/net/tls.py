@@ -26,8 +26,14 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-# For TLS 1.2 only: forward secret and authenticated.  TLS 1.3 brings its own.
+from aerostack.settings.files import readFile
+
+# For TLS 1.2 only: forward secret and authenticated.
 _CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
+
+# Those that TLS 1.3 brings.  OpenSSL itself prefers the second.  A handshake computes many hashes;
+# with those of the first, an opening takes a tenth less time.
+_SUITES = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 # A WebSocket opens with HTTP/1.1; a client that agreed on h2 could not open one.
 _PROTOCOL = b"http/1.1"
@@ -82,7 +88,7 @@ class _Credential:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return readFile(path)[0]
     except OSError as error:
         raise TLSError(f"{path}: cannot be read ({error.strerror}).") from error
 
@@ -162,6 +168,7 @@ def _load(files: CertificateFiles, pem: PEM) -> _Credential:
         raise TLSError(f"{files.certificate}: OpenSSL refuses it ({error}).") from error
     # Last, because it uses the context, and a used context takes no more settings.
     context.set_cipher_list(_CIPHERS)
+    context.set_tls13_ciphersuites(_SUITES)
     return _Credential(context, certificate)
 
 
@@ -198,7 +205,7 @@ class ReloadableTLS:
             return
         self.pem = _readFiles(files)
         self._credential = _load(files, self.pem)
-        problem = self._untimely(self._credential)
+        problem = self.untimely()
         if problem is not None:
             self._log.warn("{problem} It is served all the same.", problem=problem)
 
@@ -238,6 +245,12 @@ class ReloadableTLS:
         """
         self._credential = _load(self.files, pem)
         self.pem = pem
+
+    def untimely(self) -> str | None:
+        """
+        Describe in a sentence why the served certificate does not hold now; L{None} if it holds.
+        """
+        return self._untimely(self._credential)
 
     def _untimely(self, credential: _Credential) -> str | None:
         now = datetime.fromtimestamp(self._now(), UTC)

@@ -27,8 +27,9 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import provider
 
-from aerostack.process.repeats import RepeatObserver
-from aerostack.tracker.faults import known
+from aerostack.admin.crowds import sparing
+from aerostack.core.controls import ESCAPES
+from aerostack.tracker.faults import levelOf, stateOf
 
 REDACTED = "[redacted]"
 
@@ -37,9 +38,9 @@ LONGEST = 32_768
 
 _MARGIN = 2048
 
-_LEVELS = list(LogLevel.iterconstants())
-# The WebSocket library logs every handshake and every frame.
-_CHATTY = ("autobahn", "txaio")
+# The WebSocket library logs every handshake and every frame.  Twisted logs, of the level info, what
+# strangers do, such as a client that is timed out; "log_legacy" is its older log.
+_CHATTY = ("autobahn", "txaio", "twisted", "log_legacy")
 
 # Names that stand before a credential, and what may stand between, in JSON or a repr.
 _NAME = r"(?:api_?key|token|secret_?key|public_?key|password)"
@@ -61,15 +62,14 @@ _PATTERNS = [
     )
 ]
 # A JSON Web Token begins with the base64 of '{"', wherever it stands.
-# Each run of its characters is looked through once, from its beginning.
+# Each run of its characters is looked through once, from its beginning.  The first group does not
+# end with *+: Python before 3.11.5 repeats a group of several items wrongly with that.
 _JWT = re.compile(
-    r"(?<![A-Za-z0-9_-])(?P<name>(?:(?!eyJ)[A-Za-z0-9_-])*+)"
+    r"(?<![A-Za-z0-9_-])(?P<name>(?>(?:(?!eyJ)[A-Za-z0-9_-])*))"
     r"eyJ[A-Za-z0-9_-]{14,}+(?:\.|%2E)[A-Za-z0-9_-]*+(?:\.[A-Za-z0-9_-]*+)*+"
 )
 
-# What would begin a new line somewhere, or talk to a terminal.
-_CONTROLS = {code: f"\\u{code:04x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
-_CONTROLS |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
+_CONTROLS = {**ESCAPES, ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
 
 # Our own fields, and fields of Twisted's older log that repeat what an event says.
 _RESERVED = frozenset(
@@ -147,10 +147,10 @@ def makeObserver(
     """
     encode = {"text": _textLine, "json": _jsonLine}[format]
     return FilteringLogObserver(
-        RepeatObserver(
+        sparing(
             FileLogObserver(cast(IO[str], stream), _encoder(encode, redactor or Redactor())),
             time.monotonic,
-            _state,
+            stateOf,
         ),
         _predicates(LogLevel.lookupByName(level)),
     )
@@ -183,32 +183,11 @@ def _predicates(least: Any) -> list[ILogFilterPredicate]:
     def incomplete(event: LogEvent) -> Any:
         """Decide for an event without a level or a namespace: C{levels} would drop it."""
         namespace = event.get("log_namespace")
-        if _level(event) is event.get("log_level") and namespace and isinstance(namespace, str):
+        if levelOf(event) is event.get("log_level") and namespace and isinstance(namespace, str):
             return PredicateResult.maybe
-        return PredicateResult.no if _level(event) < least else PredicateResult.yes
+        return PredicateResult.no if levelOf(event) < least else PredicateResult.yes
 
     return [incomplete, levels]
-
-
-def _state(event: LogEvent) -> str | None:
-    """
-    The state of the database that an event reports, if it is a state that has to be expected.
-    """
-    failure = event.get("log_failure")
-    if not isinstance(failure, Failure):
-        return None
-    try:
-        return known(failure.value)
-    except Exception:
-        # The error cannot be turned into text.
-        return None
-
-
-def _level(event: LogEvent) -> Any:
-    level = event.get("log_level")
-    if level is LogLevel.critical and _state(event) is not None:
-        return LogLevel.error
-    return level if level in _LEVELS else LogLevel.info
 
 
 def _namespace(event: LogEvent) -> str:
@@ -223,7 +202,7 @@ def _facts(event: LogEvent) -> dict[str, Any]:
     message = formatEvent(event)
     facts: dict[str, Any] = {
         "time": _time(event.get("log_time")),
-        "level": _level(event).name,
+        "level": levelOf(event).name,
         "namespace": _namespace(event),
     }
     if event.get("connection") is not None:
@@ -232,7 +211,7 @@ def _facts(event: LogEvent) -> dict[str, Any]:
     for name, value in event.items():
         if not name.startswith("log_") and name not in _RESERVED and _simple(value):
             facts[name] = REDACTED if value and _CREDENTIAL.fullmatch(name) else value
-    state = _state(event)
+    state = stateOf(event)
     if state is not None:
         # The database's state says all.  A traceback through the daemon would add nothing.
         said = _safely(lambda failed: " ".join(failed.getErrorMessage().split()), failure)

@@ -5,20 +5,22 @@ ends at once on the second of these, and also when a stop takes too long.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
-import time
-from _thread import start_new_thread
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
+
+_UNWATCHING = 1.0
+"""Seconds that the end of the process waits for the thread that watches it."""
 
 
 class Signals(Service):
@@ -34,14 +36,13 @@ class Signals(Service):
     def __init__(
         self,
         reactor: Any,
-        reload: Callable[[], Deferred[None] | None],
+        reload: Callable[[], object],
         patience: float,
         lastWords: Callable[[], object],
     ) -> None:
         """
         @param reactor: The reactor that is stopped.
-        @param reload: Called on SIGHUP, never again before the L{Deferred} that it
-            returned has fired.  What it raises is logged.
+        @param reload: Called on SIGHUP.
         @param patience: How many seconds after the signal the process ends, whatever the reactor
             and other threads do then.
         @param lastWords: Writes what is left of the log, before that end and on a thread.
@@ -54,8 +55,12 @@ class Signals(Service):
         self._trigger: Any = None
         self._asked = False
         self._leaving = False
-        self._reloading = False
-        self._again = False
+        # Released when the watch over the stop shall end, and when it has ended.
+        self._stopped, self._unwatched = allocate_lock(), allocate_lock()
+        self._stopped.acquire()
+        self._unwatched.acquire()
+        # Before what closes the log, so that the watch ends after that.
+        atexit.register(self._endWatch)
 
     def startService(self) -> None:
         """
@@ -101,8 +106,19 @@ class Signals(Service):
         start_new_thread(self._end, ())
         self._reactor.callFromThread(self._stopReactor, number)
 
+    def _endWatch(self) -> None:
+        """
+        End the thread that watches the stop.  Python 3.11.2, which Debian 12 has, may crash if a
+        thread is left when the interpreter ends.
+        """
+        if self._asked:
+            self._stopped.release()
+            self._unwatched.acquire(timeout=_UNWATCHING)
+
     def _end(self) -> None:
-        time.sleep(self._patience)
+        if self._stopped.acquire(timeout=self._patience):
+            self._unwatched.release()
+            return
         try:
             self._log.error("the stop has taken {n} s; the process ends now", n=self._patience)
             self._lastWords()
@@ -123,20 +139,6 @@ class Signals(Service):
         self._reactor.callFromThread(self._startReload)
 
     def _startReload(self) -> None:
-        if self._leaving:
-            return
-        if self._reloading:
-            # One more is enough for any number of signals: it reads what is newest.
-            self._again = True
-            return
-        self._reloading = True
-        self._log.info("SIGHUP: reloading")
-        done = maybeDeferred(self._reload)
-        done.addErrback(lambda reason: self._log.failure("the reload failed", reason))
-        done.addCallback(self._reloaded)
-
-    def _reloaded(self, ignored: object) -> None:
-        self._reloading = False
-        if self._again:
-            self._again = False
-            self._startReload()
+        if not self._leaving:
+            self._log.info("SIGHUP: reloading")
+            self._reload()

@@ -47,7 +47,7 @@ class Adopting:
         @param workers: How many workers share C{limits.connections}.
         @param listen: The descriptions of the hub's addresses, in their order.
         @param base: What the paths in them are relative to.
-        @param certificates: What they serve for TLS.
+        @param certificates: What the addresses serve for TLS.
         """
         self._reactor = reactor
         self._workers = workers

@@ -1,5 +1,5 @@
 """
-The configuration as bytes, in which the hub sends it to its workers.
+The configuration as the bytes that the hub sends to its workers.
 """
 
 from __future__ import annotations

@@ -20,18 +20,20 @@ from aerostack.auth.authenticator import Authenticator
 from aerostack.core.diagnosis.traces import Traces
 from aerostack.hub.hub import Hub
 from aerostack.interfaces.operating import IProcesses
+from aerostack.interfaces.refusals import IRefusals
 from aerostack.net.http.admin import (
     ConnectionsResource,
     ConsoleAccess,
     ExplainResource,
     OverviewResource,
+    RefusalsResource,
     StreamsResource,
     TopicResource,
     TopicsResource,
     WatchResource,
 )
 from aerostack.net.http.files import consoleFiles
-from aerostack.net.http.metrics import Measured
+from aerostack.net.http.measured import Measured
 from aerostack.server.health import Health
 from aerostack.sessions.session import Session
 from aerostack.settings.limits import LimitsConfig
@@ -64,6 +66,7 @@ class Console(MultiService):
         health: Health,
         measure: Callable[[], Measured | Deferred[Measured]],
         processes: IProcesses,
+        refusals: IRefusals,
     ) -> None:
         """
         @param console: The setting C{server.console}: which clients reach the console.
@@ -82,7 +85,7 @@ class Console(MultiService):
         diagnosis = Diagnosis(hub, feeds, traces, sessions, directory)
         self.sampler = Sampler(clock, wall, health.counts, feeds.latencies, hub.publisher.latencies)
         self.sampler.setServiceParent(self)
-        self._gathering = Gathering(processes, directory, diagnosis, self.sampler, wall)
+        self._gathering = Gathering(processes, directory, diagnosis, self.sampler, refusals, wall)
 
     def resources(self) -> dict[str, Resource]:
         """
@@ -98,6 +101,7 @@ class Console(MultiService):
             f"{PATH}/topics": TopicsResource(access, gathering),
             f"{PATH}/topic": TopicResource(access, gathering),
             f"{PATH}/streams": StreamsResource(access, gathering),
+            f"{PATH}/refusals": RefusalsResource(access, gathering),
             f"{PATH}/explain": ExplainResource(access, gathering),
             f"{PATH}/watch": WatchResource(access, self.taps),
         }

@@ -8,7 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
+
 from aerostack.core.replay.log import Depth
+from aerostack.core.replay.publications import Publication
+from aerostack.core.topics.policies import KeyedPolicy
 from aerostack.engine.valkey.address import ValkeyAddress, parseAddress
 from aerostack.interfaces.messaging import IHistory
 from aerostack.server.listening import StartError
@@ -36,6 +40,8 @@ def openEngine(
     run: str,
     now: Callable[[], int],
     name: str,
+    policyOf: Callable[[str], KeyedPolicy | None],
+    readKept: Callable[[str], Deferred[list[Publication]]],
 ) -> ValkeyEngine | None:
     """
     Make the engine.  It connects when it is started.
@@ -44,6 +50,8 @@ def openEngine(
     @param run: The id of this run.
     @param now: The time of day, milliseconds since the epoch.
     @param name: This node's name.
+    @param policyOf: Gives what holds for the values of a canonical topic.
+    @param readKept: Reads the kept values of a canonical topic, the oldest first.
     @return: L{None} if the daemon is alone.
     @raise StartError: The file of the authorities cannot be used; the message says why.
     """
@@ -66,6 +74,9 @@ def openEngine(
             now,
             config.presence.grace,
             name,
+            policyOf,
+            readKept,
+            config.replay.stateMemory,
         )
     except (OSError, ValueError) as error:
         raise StartError(f"engine.url cannot be used: {error}") from None

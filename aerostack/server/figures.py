@@ -4,17 +4,16 @@ Puts the numbers of all workers together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.errors import RealtimeError
-from aerostack.net.http.metrics import METRICS, Measured, Timings, WorkerLoad
+from aerostack.net.http.measured import Measured, Timings, WorkerLoad
+from aerostack.net.http.metriclist import BY_NAME, metricOf
 from aerostack.workers.messages.figures import DaemonFigures, Figures, Load, Part
 
 WHOLE = ""
 """Stands for the label of a metric that has one histogram."""
-
-_COUNTERS = tuple(key for metric in METRICS if metric.kind == "counter" for key in metric.keys)
 
 
 def encodeTimings(timings: Timings) -> dict[str, dict[str, Part]]:
@@ -36,24 +35,43 @@ def joinFigures(figures: Iterable[Figures]) -> Figures:
     Put the numbers of several workers together; of one at least.
     """
     found = list(figures)
-    values = {
-        key: metric.join([each.values[key] for each in found])
-        for metric in METRICS
-        if metric.kind != "histogram"
-        for key in metric.keys
-    }
-    return Figures(values, _joinTimings([each.timings for each in found]))
+    return Figures(
+        joinValues(each.values for each in found), _joinTimings(each.timings for each in found)
+    )
+
+
+def joinValues(values: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """
+    Put the counters and gauges of several processes together.  A process may have no number under a
+    key, for example because it serves no client of a project.
+    """
+    found: dict[str, list[float]] = {}
+    for each in values:
+        for key, value in each.items():
+            found.setdefault(key, []).append(value)
+    return {key: BY_NAME[metricOf(key)].join(numbers) for key, numbers in found.items()}
 
 
 def _joinTimings(
-    timings: Sequence[Mapping[str, Mapping[str, Part]]],
+    timings: Iterable[Mapping[str, Mapping[str, Part]]],
 ) -> dict[str, dict[str, Part]]:
+    found: dict[str, dict[str, list[Part]]] = {}
+    for each in timings:
+        for name, parts in each.items():
+            joined = found.setdefault(name, {})
+            for key, part in parts.items():
+                joined.setdefault(key, []).append(part)
     return {
         name: {
-            label: Histogram.joined(each[name][label] for each in timings).part for label in labels
+            key: Histogram.joined(several, boundsOf(name)).part for key, several in joined.items()
         }
-        for name, labels in timings[0].items()
+        for name, joined in found.items()
     }
+
+
+def boundsOf(name: str) -> tuple[float, ...]:
+    """The upper bounds of the buckets of a metric."""
+    return BY_NAME[name].bounds
 
 
 class WorkerFigures:
@@ -83,8 +101,9 @@ class WorkerFigures:
         figures = self._newest.pop(name, None)
         if figures is None:
             return
-        counted = Figures({each: figures.values[each] for each in _COUNTERS}, figures.timings)
-        self._past = counted if self._past is None else _add(counted, self._past)
+        values = {key: n for key, n in figures.values.items() if _isCounter(key)}
+        counted = Figures(values, figures.timings)
+        self._past = counted if self._past is None else joinFigures([counted, self._past])
 
     def join(self) -> Figures:
         """
@@ -95,23 +114,22 @@ class WorkerFigures:
         if not self._newest:
             raise RealtimeError("overloaded", "No worker serves clients yet.", 1000)
         joined = joinFigures(self._newest.values())
-        return joined if self._past is None else _add(joined, self._past)
+        return joined if self._past is None else joinFigures([joined, self._past])
 
 
-def _add(figures: Figures, counted: Figures) -> Figures:
-    """Add what dead workers had counted to the numbers of workers."""
-    values = {name: figures.values[name] + number for name, number in counted.values.items()}
-    return Figures({**figures.values, **values}, _joinTimings([figures.timings, counted.timings]))
+def _isCounter(key: str) -> bool:
+    return BY_NAME[metricOf(key)].kind == "counter"
 
 
 def measuredOf(figures: DaemonFigures) -> Measured:
     """
-    The numbers of the daemon, as L{aerostack.net.http.metrics} takes them.
+    The numbers of the daemon, as L{aerostack.net.http.metriclist} has them.
     """
     timings: dict[str, Histogram | Mapping[str, Histogram]] = {}
     for name, parts in figures.timings.items():
-        histograms = {label: Histogram.joined([part]) for label, part in parts.items()}
-        timings[name] = histograms.get(WHOLE, histograms)
+        bounds = boundsOf(name)
+        histograms = {key: Histogram.joined([part], bounds) for key, part in parts.items()}
+        timings[name] = histograms if BY_NAME[name].labels else histograms[WHOLE]
     loads = {name: _loadOf(load) for name, load in figures.workers.items()}
     return Measured(figures.values, timings, loads)
 

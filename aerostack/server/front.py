@@ -4,55 +4,51 @@ The part of the daemon that is where clients are: it opens their connections and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from random import random
 from typing import Any
-from uuid import uuid4
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.web.resource import Resource
 
 from aerostack.ai.models import Models
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.permissions import Identity
 from aerostack.core.access.tables import Access
+from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.core.limits.draining import DrainPlan
 from aerostack.core.limits.lag import LagLimit
 from aerostack.core.topics.patterns import Patterns
-from aerostack.examples.server import Examples
 from aerostack.interfaces.messaging import IConnection
 from aerostack.interfaces.operating import IProcesses
-from aerostack.net.http.chat import ChatsResource
-from aerostack.net.http.gateway import GatewayResource
-from aerostack.net.http.metrics import MODEL_REQUESTS, Measured, Timings, keyOf
-from aerostack.net.http.streams import StreamParts, StreamsResource
-from aerostack.net.websocket.connections import Connections, MakeSession
+from aerostack.net.http.measured import Measured, Timings
+from aerostack.net.http.metriclist import MODEL_REQUESTS, keyOf
+from aerostack.net.http.refusing import RequestRefusals
+from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
-from aerostack.net.websocket.opener import Opener
-from aerostack.net.websocket.resource import RealtimeResource
 from aerostack.process.lag import LagMonitor
+from aerostack.process.usage import Usage
 from aerostack.protocol.deflate import Compressor
 from aerostack.recovery.interruptions import Interruptions
+from aerostack.server.clients import clientTimings, clientValues
 from aerostack.server.console import Console
 from aerostack.server.health import Health, NodeReports
 from aerostack.server.housekeeping import RevocationMaintenance, SessionMaintenance
+from aerostack.server.keysets import KeyFetcher, KeyMaintenance
 from aerostack.server.policies import snapshotBounds
 from aerostack.server.reload import LeavingProjects, changesRights, reauthorizeAll
+from aerostack.server.resources import ClientResources
 from aerostack.server.runs import ConnectionIds
-from aerostack.server.site import SiteMap, openProject
-from aerostack.sessions.chats import Chats
-from aerostack.sessions.chatsession import ChatSession
+from aerostack.server.site import SiteMap
+from aerostack.server.tracing import Tracing
 from aerostack.sessions.draining import drain
-from aerostack.sessions.relaycalls import RelayMethods
 from aerostack.sessions.services import ClientServices, NodeServices
 from aerostack.sessions.session import Session
 from aerostack.settings.addresses import Proxies
 from aerostack.settings.settings import Config
-from aerostack.streams.following import Watches
-from aerostack.streams.relaying import Relays
+from aerostack.workers.worker.memory import residentMemory
 
 LEAVING = 0.5
 """Seconds for which a stop waits until the daemon has taken back what clients held."""
@@ -72,7 +68,9 @@ class Front(MultiService):
     @ivar lag: Refuses new connections while this process is behind with its work.
     @ivar health: Reports whether the daemon does its work.
     @ivar console: The resources of the console.
+    @ivar tracing: Sends traces, if they are wanted.
     @ivar site: The tree of resources that every listener serves.
+    @ivar searches: The durations of the searches of Python's garbage collector in this process.
     """
 
     log = Logger()
@@ -97,13 +95,17 @@ class Front(MultiService):
         """
         super().__init__()
         self.config = config
+        self.searches = Histogram()
+        self._usage = Usage(reactor.seconds, residentMemory)
         self._reactor = reactor
         self._wall = wall
         self._node = node
         limits, server = config.limits, config.server
         # Twisted makes an event, and asks three filters, also for a line that is not written.
         self._logsOpenings = config.log.level == "debug"
-        self.authenticator = Authenticator(config.projects)
+        keys = KeyMaintenance(reactor, KeyFetcher(reactor).fetch)
+        keys.setServiceParent(self)
+        self.authenticator = Authenticator(config.projects, keySets=keys.sets)
         self._services = ClientServices(
             reactor,
             wall,
@@ -120,6 +122,9 @@ class Front(MultiService):
         self.hub = self._services.hub
         self.feeds = self._services.feeds
         self.rpc = self._services.rpc
+        self.tracing = Tracing(reactor, config.tracing)
+        self.tracing.setServiceParent(self)
+        node.publisher.tracer = self.feeds.tracer = self.rpc.tracer = self.tracing.tracer
         self.interruptions = Interruptions(reactor, self.hub, self._services.recovery)
         self.connections = Connections(
             reactor,
@@ -145,7 +150,6 @@ class Front(MultiService):
             self.feeds,
             node.tracker,
             reports,
-            self._services.recovery,
         )
         self.console = Console(
             reactor,
@@ -160,12 +164,40 @@ class Front(MultiService):
             self.health,
             self._measure,
             processes,
+            node.refusals,
         )
         self.console.setServiceParent(self)
         self._models = Models(reactor, config.ai.models or {}, config.projects, wall)
         self._models.setServiceParent(self)
         self._reports = reports
-        self.site = self._makeSite()
+        self._resources = ClientResources(
+            reactor,
+            wall,
+            config,
+            node,
+            self._services,
+            self.authenticator,
+            self._gate,
+            self.connections,
+            self._models,
+        )
+        self._resources.setServiceParent(self)
+        self.site = SiteMap(
+            reactor,
+            wall,
+            config,
+            self.authenticator,
+            node.shares,
+            self._resources.makeOpener(),
+            node.history,
+            self.feeds.permit,
+            self.rpc,
+            self.health,
+            self._measure,
+            RequestRefusals(node.refusals, self.authenticator, self._gate.addressOf, wall),
+            self.console.access.check,
+            {**self.console.resources(), **self._resources.paths},
+        )
         self._leaving = LeavingProjects(self.hub.sequencer)
         self.revocations = RevocationMaintenance(
             reactor, wall, self.authenticator, node.revocations, self._services.removal
@@ -173,6 +205,8 @@ class Front(MultiService):
         self.revocations.setServiceParent(self)
         # What was revoked while the engine was away has not come over it.
         self.interruptions.whenUp = self.revocations.read
+        # A client whose token was signed with a key that is gone has to bring another one.
+        self.authenticator.keysChanged = self._reauthorize
         SessionMaintenance(reactor, self._services.deadlines).setServiceParent(self)
         LagMonitor(reactor, self.lag).setServiceParent(self)
 
@@ -195,6 +229,8 @@ class Front(MultiService):
             **self.health.metrics(),
             **self._models.values(),
             **{keyOf(MODEL_REQUESTS, status): count for status, count in requests},
+            **clientValues(self._services.context),
+            **self._usage.values(),
         }
 
     def watchers(self) -> dict[str, int]:
@@ -209,98 +245,17 @@ class Front(MultiService):
         The histograms of this process.
         """
         return {
-            "aerostack_publish_to_socket_seconds": self.hub.publisher.latencies.histogram,
+            "aerostack_publish_to_socket_seconds": self.hub.publisher.durations.found,
+            "aerostack_frame_bytes": self.hub.delivery.fanout.sizes.found,
+            **clientTimings(self._services.context),
             "aerostack_stream_append_to_socket_seconds": self.hub.delivery.texts,
-            "aerostack_commit_to_socket_seconds": self.feeds.latencies.histogram,
+            "aerostack_commit_to_socket_seconds": self.feeds.durations.found,
             "aerostack_event_loop_delay_seconds": self.console.sampler.turns,
+            "aerostack_garbage_search_seconds": self.searches,
         }
 
     def _measure(self) -> Measured | Deferred[Measured]:
         return self._reports.measure(self.values(), self.timings())
-
-    def _makeSite(self) -> SiteMap:
-        return SiteMap(
-            self._reactor,
-            self._wall,
-            self.config,
-            self.authenticator,
-            self._node.shares,
-            self._makeOpener(),
-            self._node.history,
-            self.feeds.permit,
-            self.rpc,
-            self.health,
-            self._measure,
-            {
-                **self.console.resources(),
-                **self._makeStreams(),
-                **(self._makeExamples() if self.config.server.examples else {}),
-            },
-        )
-
-    def _makeOpener(self, makeSession: MakeSession | None = None) -> Opener:
-        return Opener(
-            self._gate,
-            self.connections,
-            self.authenticator,
-            self._wall,
-            self.config.server.queryCredentials,
-            makeSession,
-        )
-
-    def _makeStreams(self) -> Mapping[str, Resource]:
-        """The resources of token streams and of models."""
-        streams, permit = self._node.streams, self.feeds.permit
-
-        def newId() -> str:
-            return uuid4().hex
-
-        self._streamParts = parts = StreamParts(
-            self._reactor,
-            self._wall,
-            self.authenticator,
-            self._node.shares,
-            self._services.requests,
-            permit,
-            streams,
-            Watches(self.hub, streams, permit),
-            self._models,
-            Relays(self._reactor, streams, newId),
-            self.config.limits,
-            newId,
-        )
-        self.rpc.add(
-            RelayMethods(streams, parts.relays, self._models, self.rpc.parse, permit).methods
-        )
-        chats = Chats(
-            streams, parts.watches, parts.relays, parts.models, self.rpc.parse, permit, newId
-        )
-        opener = self._makeOpener(
-            lambda connection, identity: ChatSession(
-                connection, identity, self._services.context, chats
-            )
-        )
-        return {
-            "api/gateway": GatewayResource(parts),
-            "api/ai/chat": ChatsResource(parts, chats, RealtimeResource(opener)),
-            "api/v1/public/realtime/streams": StreamsResource(parts),
-        }
-
-    def _makeExamples(self) -> Mapping[str, Resource]:
-        """The pages of the examples, and the resources that these pages ask."""
-        project = openProject(self.config)
-        models = self.config.projects[project].models
-        examples = Examples(
-            self._reactor,
-            self._wall,
-            self.rpc,
-            self.authenticator,
-            self._node.shares,
-            project,
-            models[0] if models else None,
-        )
-        examples.setServiceParent(self)
-        return examples.resources()
 
     # Stopping
 
@@ -364,7 +319,7 @@ class Front(MultiService):
         self._drainPlan.reload(server.restartTime, server.reconnectSpread)
         self.console.reload(server.console, limits)
         self._models.reload(config.projects)
-        self._streamParts.limits = limits
+        self._resources.reload(limits)
         self.site.reload(limits)
 
     def _reloadRights(self, before: Config) -> None:
@@ -381,10 +336,14 @@ class Front(MultiService):
             Access(config.projects, config.tables) if changed else None,
         )
         if changed:
-            reauthorizeAll(
-                self._reactor,
-                leaving,
-                self.authenticator,
-                self._services.clients,
-                self.console.taps,
-            )
+            self._reauthorize(leaving)
+
+    def _reauthorize(self, leaving: Iterator[None] | None = None) -> None:
+        """Judge all clients again."""
+        reauthorizeAll(
+            self._reactor,
+            iter(()) if leaving is None else leaving,
+            self.authenticator,
+            self._services.clients,
+            self.console.taps,
+        )

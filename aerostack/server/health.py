@@ -13,15 +13,18 @@ from aerostack.core.diagnosis.samples import Counts
 from aerostack.core.rows.journal import Lag
 from aerostack.hub.hub import Hub
 from aerostack.interfaces.tracking import IChangeTracker
-from aerostack.net.http.metrics import Measured, Timings
+from aerostack.net.http.measured import Measured, Timings
 from aerostack.net.websocket.connections import Connections
-from aerostack.recovery.recovery import Recovery
+from aerostack.server.emitting import emittedValues
+from aerostack.server.refusing import refusalValues
 from aerostack.server.streams import streamValues
 from aerostack.tables.feed import TableFeed
 
 HELD = 10.0
 """After how many seconds /health mentions an open transaction."""
 
+DATABASE = "database"
+"""The check of the database, by what is kept in it."""
 
 ENGINE = "engine"
 """The check of the engine.  A daemon without its engine still serves what it can.  If every daemon
@@ -68,12 +71,10 @@ class Health:
         feeds: TableFeed,
         tracker: IChangeTracker,
         node: NodeReports,
-        recovery: Recovery,
     ) -> None:
         """
         @param subscriptions: Gives the number of subscriptions.
         @param node: What the node says of itself.
-        @param recovery: Answers subscriptions.
         """
         self._connections = connections
         self._subscriptions = subscriptions
@@ -81,7 +82,6 @@ class Health:
         self._feeds = feeds
         self._tracker = tracker
         self._node = node
-        self._recovery = recovery
 
     def faults(self) -> Mapping[str, str | None]:
         """
@@ -141,7 +141,7 @@ class Health:
 
     def metrics(self) -> Mapping[str, float]:
         """
-        The values of the counters and gauges in L{aerostack.net.http.metrics.METRICS}.
+        The values of the counters and gauges in L{aerostack.net.http.metriclist.METRICS}.
         """
         counts, faults = self.counts(), self.faults()
         waiting = self._tracker.waiting or Lag(0.0, None)
@@ -162,12 +162,15 @@ class Health:
             "aerostack_nodes": max(1, sum(each["state"] in ("here", "up") for each in nodes)),
             "aerostack_nodes_silent": sum(each["state"] == "silent" for each in nodes),
             "aerostack_nodes_different": sum(bool(each.get("differences")) for each in nodes),
+            "aerostack_database_up": int(not faults.get(DATABASE)),
             "aerostack_healthy": int(not _isFailing(faults)),
             # Those of the node replace these, where it is in this process.
             **streamValues(None),
+            **emittedValues(None),
+            **refusalValues({}),
             "aerostack_stream_watchers": self._watchers(),
-            "aerostack_stream_late_joins_total": self._recovery.lateJoins,
-            "aerostack_stream_snapshot_bytes_total": self._recovery.snapshotBytes,
+            "aerostack_stream_late_joins_total": self._hub.joins.count,
+            "aerostack_stream_snapshot_bytes_total": self._hub.joins.size,
         }
 
 

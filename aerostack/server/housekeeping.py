@@ -5,20 +5,20 @@ The work that the daemon repeats at intervals.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from itertools import chain
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator, LoopingCall, SchedulerStopped
+from twisted.internet.task import LoopingCall, SchedulerStopped
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.auth.authenticator import Authenticator
 from aerostack.core.access.removals import Revocation
 from aerostack.core.limits.deadlines import Deadlines
+from aerostack.delivery.slices import makeCooperator
 from aerostack.errors import RealtimeError
 from aerostack.hub.following import FollowedTopics
 from aerostack.interfaces.messaging import IHistory
@@ -38,9 +38,12 @@ class _Repeating(Service):
     Makes calls at intervals while it runs.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, part: float = 1.0) -> None:
+        """
+        @param part: See L{makeCooperator}.
+        """
         self._clock = clock
-        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+        self._cooperator = makeCooperator(clock, part)
         # Each call with its seconds, and whether it is made at the start, too.
         self._calls: list[tuple[LoopingCall, float, bool]] = []
 
@@ -86,7 +89,7 @@ class Sweeper(_Repeating):
 
     def _sweep(self) -> None:
         if self._swept.called:
-            # Otherwise the sweep before still goes on.
+            # Otherwise the last sweep still goes on.
             self._swept = self._doInPieces(*map(self._guard, self._works))
 
     def _guard(self, work: Work) -> Iterator[None]:
@@ -109,7 +112,9 @@ class SessionMaintenance(_Repeating):
     interval = 1.0
 
     def __init__(self, clock: IReactorTime, deadlines: Deadlines) -> None:
-        super().__init__(clock)
+        # The pings are written when the turn ends, which takes more than twice as long as to make
+        # them.
+        super().__init__(clock, 0.5)
         self._deadlines = deadlines
         self._repeat(self._look, self.interval)
 

@@ -12,38 +12,38 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
-from twisted.internet.task import LoopingCall
+from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from aerostack import __version__
+from aerostack.core.diagnosis.histogram import Histogram
 from aerostack.process.memory import memoryLimit, physicalMemory
-from aerostack.process.stopping import CLIENTS, DATABASE, bounded
+from aerostack.process.reloads import Outcome
+from aerostack.process.stopping import DATABASE, bounded
+from aerostack.server.adopting import Adopting
 from aerostack.server.carried import encodeConfig
-from aerostack.server.figures import WorkerFigures, encodeTimings
+from aerostack.server.departing import depart
 from aerostack.server.hubparts import HubParts
+from aerostack.server.hubreports import HubReports
 from aerostack.server.kinds import KINDS
 from aerostack.server.listening import makeListeners
 from aerostack.server.node import Node
 from aerostack.server.passing import Passing
-from aerostack.server.reload import merge, sectionsThatWait
+from aerostack.server.questions import WorkerQuestions
+from aerostack.server.reload import merge, warnOfWaiting
 from aerostack.server.replacing import Replacer
 from aerostack.server.runs import newRun
+from aerostack.server.tracing import Tracing
+from aerostack.server.unready import Unready
+from aerostack.server.waiting import DatabaseWait
 from aerostack.settings.settings import Config
-from aerostack.workers.attendance import describeAbsent
 from aerostack.workers.distribution import Distribution
 from aerostack.workers.memory import boundOf
-from aerostack.workers.messages.figures import AskFigures, DaemonFigures, Figures, Load, Measure
+from aerostack.workers.messages.figures import AskFigures, Figures
 from aerostack.workers.messages.serving import (
-    Clients,
     Drop,
-    Finish,
     Reconfigure,
-    Refuse,
-    SendAway,
     Setup,
-    Status,
 )
 from aerostack.workers.process import WorkerProcess
 from aerostack.workers.supervisor import Supervisor
@@ -53,15 +53,6 @@ BODY = "aerostack.server.worker:run"
 
 ACKNOWLEDGED = 10.0
 """Seconds that a worker has to take up a configuration.  After that it has hung."""
-
-COUNTED = 1.0
-"""Seconds that a worker has to say how many clients it has, when the daemon stops."""
-
-MEASURED = 1.0
-"""Seconds that a worker has to give its numbers."""
-
-INTERVAL = 1.0
-"""Seconds between two reports on the daemon's health to the workers."""
 
 
 def processes(config: Config) -> int:
@@ -80,7 +71,10 @@ class HubDaemon(MultiService):
 
     @ivar node: What exists once on a machine.
     @ivar supervisor: Keeps the workers running.
+    @ivar wait: Waits for a database that is late.
     @ivar passing: The addresses that the daemon listens on.
+    @ivar searches: The durations of the searches of Python's garbage collector in this process,
+        which serves no clients.
     """
 
     log = Logger()
@@ -94,28 +88,37 @@ class HubDaemon(MultiService):
     ) -> None:
         """
         @param reactor: See L{aerostack.server.daemon.Daemon}.
-        @param failed: Ends the process, because its workers die again and again.  It gets the
-            reason.
+        @param failed: Ends the process, because its workers die again and again, or another daemon
+            has its name.  It gets the reason.
         """
         super().__init__()
         self.count = processes(config)
         self.config = self._counted(config)
+        self.searches = Histogram()
         self._reactor = reactor
-        self._wall = wall
         self._failed = failed
-        self.node = Node(config, reactor, wall, newRun(), hasWorkers=True)
-        self.node.setServiceParent(self)
+        self.node = Node(config, reactor, wall, newRun(), hasWorkers=True, failed=failed)
+        self.wait = DatabaseWait(
+            reactor, config.database.url, self.node.prepare, self._recover, failed
+        )
+        self._unready = Unready(reactor, wall, config, self.node, self.wait)
+        # Serves in this process until the database is ready.
+        self._lateness: Adopting | None = None
         self._distribution = Distribution(reactor)
         self.passing = Passing(self._distribution)
+        self.node.about.listeners = self.passing.listeners
         self.supervisor = Supervisor(reactor, self.count, BODY, KINDS, self, self._distribution)
-        self._parts = HubParts(reactor, wall, self.node, self.supervisor.names)
+        self._tracing = Tracing(reactor, config.tracing)
+        self._tracing.setServiceParent(self)
+        self._parts = HubParts(
+            reactor, wall, self.node, self.supervisor.names, self._tracing.tracer
+        )
         self._replacer = Replacer(reactor, self.supervisor, self._memoryBound())
-        self._figures = WorkerFigures()
-        self._reporting = LoopingCall(self._report)
-        self._reporting.clock = reactor
+        self._questions = WorkerQuestions(self.supervisor)
+        self._reports = HubReports(
+            reactor, self.node, self._parts, self.supervisor, self._replacer, self._questions
+        )
         self._waiting: list[Deferred[None]] = []
-        # The names of the workers that serve clients.
-        self._serving: set[str] = set()
         self._whole = False
 
     def _memoryBound(self) -> int | None:
@@ -135,17 +138,33 @@ class HubDaemon(MultiService):
 
         @raise StartError: The database or an address cannot be used; the message says why.
         """
-        self.node.prepare()
+        # The reactor does not turn yet, so this may block.
+        self.wait.begin()
+        if self.wait.fault is None:
+            self._attach()
         for listener in makeListeners(self._reactor, self.config):
             self.passing.listen(listener)
+        if self.wait.fault is not None:
+            self._excuse()
         super().privilegedStartService()
 
     def startService(self) -> None:
         super().startService()
+        if self.wait.fault is None:
+            self._serve()
+        self.wait.start()
+
+    def _attach(self) -> None:
+        """Let the node work with the database, which is ready."""
+        self.node.takeOver()
+        self.node.setServiceParent(self)
+
+    def _serve(self) -> None:
+        """Start the workers."""
         self._parts.start()
         self.supervisor.start()
         self._replacer.start()
-        self._reporting.start(INTERVAL, now=False)
+        self._reports.start()
         self.log.info(
             "aerostack-rt {version} serves {database} on {listen} with {n} workers",
             version=__version__,
@@ -154,6 +173,29 @@ class HubDaemon(MultiService):
             n=self.count,
         )
 
+    def _excuse(self) -> None:
+        """Answer in this process while there are no workers."""
+        self._lateness = Adopting(
+            self._reactor,
+            self._unready.tree,
+            self.config.limits,
+            1,
+            self.config.server.listen,
+            self.config.path.parent,
+            self.passing.certificates(),
+        )
+        self._lateness.start()
+        self.passing.take = self._lateness.adopt
+
+    def _recover(self) -> None:
+        """Begin to work: the database was late."""
+        self._attach()
+        self.node.reload(self.config)
+        self._parts.reload(self.config)
+        self._serve()
+        self.passing.take = self._distribution.take
+        self._lateness = None
+
     def whenReady(self) -> Deferred[None]:
         """
         Wait until every worker serves clients.
@@ -161,10 +203,10 @@ class HubDaemon(MultiService):
         ready: Deferred[None] = Deferred()
         self._waiting.append(ready)
         self._letGo()
-        return ready
+        return ready.addCallback(lambda _: self.node.whenNamed())
 
     def _letGo(self) -> None:
-        self._whole = self._whole or len(self._serving) == self.count
+        self._whole = self._whole or len(self._reports.serving) == self.count
         if self._whole:
             waiting, self._waiting = self._waiting, []
             for each in waiting:
@@ -180,87 +222,34 @@ class HubDaemon(MultiService):
                 self.node.engine is not None,
             )
         )
-        worker.channel.send(self._status())
+        worker.channel.send(self._reports.status())
         self._parts.started(worker)
 
     def ready(self, worker: WorkerProcess) -> None:
-        self._serving.add(worker.name)
         if self._whole:
             self.log.info("{worker} serves clients again", worker=worker.name)
-        self._report()
+        self._reports.began(worker.name)
         self._letGo()
 
     def received(self, worker: WorkerProcess, message: Any) -> None:
         if type(message) is Figures:
-            self._figures.note(worker.name, message)
+            self._reports.note(worker.name, message)
             self._parts.streams.note(worker.channel, message.watchers)
             return
         self._parts.handlers[type(message)](worker.channel, message)
 
     def asked(self, worker: WorkerProcess, question: Any) -> Any:
         if type(question) is AskFigures:
-            return self._measure()
+            return self._reports.measure()
         return self._parts.handlers[type(question)](worker.channel, question)
 
     def ended(self, worker: WorkerProcess) -> None:
-        self._serving.discard(worker.name)
-        self._figures.ended(worker.name)
         self._replacer.ended(worker.name)
         self._parts.ended(worker)
-        self._report()
+        self._reports.ended(worker.name)
 
     def failed(self, reason: str) -> None:
         self._failed(reason)
-
-    # Health
-
-    def _status(self) -> Status:
-        node, now = self.node, self._reactor.seconds()
-        return Status(
-            dict(node.faults()),
-            {
-                **node.notices(),
-                "workers": describeAbsent(
-                    self.supervisor.names,
-                    self._serving,
-                    (worker.load for worker in self.supervisor.workers.values()),
-                    now,
-                ),
-                "deaths": self.supervisor.deaths.describe(now),
-                "memory": self._replacer.notice(),
-            },
-            node.nodes(),
-        )
-
-    def _report(self) -> None:
-        status = self._status()
-        for worker in self.supervisor.workers.values():
-            worker.channel.send(status)
-
-    @inlineCallbacks
-    def _measure(self) -> Any:
-        """
-        Gather the numbers of all workers.  Of those that do not answer in time, the numbers are
-        those that they have sent last.
-        """
-        yield self._ask(lambda _: Measure(), MEASURED, self._serving)
-        figures = self._figures.join()
-        measured = self.node.measure(figures.values, {})
-        return DaemonFigures(
-            {**measured.values, **self._parts.values()},
-            {**figures.timings, **encodeTimings(measured.timings)},
-            {
-                name: Load(
-                    worker.last.connections,
-                    worker.last.lag,
-                    worker.last.processor,
-                    worker.last.memory,
-                    self.supervisor.deaths.count(name),
-                )
-                for name, worker in self.supervisor.workers.items()
-                if worker.last is not None
-            },
-        )
 
     # Stopping
 
@@ -270,6 +259,14 @@ class HubDaemon(MultiService):
         Refuse new clients, close the connections, write what waits for the database, and stop.
         The daemon cuts every step that takes longer than L{aerostack.process.stopping} allows.
         """
+        self.wait.stop()
+        if self.wait.fault is not None:
+            yield self.passing.stop(inherited=True)
+            yield self.passing.stop(inherited=False)
+            yield super().stopService()
+            self.node.refusals.stopService()
+            self.log.info("stopped")
+            return
         pools = self.node.pools
         pools.giveUp(DATABASE)
         yield bounded(self._reactor, self._leave, self._dropClients, pools.sever)
@@ -279,67 +276,18 @@ class HubDaemon(MultiService):
 
     @inlineCallbacks
     def _leave(self) -> Any:
-        begun = self._reactor.seconds()
-
-        def until(due: float) -> float:
-            return max(begun + due - self._reactor.seconds(), 0.0)
-
-        self.supervisor.retire()
-        self._replacer.stop()
-        # A worker that is replaced sends its clients away already.
-        staying = self.supervisor.workers.keys() - self._replacer.leaving
-        counted = yield self._ask(lambda _: Refuse(), COUNTED, staying)
-        clients = {
-            name: answer.count for name, answer in counted.items() if isinstance(answer, Clients)
-        }
-        # systemd keeps its sockets open: a client that connects to one waits for the next daemon.
-        # A client at another address gets an answer now, which says when to come back.
-        yield self.passing.stop(inherited=True)
-        total = sum(clients.values())
-        # A worker that hangs leaves the others and the database the time that they need.
-        sent = yield self._ask(
-            lambda name: SendAway(total - clients.get(name, 0)), until(CLIENTS), staying
-        )
-        yield self.passing.stop(inherited=False)
-        hung = {name for name, answer in sent.items() if answer is None} - clients.keys()
-        ended = yield self._ask(lambda _: Finish(), until(DATABASE), sent.keys() - hung)
-        for name, worker in self.supervisor.workers.items():
-            if ended.get(name) is None:
-                worker.kill("it did not answer")
-        if self._reporting.running:
-            self._reporting.stop()
+        yield depart(self._reactor, self.supervisor, self._replacer, self.passing, self._questions)
+        self._reports.stop()
         self._parts.stop()
         yield self.supervisor.stop()
         yield super().stopService()
         # Let the calls end that wait for the database.
         yield self.node.flushed()
+        yield self._tracing.whenGone()
 
     def _dropClients(self) -> None:
         for worker in self.supervisor.workers.values():
             worker.channel.send(Drop())
-
-    @inlineCallbacks
-    def _ask(self, question: Callable[[str], Any], timeout: float, among: Any = None) -> Any:
-        """
-        Ask workers.
-
-        @param question: Makes the question for a worker, which it gets the name of.
-        @param among: The names of those that are asked; L{None} for all that run.
-        @param timeout: Seconds that each has for its answer.
-        @return: A L{Deferred} of the answers, by the workers' names: L{None} where there is none.
-        """
-        workers = self.supervisor.workers
-        names = [name for name in workers if among is None or name in among]
-        asked = [workers[name].channel.ask(question(name), timeout) for name in names]
-        found = yield DeferredList(asked, consumeErrors=True)
-        answers: dict[str, Any] = {}
-        for name, (worked, answer) in zip(names, found, strict=True):
-            answers[name] = answer if worked else None
-            if not worked:
-                self.log.warn(
-                    "{worker} did not answer: {reason}", worker=name, reason=_reason(answer)
-                )
-        return answers
 
     # Reloading
 
@@ -349,19 +297,23 @@ class HubDaemon(MultiService):
         Take over the settings that can change while connections are open; see
         L{aerostack.server.daemon.Daemon.reload}.
 
-        @return: A L{Deferred} that fires when every worker has done so, or has hung.
+        @return: A L{Deferred} that fires with the L{Outcome} when every worker has done so, or has
+            hung.
         """
         config = self._counted(config) if config.server.workers == "auto" else config
         self.config = merge(self.config, config)
-        for name in sectionsThatWait(config, self.config):
-            self.log.warn("[{name}] has changed; it takes a restart", name=name)
+        notes = warnOfWaiting(config, self.config, self.log)
+        faults = self.passing.reload()
+        self._replacer.reload(self._memoryBound())
+        if self._lateness is not None:
+            self._unready.reload(self.config)
+            self._lateness.reload(self.config.limits, self.passing.certificates())
+            self.node.about.reloaded(not faults)
+            return Outcome(tuple(faults), tuple(notes))
         self.node.reload(self.config)
         self._parts.reload(self.config)
-        self.passing.reload()
-        self._replacer.reload(self._memoryBound())
         data, certificates = encodeConfig(self.config), self.passing.certificates()
-        yield self._ask(lambda _: Reconfigure(data, certificates), ACKNOWLEDGED)
-
-
-def _reason(failure: Failure) -> str:
-    return failure.getErrorMessage() or str(failure.type)
+        answers = yield self._questions.ask(lambda _: Reconfigure(data, certificates), ACKNOWLEDGED)
+        self.node.about.reloaded(not faults)
+        silent = (f"{name} has not answered" for name in answers if answers[name] is None)
+        return Outcome((*faults, *silent), tuple(notes))

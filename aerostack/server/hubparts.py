@@ -5,12 +5,12 @@ The hub's end of everything that goes between the hub and its workers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
 
+from aerostack.core.diagnosis.tracing import Tracer
+from aerostack.delivery.slices import makeCooperator
 from aerostack.server.hubwork import HubWork
 from aerostack.server.kinds import KINDS
 from aerostack.server.node import Node
@@ -24,11 +24,13 @@ from aerostack.workers.hub.operating import WorkerAnswers
 from aerostack.workers.hub.presence import WorkerPresence
 from aerostack.workers.hub.publishing import WorkerPublications
 from aerostack.workers.hub.reads import WorkerReads
+from aerostack.workers.hub.refusals import WorkerRefusals
 from aerostack.workers.hub.relay import Relay
 from aerostack.workers.hub.shares import WorkerShares
 from aerostack.workers.hub.sharing import SharedRelay
 from aerostack.workers.hub.streams import OtherStreams, WorkerStreams
 from aerostack.workers.hub.tables import TableRelay
+from aerostack.workers.hub.uplinks import WorkerUplinks
 from aerostack.workers.process import WorkerProcess
 
 
@@ -45,45 +47,51 @@ class HubParts:
         wall: Callable[[], float],
         node: Node,
         names: Sequence[str],
+        tracer: Tracer | None,
     ) -> None:
         """
         @param wall: Gives the time of day, seconds since the epoch.
         @param names: The names of all workers.
+        @param tracer: Traces publications; L{None} if they are not traced.
         """
         codec = Codec(KINDS)
         services = node.provide()
         backbone = node.backbone
         self._presence = WorkerPresence(clock, services.roster, services.members)
         self.streams = WorkerStreams(services.streams, backbone.sequencer.answers)
-        heads = node.heads
+        cluster = node.cluster
 
         def greet(link: Link, topic: str) -> None:
             self._presence.sendMembers(link, topic)
             self.streams.greet(link, topic)
+            # Another worker may have brought the topic here before.
+            node.audience.came(topic)
 
+        publications = WorkerPublications(services.publisher, tracer)
         self._relay: Relay | SharedRelay
         # The same relay, if nodes share their topics.
         self._sharedRelay: SharedRelay | None = None
-        if node.engine is None or heads is None:
-            self._relay = Relay(clock, codec, backbone.sequencer, greet)
+        if cluster is None or cluster.heads is None:
+            self._relay = relay = Relay(clock, codec, backbone.sequencer, greet)
+            publications.linksOf = relay.links
         else:
-            log = node.engine.log
             self._relay = self._sharedRelay = SharedRelay(
                 clock,
                 codec,
-                log,
-                heads,
+                cluster.engine.log,
+                cluster.heads,
                 services.source,
                 greet,
                 OtherStreams(clock, backbone.sequencer.answers, node.streams.handover.dropMirrors),
             )
-            heads.start(self._relay)
+            cluster.heads.start(self._relay)
         self._tables = TableRelay(clock, codec, services.tracker)
         self._shares = WorkerShares(clock, node.shares, node.config.projects)
-        if node.quotas is not None:
-            node.quotas.join(self._shares.lender)
+        if cluster is not None:
+            cluster.quotas.join(self._shares.lender)
         self._clients = WorkerClients(self._presence)
         self._line = WorkerLine(services.revocations, node.others)
+        self._uplinks = WorkerUplinks(node.others)
         self._work = HubWork(
             clock,
             wall,
@@ -93,27 +101,32 @@ class HubParts:
             backbone.sequencer.logs,
             services.members,
             backbone.sequencer.answers,
+            node.refusals,
         )
         self._answers = WorkerAnswers(clock, names, self._work.answer, node.others)
         self.handlers: dict[type, Callable[[Any, Any], Any]] = {
             **self._relay.handlers,
-            **WorkerPublications(services.publisher).handlers,
+            **publications.handlers,
             **self._presence.handlers,
             **self._tables.handlers,
-            **WorkerReads(clock, services.tracker, services.history, services.query).handlers,
+            **WorkerReads(
+                clock, services.tracker, services.history, services.values, services.query
+            ).handlers,
             **self._shares.handlers,
             **self._clients.handlers,
             **self._line.handlers,
+            **self._uplinks.handlers,
+            **WorkerRefusals(node.refusals).handlers,
             **self._answers.handlers,
             **self.streams.handlers,
         }
         attached = self._relay.attached
-        # Workers say how many once a second.
+        # Each worker reports its number of subscribers once a second.
         node.audience.local = lambda topic: self.streams.watchers(topic) or int(topic in attached)
         node.join(self._relay, self._tables)
         self._projects = node.config.projects.keys()
         self._leaving = LeavingProjects(backbone.sequencer)
-        self._cooperator = Cooperator(scheduler=partial(clock.callLater, 0))
+        self._cooperator = makeCooperator(clock)
 
     def start(self) -> None:
         """
@@ -124,7 +137,7 @@ class HubParts:
 
     def stop(self) -> None:
         """
-        Tell workers no more.
+        Stop: tell workers nothing more, and take no more samples.
         """
         self._tables.stop()
         self._work.stop()
@@ -140,6 +153,7 @@ class HubParts:
         self._shares.joined(link)
         self._answers.joined(link, worker.name)
         self._line.joined(link, worker.name)
+        self._uplinks.joined(link, worker.name)
 
     def ended(self, worker: WorkerProcess) -> None:
         """
@@ -153,6 +167,7 @@ class HubParts:
         self._clients.lost(link)
         self._shares.lost(link)
         self._line.lost(link)
+        self._uplinks.lost(link)
         self.streams.lost(link)
         self._answers.lost(link)
 
@@ -166,7 +181,7 @@ class HubParts:
 
     def values(self) -> Mapping[str, float]:
         """
-        The values of L{aerostack.net.http.metrics.METRICS} that the hub knows better than its
+        The values of L{aerostack.net.http.metriclist.METRICS} that the hub knows better than its
         workers, each of which has only a part of the topics.
         """
         return {

@@ -15,16 +15,24 @@ from aerostack.admin.streams import StreamDirectory
 from aerostack.admin.topics import Followed, Shown, TopicDirectory
 from aerostack.core.answers.answers import Answers
 from aerostack.core.diagnosis.latencies import Latencies
-from aerostack.core.diagnosis.questions import AskStreams, AskTopic, AskTopics, AskWork, Question
+from aerostack.core.diagnosis.questions import (
+    AskRefusals,
+    AskStreams,
+    AskTopic,
+    AskTopics,
+    AskWork,
+    Question,
+)
 from aerostack.core.diagnosis.samples import Counts
 from aerostack.core.replay.logs import TopicLogs
+from aerostack.interfaces.refusals import IRefusals
 from aerostack.interfaces.roster import IMembers
 
 
 class HubWork:
     """
-    Takes samples of what the hub does, and lists topics and token streams: it alone knows all
-    publications, changes, topics and streams.
+    Takes samples of what the hub does, and lists topics, token streams and refusals: it alone knows
+    all publications, changes, topics, streams and refusals.
     """
 
     def __init__(
@@ -37,6 +45,7 @@ class HubWork:
         logs: TopicLogs,
         members: IMembers,
         answers: Answers,
+        refusals: IRefusals,
     ) -> None:
         """
         @param wall: Gives the time of day, seconds since the epoch.
@@ -44,6 +53,7 @@ class HubWork:
         @param changed: Gives the number of changes of tables since the start.
         @param attached: The canonical topics that workers have attached.
         """
+        self._refusals = refusals
         # Workers count subscribers.
         self._streams = StreamDirectory(answers, lambda topic: 0)
         self._topics = TopicDirectory(Pieces(clock), attached, logs, members, lambda topic: 0)
@@ -84,4 +94,6 @@ class HubWork:
             return self._topics.topic(question.topic, ())
         if isinstance(question, AskStreams):
             return self._streams.list(question.project)
+        if isinstance(question, AskRefusals):
+            return self._refusals.list(question.project)
         return None

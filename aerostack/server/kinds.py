@@ -9,17 +9,20 @@ from msgspec import Struct
 from aerostack.workers.messages import (
     clients,
     figures,
+    keyed,
     line,
     logs,
     operating,
     presence,
     publishing,
     reads,
+    refusals,
     serving,
     shares,
     sharing,
     streams,
     tables,
+    uplinks,
 )
 
 KINDS: tuple[type[Struct], ...] = (
@@ -27,6 +30,8 @@ KINDS: tuple[type[Struct], ...] = (
     *publishing.KINDS,
     *tables.KINDS,
     *reads.KINDS,
+    *refusals.KINDS,
+    *keyed.KINDS,
     *presence.KINDS,
     *clients.KINDS,
     *shares.KINDS,
@@ -36,4 +41,5 @@ KINDS: tuple[type[Struct], ...] = (
     *operating.KINDS,
     *sharing.KINDS,
     *streams.KINDS,
+    *uplinks.KINDS,
 )

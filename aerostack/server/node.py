@@ -5,73 +5,61 @@ is present, and what projects use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import partial
-from itertools import count
+from collections.abc import Callable, Mapping
 from random import random
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, succeed
 
+from aerostack.admin.refusals import Refusals
 from aerostack.core.access.removals import Revocation
-from aerostack.core.answers.checkpoints import Claim
 from aerostack.core.limits.admission import Admission
-from aerostack.core.presence import Presence
-from aerostack.core.replay.idempotency import IdempotencyCache
-from aerostack.core.replay.logs import TopicLogs
-from aerostack.core.replay.publications import Kept, Message, StreamMark
-from aerostack.databases.answers import AnswerStore, takeAnswers
-from aerostack.databases.backend import Unusable
+from aerostack.core.replay.publications import StreamMark
+from aerostack.databases.answers import AnswerStore
 from aerostack.databases.history import History
 from aerostack.databases.open import openBackend
-from aerostack.databases.repeatable import findAgain
-from aerostack.databases.revocations import RevocationStore, selectRevocations
+from aerostack.databases.revocations import RevocationStore
 from aerostack.engine.alone import AloneNodes
 from aerostack.engine.line import NodeLine
-from aerostack.engine.memory import MemoryEngine
-from aerostack.hub.backbone import Backbone
-from aerostack.hub.following import FollowedTopics
-from aerostack.hub.heads import SharedHeads
-from aerostack.hub.idempotency import keyOf, ownerOf
-from aerostack.hub.roster import tellPresence
-from aerostack.hub.sharedtopics import SharedTopics
-from aerostack.hub.sharing import SharedEngine, SharedLogs
+from aerostack.engine.uplinks import NodeUplinks
+from aerostack.hub.keyed import LocalValues
 from aerostack.hub.sources import LocalLogs
-from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.nodes import INodes
 from aerostack.interfaces.publishing import IReceiver
 from aerostack.interfaces.sharing import ISharedReceiver
 from aerostack.interfaces.tracking import IChangeListener
-from aerostack.net.http.metrics import DATABASE_CALLS, Measured, Timings
+from aerostack.net.http.measured import Measured, Timings
+from aerostack.net.http.metriclist import (
+    DATABASE_CALLS,
+)
+from aerostack.server.about import About
+from aerostack.server.backbone import makeBackbone
+from aerostack.server.cluster import Cluster
+from aerostack.server.emitting import emitRules, emittedValues, makeEmitted
 from aerostack.server.engines import openEngine
-from aerostack.server.health import ENGINE
+from aerostack.server.health import DATABASE, ENGINE
 from aerostack.server.housekeeping import (
     HistoryMaintenance,
-    SharedMaintenance,
-    StreamMaintenance,
     Sweeper,
 )
-from aerostack.server.listening import StartError
 from aerostack.server.names import nameOf
-from aerostack.server.peers import Peers
 from aerostack.server.policies import makePolicies
+from aerostack.server.preparing import Prepared, prepareNode
 from aerostack.server.queries import Queries
-from aerostack.server.quotas import SharedQuotas
-from aerostack.server.runs import MessageIds
+from aerostack.server.refusing import refusalValues
 from aerostack.server.streams import makeStreams, streamTimings, streamValues
+from aerostack.server.tracking import makeTracker
+from aerostack.server.usage import usedValues
 from aerostack.sessions.services import NodeServices
 from aerostack.sessions.shares import Shares
 from aerostack.settings.settings import Config
-from aerostack.streams.adopting import Adopter
 from aerostack.streams.audience import Audience
 from aerostack.streams.elsewhere import NodeStreams
+from aerostack.tracker.emitting import EmittedPublisher
 from aerostack.tracker.faults import describe
-from aerostack.tracker.tracker import ChangeTracker
-
-MAX_REPEATS = 50_000
-"""How many publications the daemon remembers, to recognize them when a client publishes again."""
+from aerostack.tracker.waking import SharedWaker
 
 
 class Node(MultiService):
@@ -79,18 +67,18 @@ class Node(MultiService):
     What exists once on a machine, however many processes serve clients.
 
     @ivar run: The id of this run.
+    @ivar about: What the metrics say of the daemon as a whole.
     @ivar pools: The connections to the database.
     @ivar history: The kept messages.
     @ivar tracker: Reads changes of tables.
-    @ivar engine: Joins the nodes that share their topics; L{None} if this one is alone.
+    @ivar engine: Carries what the nodes share; L{None} if this one is alone.
     @ivar others: Reaches the other nodes.
-    @ivar heads: With an engine and workers, how far this process has got in the shared logs.
     @ivar backbone: Puts publications in order, and decides who is present.
     @ivar streams: The token streams.
     @ivar audience: How many subscribers their topics have.
-    @ivar adopter: Looks after the streams of nodes that are gone; L{None} if this one is alone.
     @ivar shares: What clients and projects use.
-    @ivar quotas: Keeps the limits of projects over all nodes; L{None} if this one is alone.
+    @ivar refusals: Which requests were refused.
+    @ivar cluster: Joins the node with the other nodes; L{None} if this one is alone.
     """
 
     def __init__(
@@ -100,32 +88,38 @@ class Node(MultiService):
         wall: Callable[[], float],
         run: str,
         hasWorkers: bool = False,
+        failed: Callable[[str], object] = lambda reason: None,
     ) -> None:
         """
         @param reactor: Its clock measures intervals.
         @param wall: Gives the time of day, seconds since the epoch.
         @param run: The id of this run, letters and digits: no two runs have the same.
         @param hasWorkers: Whether other processes serve the clients.
+        @param failed: Ends the daemon, because another one has its name.  It gets the reason.
         """
         super().__init__()
         self.config = config
+        self.about = About(wall)
         self._reactor = reactor
         self._wall = wall
         self.run = run
+        self._hasWorkers = hasWorkers
+        self._prepared = Prepared()
+        self._database = ""
         self._backend = openBackend(config.database)
-        self.pools = self._backend.pools(reactor)
+        self.pools = self._backend.pools(reactor, config.tracker.emit)
         self._watch = self._backend.health(reactor, self.pools)
         self._watch.setServiceParent(self)
+        policies = makePolicies(config)
         self.history = History(
             self.pools.history,
             self._backend.dialect,
             config.history.maxAge,
             config.history.maxCount,
             self._backend.restored,
+            lambda topic: policies.of(topic).compact,
         )
         self._revocations = RevocationStore(self.pools.history, self._backend.dialect)
-        policies = makePolicies(config)
-        epochs = count(1)
         self.engine = openEngine(
             reactor,
             config,
@@ -134,29 +128,17 @@ class Node(MultiService):
             run,
             self._now,
             nameOf(config),
+            policies.keyedOf,
+            self.history.values,
         )
         self.others: INodes = (
             AloneNodes(nameOf(config)) if self.engine is None else self.engine.nodes
         )
         self._line = NodeLine(reactor, self.others)
-        self.backbone = Backbone(
-            reactor,
-            self._now,
-            MemoryEngine() if self.engine is None else SharedEngine(self.engine.log, run),
-            self.history,
-            Presence(config.presence.grace),
-            MessageIds(run, self._now),
-            policies,
-            TopicLogs(
-                lambda topic: policies.of(topic).depth,
-                lambda: f"{run}{next(epochs):x}",
-                config.replay.memory,
-            ),
-            IdempotencyCache(config.replay.repeatWindow, MAX_REPEATS, ownerOf),
+        self.backbone = makeBackbone(
+            reactor, self._now, config, run, self.engine, self.history, policies
         )
         self._answers = AnswerStore(self.pools.history, self._backend.dialect)
-        # Nodes that share their topics may share their database.
-        self._name = None if self.engine is None else nameOf(config)
         self.audience = Audience(reactor, self.others, self.backbone.sequencer.answers)
         self.streams = makeStreams(
             reactor,
@@ -167,61 +149,54 @@ class Node(MultiService):
             self._answers,
             nameOf(config),
             run,
-            lambda: uuid4().hex,
+            # Every frame of a stream has its id, so it is short.
+            lambda: token_hex(10),
             self.audience,
         )
         # One for all parts that serve clients: it answers the other nodes.
         self._streams = NodeStreams(self.streams, self.others, self.streams.keeper.read)
         self._streams.endOf = self._endOf
         self._began = reactor.seconds()
-        self.adopter: Adopter | None = None
-        self.heads: SharedHeads | None = None
-        self._shared: SharedLogs | None = None
-        self._topics: ILogSource = LocalLogs()
-        if self.engine is not None:
-            publisher = self.backbone.publisher
-            self.engine.roster.join(publisher.checkBacklog, partial(tellPresence, publisher))
-            log = self.engine.log
-            followed: FollowedTopics
-            if hasWorkers:
-                followed = self.heads = SharedHeads(reactor, log)
-            else:
-                followed = self._shared = SharedLogs(reactor, log, self.backbone.sequencer)
-            self._topics = SharedTopics(reactor, followed, self.engine.roster)
-            self.history.again = self._findAgain
-            SharedMaintenance(reactor, followed, self.history.newest, log.bring).setServiceParent(
-                self
-            )
-            nodes = self.engine.nodes
-            adopter = self.adopter = Adopter(
-                reactor,
-                nameOf(config),
-                self.streams,
-                self._answers,
-                nodes,
-                nodes,
-                log.read,
-                followed.__contains__,
-                self._streams.tell,
-            )
-            nodes.lapsed = adopter.lapsed
-            self.streams.handover.lost = self._streams.lost
-            self._streams.isComing = adopter.isComing
-            StreamMaintenance(reactor, adopter.look).setServiceParent(self)
-        self.tracker = self._makeTracker()
         limits = config.limits
         self.shares = Shares(reactor, config.projects, limits, Admission(limits, random))
-        self._peers: Peers | None = None
-        self.quotas: SharedQuotas | None = None
+        self.cluster: Cluster | None = None
         if self.engine is not None:
-            nodes = self.engine.nodes
-            self._peers = Peers(reactor, config, nodes, self.shares, run)
-            self.quotas = SharedQuotas(reactor, nodes.membership, self.engine.rates, self.shares)
-            self.quotas.setServiceParent(self)
-            nodes.changed = self._nodesChanged
-        self._queries = Queries(self._backend, self.pools.query, limits, self.tracker.poke)
+            self.cluster = Cluster(
+                reactor,
+                wall,
+                config,
+                run,
+                self.engine,
+                self.backbone,
+                self.history,
+                self._backend.dialect,
+                self.shares,
+                hasWorkers,
+                failed,
+            )
+            self.cluster.joinStreams(self.streams, self._streams, self._answers)
+            self.cluster.setServiceParent(self)
+        waker = SharedWaker(self._backend.waker(reactor)) if config.tracker.wake else None
+        self.tracker = makeTracker(
+            reactor, wall, config.tracker, self.pools, self._backend, waker, config.path
+        )
+        self._emitted: EmittedPublisher | None = None
+        if self.pools.events is not None:
+            self._emitted = makeEmitted(
+                reactor,
+                config,
+                self.pools.events,
+                self._backend.emitted(),
+                self.backbone.publisher,
+                self.engine is not None,
+                waker,
+            )
+        self.refusals = Refusals(reactor)
+        self.refusals.setServiceParent(self)
+        self._queries = Queries(self._backend, self.pools.query, limits, self._poke)
         works = (
             self.backbone.roster.sweep,
+            self.backbone.publisher.endValues,
             self.backbone.sequencer.expire,
             self.streams.expiry.sweep,
             self.streams.checkpoints.sweep,
@@ -229,12 +204,6 @@ class Node(MultiService):
         )
         Sweeper(reactor, works).setServiceParent(self)
         HistoryMaintenance(reactor, self._now, self.history).setServiceParent(self)
-
-    def _nodesChanged(self) -> None:
-        """Go by what is known now of the other nodes."""
-        if self._peers is not None and self.quotas is not None:
-            self._peers.changed()
-            self.quotas.changed()
 
     def _endOf(self, project: str, stream: str) -> Deferred[StreamMark | None]:
         """
@@ -249,31 +218,11 @@ class Node(MultiService):
     def _now(self) -> int:
         return int(self._wall() * 1000)
 
-    def _findAgain(self, cursor: Any, messages: Sequence[Message]) -> Mapping[str, Kept]:
-        """Find messages that their publishers have sent to another node before."""
-        keys = {message.id: keyOf(message) for message in messages}
-        asked = [message for message in messages if keys[message.id] is not None]
-        since = int((self._wall() - self.config.replay.repeatWindow) * 1000)
-        there: dict[Hashable, Kept] = {}
-        for kept in findAgain(cursor, self._backend.dialect, asked, since):
-            there.setdefault(keyOf(kept.message), kept)
-        found = ((message.id, there.get(keys[message.id])) for message in asked)
-        return {messageId: kept for messageId, kept in found if kept is not None}
-
-    def _makeTracker(self) -> ChangeTracker:
-        tracker = self.config.tracker
-        return ChangeTracker(
-            self._reactor,
-            self.pools.tracker,
-            self._backend.journal(tracker),
-            tracker.pollInterval,
-            wall=self._wall,
-            reads=self.pools.reads,
-            waker=self._backend.waker(self._reactor) if tracker.wake else None,
-            retention=tracker.retention,
-            # The journal must go on for as long as a client may come back for changes.
-            grace=max(60.0, tracker.retention),
-        )
+    def _poke(self) -> None:
+        """Look for what a statement of this daemon may have written."""
+        self.tracker.poke()
+        if self._emitted is not None:
+            self._emitted.poke()
 
     def provide(self) -> NodeServices:
         """
@@ -283,7 +232,7 @@ class Node(MultiService):
         roster = backbone.roster if self.engine is None else self.engine.roster
         return NodeServices(
             backbone.publisher,
-            self._topics,
+            LocalLogs() if self.cluster is None else self.cluster.topics,
             backbone.sequencer,
             roster,
             roster.rosters,
@@ -294,6 +243,9 @@ class Node(MultiService):
             self._line,
             self._revocations,
             self._streams,
+            NodeUplinks(self.others),
+            LocalValues(backbone.states) if self.engine is None else self.engine.values,
+            self.refusals,
         )
 
     def join(
@@ -308,16 +260,17 @@ class Node(MultiService):
         @param receiver: Gets publications from now on.
         @param listener: Gets changes of tables once the service runs.
         @param sharing: Gets what comes from the engine once the service runs; L{None} if there is
-            no engine, or if L{heads} has a receiver of its own.
+            no engine, or if the heads of the cluster have a receiver of their own.
         """
         self._listener = listener
-        if self._shared is None:
+        logs = None if self.cluster is None else self.cluster.logs
+        if logs is None:
             self.backbone.start(receiver)
         elif sharing is None:
             raise RuntimeError("nothing takes what comes from the engine")
         else:
-            self.backbone.start(receiver, self._shared)
-            self._shared.start(sharing)
+            self.backbone.start(receiver, logs)
+            logs.start(sharing)
 
     # What is wrong
 
@@ -328,26 +281,33 @@ class Node(MultiService):
         if fault is None and failure is not None:
             fault = f"Messages cannot be kept: the database {describe(failure)}."
         if self.engine is None:
-            return {"database": fault}
-        return {"database": fault, ENGINE: self.engine.fault}
+            return {DATABASE: fault}
+        return {DATABASE: fault, ENGINE: self.engine.fault}
 
     def notices(self) -> Mapping[str, str | None]:
         """See L{aerostack.server.health.NodeReports}."""
-        peers = self._peers
         return {
             # The database may have been put back to an older state.
             "restored": self._backend.restored.sentence,
-            "nodes": None if peers is None else peers.notice(),
+            "nodes": None if self.cluster is None else self.cluster.peers.notice(),
+            "emitted": None if self._emitted is None else self._emitted.notice(),
         }
 
     def nodes(self) -> list[dict[str, Any]]:
         """See L{aerostack.server.health.NodeReports}."""
-        return [] if self._peers is None else self._peers.shown()
+        return [] if self.cluster is None else self.cluster.peers.shown()
 
     def measure(self, values: Mapping[str, float], timings: Timings) -> Measured:
         """See L{aerostack.server.health.NodeReports}."""
         return Measured(
-            {**values, **streamValues(self.streams)},
+            {
+                **values,
+                **streamValues(self.streams),
+                **emittedValues(self._emitted),
+                **usedValues(self.shares, self.backbone.publisher.accepted),
+                **self.about.values(),
+                **refusalValues(self.refusals.counts),
+            },
             {**timings, **streamTimings(self.streams), DATABASE_CALLS: self.pools.calls()},
         )
 
@@ -355,52 +315,50 @@ class Node(MultiService):
 
     def prepare(self) -> None:
         """
-        Bring the database up to date.  This blocks: call it before the reactor turns.
+        Bring the database up to date, and read what an earlier run has left.  This blocks, and may
+        run in another thread while the node is not used.
 
-        @raise StartError: The database cannot be used; the message says why.
+        @raise Unready: The database cannot be used yet; this may be called again.
+        @raise Unusable: The database cannot be used; the message says why.
         """
-        config, backbone = self.config, self.backbone
-        try:
-            newest = self._backend.prepare(
-                int((self._wall() - config.replay.repeatWindow) * 1000),
-                MAX_REPEATS,
-                backbone.publisher.remember,
-                self.engine is not None,
-            )
-            self._database = self._backend.identify() if self._peers is not None else ""
-        except Unusable as error:
-            raise StartError(f"{config.database.url} cannot be used: {error}") from None
-        backbone.sequencer.floor = max(newest, self._now())
-        try:
-            claim = Claim(nameOf(config), self.run, ofNode=self._name)
-            left = self._backend.ask(takeAnswers, claim)
-        except Unusable as error:
-            raise StartError(f"{config.database.url} cannot be used: {error}") from None
-        stored = self._answers.check(left)
-        if self.adopter is None:
-            self.streams.handover.restore(stored)
-        else:
-            self.adopter.leave(stored)
+        self._prepared = prepareNode(
+            self.config,
+            self._backend,
+            self.backbone,
+            self.run,
+            self._now,
+            self._reactor.seconds,
+            self.cluster is not None,
+            self._hasWorkers,
+        )
 
-    def readRevocations(self) -> list[Revocation]:
+    def takeOver(self) -> list[Revocation]:
         """
-        Read the revocations of tokens.  This blocks, as L{prepare} does.
+        Go on with what L{prepare} has found.
 
-        @raise StartError: The database cannot be read; the message says why.
+        @return: The revocations of tokens; none if other processes serve the clients.
         """
-        config = self.config
-        try:
-            found = self._backend.ask(selectRevocations, tuple(config.projects), self._now())
-        except Unusable as error:
-            raise StartError(f"{config.database.url} cannot be used: {error}") from None
-        return self._revocations.check(found)
+        prepared, self._prepared = self._prepared, Prepared()
+        self._database = prepared.database
+        if prepared.newer is not None:
+            self.tracker.refuse(prepared.newer)
+        self.streams.handover.restore(self._answers.check(prepared.left))
+        return self._revocations.check(prepared.revoked)
+
+    def whenNamed(self) -> Deferred[None]:
+        """
+        Wait until it is known that no other daemon has this one's name; see
+        L{aerostack.server.names.Naming.whenKnown}.
+        """
+        return succeed(None) if self.cluster is None else self.cluster.naming.whenKnown()
 
     def startService(self) -> None:
         self.pools.start()
-        if self.engine is not None and self._peers is not None:
-            self._peers.start(self._database)
-            self.engine.start()
+        if self.cluster is not None:
+            self.cluster.begin(self._database)
         self.tracker.start(self._listener)
+        if self._emitted is not None:
+            self._emitted.start()
         super().startService()
 
     def flushed(self) -> Deferred[Any]:
@@ -409,11 +367,15 @@ class Node(MultiService):
 
         @return: Fires when the calls have ended that wait for the database.
         """
+        if self.cluster is not None:
+            self.cluster.refuse()
+        emitted = succeed(None) if self._emitted is None else self._emitted.stop()
         ended = DeferredList(
-            [self.tracker.stop(), self.streams.stop(), self.history.flushed()], consumeErrors=True
+            [self.tracker.stop(), self.streams.stop(), emitted, self.history.flushed()],
+            consumeErrors=True,
         )
         # What was kept until now has gone to the engine.
-        return ended.addCallback(lambda _: None if self.engine is None else self.engine.stop())
+        return ended.addCallback(lambda _: None if self.cluster is None else self.cluster.leave())
 
     def reload(self, config: Config) -> None:
         """
@@ -422,6 +384,9 @@ class Node(MultiService):
         self.config = config
         limits = config.limits
         self._queries.reload(limits)
+        if self._emitted is not None:
+            self._emitted.reload(emitRules(config))
         self.shares.reloadShares(config.projects, limits)
-        if self._peers is not None:
-            self._peers.reload(config)
+        self.refusals.keep(config.projects)
+        if self.cluster is not None:
+            self.cluster.reload(config)

@@ -85,7 +85,7 @@ class Peers:
 
     def changed(self) -> None:
         """
-        Say in the log in what a node differs that has come, or has another configuration.
+        Log the differences of each node that has come, or whose configuration has changed.
         """
         said, self._said = self._said, {}
         for peer in self._nodes.membership.alive:
@@ -101,7 +101,8 @@ class Peers:
 
     def differences(self, peer: Peer) -> list[str]:
         """
-        In what a node differs from this one; see L{aerostack.core.nodes.comparing.differences}.
+        The differences between a node and this one; see
+        L{aerostack.core.nodes.comparing.differences}.
         """
         if peer.report.description == self._digest:
             return []
@@ -110,7 +111,7 @@ class Peers:
 
     def notice(self) -> str | None:
         """
-        Sentences about nodes that an operator should look at; L{None} if there are none.
+        Sentences about nodes that an operator should look at; L{None} if all is well.
         """
         return " ".join(self._sentences()) or None
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from aerostack.core.replay.log import Depth
 from aerostack.core.rows.selection import Bounds
-from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
+from aerostack.core.topics.policies import KeyedPolicy, TopicPolicies, TopicPolicy
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.settings import Config
 
@@ -37,6 +37,9 @@ def makePolicies(config: Config) -> TopicPolicies:
                     ),
                     topic.whenSlow,
                     topic.slowKey,
+                    topic.rewind,
+                    topic.compact,
+                    KeyedPolicy(topic.keys, topic.stateBytes, topic.ttl) if topic.keyed else None,
                 ),
             )
             for pattern, topic in config.topics.items()

@@ -55,8 +55,9 @@ class Queries:
             self._written()
             return result
 
-        def failed(failure: Failure) -> dict[str, Any]:
-            failure.trap(*self._backend.dialect.passing)
+        def failed(failure: Failure) -> Failure:
+            if not failure.check(*self._backend.dialect.passing):
+                return failure
             raise RealtimeError(
                 "database_unavailable", "The database does not answer; try again.", 1000
             )

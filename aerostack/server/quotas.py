@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 class Rated(Protocol):
     """
-    What has the buckets of projects at this node.
+    Has the buckets of projects at this node.
 
     @ivar spending: Takes what projects spend; L{None} if this node is alone.
     """

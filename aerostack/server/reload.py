@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
+from twisted.logger import Logger
 
 from aerostack.admin.taps import Taps
 from aerostack.auth.authenticator import Authenticator
+from aerostack.delivery.slices import makeCooperator
 from aerostack.hub.sequencing import Sequencer
 from aerostack.sessions.interfaces import Admitted
 from aerostack.settings.settings import SECTIONS, Config
@@ -50,6 +50,20 @@ def sectionsThatWait(read: Config, merged: Config) -> list[str]:
     @param merged: What L{merge} returned.
     """
     return [name for name in (*SECTIONS, "topics") if getattr(read, name) != getattr(merged, name)]
+
+
+def warnOfWaiting(read: Config, merged: Config, log: Logger) -> list[str]:
+    """
+    Log which changed settings take a restart; see L{sectionsThatWait}.
+
+    @return: A sentence for each section.
+    """
+    sentences = [
+        f"[{name}] has changed; it takes a restart" for name in sectionsThatWait(read, merged)
+    ]
+    for sentence in sentences:
+        log.warn("{sentence}", sentence=sentence)
+    return sentences
 
 
 def changesRights(before: Config, after: Config) -> bool:
@@ -112,4 +126,4 @@ def reauthorizeAll(
         taps.reauthorize(authenticator.reauthorize)
 
     # All of them in one turn of the reactor would keep everything else waiting.
-    Cooperator(scheduler=partial(clock.callLater, 0)).coiterate(work())
+    makeCooperator(clock).coiterate(work())

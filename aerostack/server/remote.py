@@ -16,7 +16,7 @@ from aerostack.hub.sequencing import Sequencer
 from aerostack.interfaces.publishing import IReceiver
 from aerostack.interfaces.sharing import ISharedReceiver
 from aerostack.interfaces.tracking import IChangeListener
-from aerostack.net.http.metrics import Measured, Timings
+from aerostack.net.http.measured import Measured, Timings
 from aerostack.server.figures import measuredOf
 from aerostack.server.housekeeping import Sweeper
 from aerostack.server.names import nameOf
@@ -28,6 +28,7 @@ from aerostack.workers.messages.figures import AskFigures
 from aerostack.workers.messages.serving import Status
 from aerostack.workers.worker.clients import RemoteClients
 from aerostack.workers.worker.history import RemoteHistory
+from aerostack.workers.worker.keyed import RemoteValues
 from aerostack.workers.worker.line import RemoteLine, RemoteRevocations
 from aerostack.workers.worker.operating import RemoteProcesses
 from aerostack.workers.worker.presence import (
@@ -38,10 +39,12 @@ from aerostack.workers.worker.presence import (
 from aerostack.workers.worker.publishing import RemotePublisher
 from aerostack.workers.worker.queries import RemoteQueries
 from aerostack.workers.worker.questions import Questions
+from aerostack.workers.worker.refusals import RemoteRefusals
 from aerostack.workers.worker.shares import RemoteShares
 from aerostack.workers.worker.streams import RemoteStreams, StreamedLogs
 from aerostack.workers.worker.tables import RemoteTracker
 from aerostack.workers.worker.topics import RemoteSharedTopics, RemoteTopics
+from aerostack.workers.worker.uplinks import RemoteUplinks
 
 PATIENCE = 5.0
 """Seconds that the hub has to ask the other workers."""
@@ -86,11 +89,14 @@ class RemoteNode(MultiService):
         self._replica = RosterReplica()
         topics = RemoteSharedTopics if isShared else RemoteTopics
         self._topics = topics(reactor, channel, sequencer, self._replica)
-        self._publisher = RemotePublisher(reactor, channel)
+        self._publisher = RemotePublisher(reactor, channel, policies.kindOf)
         questions = Questions(channel)
         self._tracker = RemoteTracker(reactor, channel, questions)
         self._shares = RemoteShares(reactor, channel, config.projects)
         clients = RemoteClients(reactor, channel)
+        refusals = RemoteRefusals(reactor, channel)
+        refusals.setServiceParent(self)
+        uplinks = RemoteUplinks(channel)
         line = RemoteLine(channel, nameOf(config))
         sequencer.answers.linger = config.ai.linger
         streams = RemoteStreams(channel, sequencer.answers)
@@ -108,11 +114,14 @@ class RemoteNode(MultiService):
             line,
             RemoteRevocations(channel),
             streams,
+            uplinks,
+            RemoteValues(questions),
+            refusals,
             clients,
         )
         parts: tuple[Any, ...] = (
             *(self._replica, self._topics, questions, self._tracker, self._shares),
-            *(clients, line, self.processes, streams),
+            *(self._publisher, clients, line, self.processes, streams, uplinks),
         )
         self.handlers: dict[type, Callable[[Any], Any]] = {Status: self._take}
         for part in parts:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import TimeoutError, inlineCallbacks
+from twisted.internet.defer import Deferred, TimeoutError, inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -46,6 +46,7 @@ class Replacer:
         self._watch = MemoryWatch(bound)
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
+        self._waiting: list[Deferred[None]] = []
 
     def reload(self, bound: int | None) -> None:
         """
@@ -72,10 +73,26 @@ class Replacer:
         """
         self._watch.ended(name)
         self.leaving.discard(name)
+        self._letGo()
+
+    def whenOver(self) -> Deferred[None]:
+        """
+        Wait until every worker has ended that was sending its clients away.
+        """
+        over: Deferred[None] = Deferred()
+        self._waiting.append(over)
+        self._letGo()
+        return over
+
+    def _letGo(self) -> None:
+        if not self.leaving:
+            waiting, self._waiting = self._waiting, []
+            for over in waiting:
+                over.callback(None)
 
     def notice(self) -> str | None:
         """
-        Say which workers have too much memory; L{None} if none has.
+        Name the workers that have too much memory; L{None} if no worker has.
         """
         names = self._watch.beyond
         if not names:

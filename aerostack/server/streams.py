@@ -12,7 +12,7 @@ from aerostack.core.answers.answers import Budget
 from aerostack.hub.backbone import Backbone
 from aerostack.interfaces.answers import IAnswerStore
 from aerostack.interfaces.messaging import IHistory
-from aerostack.net.http.metrics import Timings
+from aerostack.net.http.measured import Timings
 from aerostack.settings.ai import AIConfig
 from aerostack.streams.audience import Audience
 from aerostack.streams.checkpointing import Checkpointer
@@ -23,7 +23,7 @@ from aerostack.streams.streams import Streams
 
 def streamValues(streams: Streams | None) -> dict[str, float]:
     """
-    The values of L{aerostack.net.http.metrics.METRICS} about the token streams of a node.
+    The values of L{aerostack.net.http.metriclist.METRICS} about the token streams of a node.
 
     @param streams: L{None} for a process in which none runs.
     """

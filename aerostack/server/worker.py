@@ -1,5 +1,5 @@
 """
-What a worker does: it serves clients, by what the hub tells it.
+A worker: it serves clients, and does what the hub asks for.
 """
 
 from __future__ import annotations
@@ -74,7 +74,6 @@ class WorkerDaemon(MultiService):
         """
         super().__init__()
         config = decodeConfig(setup.config)
-        GarbageCollector().setServiceParent(self)
         self._reactor = reactor
         self._wall = wall
         self._report = report
@@ -93,6 +92,7 @@ class WorkerDaemon(MultiService):
         )
         node.join(self.front.hub.delivery, self.front.feeds, self.front.interruptions)
         self.front.setServiceParent(self)
+        GarbageCollector(reactor, self.front.searches).setServiceParent(self)
         server = config.server
         self.adopting = Adopting(
             reactor,
@@ -181,6 +181,7 @@ class WorkerDaemon(MultiService):
         """
         yield self.front.waitForClients()
         yield maybeDeferred(self.stopService)
+        yield self.front.tracing.whenGone()
         # The hub ends this process once it has the answer.  The last bytes to operators and other
         # clients of HTTP go first: the reactor writes them between these two turns.
         for _ in range(2):
@@ -209,15 +210,16 @@ class WorkerBody:
 
     def _setUp(self, setup: Setup) -> None:
         try:
-            daemon = self._makeDaemon(setup)
+            daemon = self._daemon = self._makeDaemon(setup)
+            daemon.adopting.lobby.entrances.append(self._worker.receiver)
+            daemon.privilegedStartService()
+            daemon.startService()
+            ready = daemon.whenReady().addCallback(lambda _: self._worker.ready())
         except Exception:
+            # A process of which only a part works must not go on.
             self._fail(Failure())
-            return
-        self._daemon = daemon
-        daemon.privilegedStartService()
-        daemon.startService()
-        ready = daemon.whenReady().addCallback(lambda _: self._worker.ready())
-        ready.addErrback(self._fail)
+        else:
+            ready.addErrback(self._fail)
 
     def _fail(self, reason: Failure) -> None:
         """End this process; the hub tries again with another one."""

@@ -40,7 +40,14 @@ class LimitsConfig:
     )
     eventLength: int = setting("The longest event name.", Number("characters", 8, 1024), 128)
     subscriptions: int = setting(
-        "How many topics one connection may hold.", Number("topics", 1, 1_000_000), 1000
+        "How many topics one connection may hold; each named view of a table counts.",
+        Number("topics", 1, 1_000_000),
+        1000,
+    )
+    rewind: int = setting(
+        "With how many of a topic's newest frames a subscription may begin.",
+        Number("frames", 0, 10_000),
+        1000,
     )
     framesPerSecond: float = setting(
         "How many frames a second one connection may send for long.",

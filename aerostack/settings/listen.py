@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from aerostack.settings.addresses import isLoopback
 
-BACKLOG = "1024"
-"""How many connections may wait to be accepted.  Twisted's 50 places are soon taken when all
-clients come back after a restart, and a client that finds no place loses a second."""
+BACKLOG = "4096"
+"""How many connections may wait to be accepted: as many as Linux allows by default
+(C{net.core.somaxconn}).  Twisted's 50 places are soon taken when all clients come back after a
+restart, and a client that finds no place loses a second."""
 
 # The value of the first option may be written without "name=".
 _OPTIONS: dict[str, tuple[str, ...]] = {
@@ -61,6 +62,13 @@ class Description:
     def local(self) -> bool:
         """Whether the operator guarantees that only programs on this machine reach the address."""
         return self.options.get("local") == "1"
+
+    @property
+    def place(self) -> str:
+        """Where it listens, without what else was given, such as the paths of files."""
+        named = ("port", "interface", "address", "domain", "index", "name")
+        values = [self.options[name] for name in named if self.options.get(name)]
+        return ":".join((self.kind, *values))
 
 
 def _split(text: str) -> list[tuple[str | None, str]]:

@@ -31,7 +31,7 @@ ALGORITHMS = (
 
 @dataclass(frozen=True)
 class JWTConfig:
-    """How a project's tokens are verified.  Either C{key} or C{jwks} is set."""
+    """How a project's tokens are verified.  One of C{key}, C{jwks} and C{jwksUrl} is set."""
 
     algorithm: str = setting(
         "The only algorithm that a token may be signed with.", Word(ALGORITHMS)
@@ -48,6 +48,19 @@ class JWTConfig:
         None,
         key="jwks_file",
         show=False,
+    )
+    jwksUrl: str | None = setting(
+        "Where the identity provider publishes its JSON Web Key Set, instead of key. Not for HS*.",
+        Text("a URL such as 'https://login.example.com/.well-known/jwks.json'"),
+        None,
+        key="jwks_url",
+    )
+    jwksRefresh: float = setting(
+        "After how long the set at jwks_url is fetched again. A key that is no longer in it is"
+        " trusted no more.",
+        Number("seconds", 10, 86_400, False),
+        3600.0,
+        key="jwks_refresh",
     )
     audience: str | None = setting(
         "What a token's aud must name. Where it is not set, aud is not looked at.",

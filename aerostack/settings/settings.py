@@ -33,6 +33,7 @@ from aerostack.settings.kinds import (
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.tables import TableConfig
+from aerostack.settings.tracing import TracingConfig
 
 SQLITE = "sqlite:///"
 
@@ -137,6 +138,13 @@ class DatabaseConfig:
         None,
         show=False,
     )
+    foreignKeys: bool = setting(
+        "Whether db.query goes by the foreign keys of an SQLite database, as after PRAGMA"
+        " foreign_keys = ON. Your own programs decide that for their own connections. PostgreSQL"
+        " always goes by them.",
+        Flag(),
+        True,
+    )
 
     @property
     def path(self) -> Path | None:
@@ -211,6 +219,12 @@ class TrackerConfig:
         Number("bytes", 1024, 536_870_912),
         1_048_576,
     )
+    emit: bool = setting(
+        "Let transactions emit events: by the function aerostack.emit on PostgreSQL, by the table"
+        " aerostack_emit on SQLite. The daemon creates it in your database.",
+        Flag(),
+        False,
+    )
 
 
 @dataclass(frozen=True)
@@ -270,6 +284,11 @@ class ReplayConfig:
         Number("rows", 0, 10_000_000),
         10_000,
     )
+    stateMemory: int = setting(
+        "How many bytes the values of keyed topics have in one project.",
+        Number("bytes", 1_024, 1_099_511_627_776),
+        67_108_864,
+    )
     repeatWindow: float = setting(
         "For how long a publish with the same id, event and data from the same user counts as the"
         " same publish, sent again.",
@@ -301,6 +320,36 @@ class TopicConfig:
         " apart. Where it is not set, it is the user who published the event.",
         Text("a field's name"),
         None,
+    )
+    rewind: int = setting(
+        "With how many of the topic's newest frames a subscription begins whose client does not ask"
+        " for a number. Not for tables. At most limits.rewind.",
+        Number("frames", 0, 10_000),
+        0,
+    )
+    compact: bool = setting(
+        "Let a publication replace older kept messages of its topic. The messages of such a topic"
+        " do not expire; where it has history.max_count of them, further ones are refused.",
+        Flag(),
+        False,
+    )
+    keyed: bool = setting(
+        "Whether publications have keys, and the daemon has the newest value of each key.",
+        Flag(),
+        False,
+    )
+    ttl: float | None = setting(
+        "After how long a value of a keyed topic ends that is not published again.",
+        Number("seconds", 1, 31_536_000, False),
+        None,
+    )
+    keys: int = setting(
+        "How many keys of a keyed topic have values.", Number("keys", 1, 1_000_000), 10_000
+    )
+    stateBytes: int = setting(
+        "How many bytes the values of a keyed topic have.",
+        Number("bytes", 1_024, 1_073_741_824),
+        16_777_216,
     )
 
 
@@ -345,6 +394,7 @@ class Config:
     tables: Mapping[str, TableConfig]
     engine: EngineConfig = EngineConfig()
     ai: AIConfig = field(default_factory=AIConfig)
+    tracing: TracingConfig = field(default_factory=TracingConfig)
     warnings: tuple[str, ...] = ()
 
 
@@ -358,6 +408,7 @@ SECTIONS: dict[str, type] = {
     "replay": ReplayConfig,
     "limits": LimitsConfig,
     "ai": AIConfig,
+    "tracing": TracingConfig,
     "log": LogConfig,
 }
 

@@ -4,7 +4,8 @@ Fakes of the network, the database and the clock, for our tests and for yours.
 Begin with L{World}, a whole daemon in memory, without sockets, database or time.  L{MemoryClient}
 sends it single frames, and a L{MemoryWire} connects the Python client to it.  Each fake does what
 the real part promises, at once and in memory.  A L{Relay} is no fake: it disturbs real connections.
-L{aerostack.testing.models} has a server with a model, for tests of what asks one.
+L{aerostack.testing.aio} runs a world on an event loop.  L{aerostack.testing.models} has a server
+with a model, for tests of what asks one.
 """
 
 from aerostack.testing.answers import MemoryAnswers

@@ -136,7 +136,7 @@ class MemoryAnswers:
         wanted = [
             record
             for record in self.records.values()
-            if record.run != claim.run
+            if (record.run == claim.run) == (claim.ofRun == claim.run)
             and claim.ofNode in (None, record.node)
             and claim.ofRun in (None, record.run)
         ]

@@ -48,6 +48,7 @@ class MemoryConnection:
         self.address: str | None = None
         self.client: str | None = None
         self.compressed = False
+        self.kind = "websocket"
         self.frames: list[Frame] = []
         self.pings = 0
         self.closing: tuple[int, str] | None = None

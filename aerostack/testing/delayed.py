@@ -18,6 +18,7 @@ from aerostack.core.replay.publications import PRESENCE, Publication
 from aerostack.core.stays import Stays
 from aerostack.errors import RealtimeError
 from aerostack.hub.sequencing import Sequencer
+from aerostack.interfaces.keyed import IKeyedValues
 from aerostack.interfaces.logs import ILogSource
 from aerostack.interfaces.publishing import IPublisher, IReceiver
 from aerostack.interfaces.roster import IRoster
@@ -77,7 +78,8 @@ class DelayedPublisher:
     """
 
     def __init__(self, line: Line, publisher: IPublisher) -> None:
-        self.latencies = publisher.latencies
+        self.latencies, self.durations = publisher.latencies, publisher.durations
+        self.tracer = None
         self._line = line
         self._publisher = publisher
 
@@ -145,8 +147,11 @@ class DelayedLogs:
         backlog: int = self._receiver.backlog(topic)
         return backlog
 
-    def whenSent(self, topics: Iterable[str], call: Callable[[], object]) -> bool:
-        called: bool = self._receiver.whenSent(topics, call)
+    def whenSent(self, topics: Iterable[str], call: Callable[[], object]) -> None:
+        self._receiver.whenSent(topics, call)
+
+    def sampleSent(self, topics: Iterable[str], call: Callable[[], object]) -> bool:
+        called: bool = self._receiver.sampleSent(topics, call)
         return called
 
 
@@ -192,6 +197,20 @@ class DelayedRoster:
 
     def topicsOf(self, connectionId: str) -> tuple[str, ...]:
         return self._stays.topicsOf(connectionId)
+
+
+@implementer(IKeyedValues)
+class DelayedValues:
+    """
+    Reads the values of keyed topics over a line.
+    """
+
+    def __init__(self, line: Line, values: IKeyedValues) -> None:
+        self._line = line
+        self._values = values
+
+    def page(self, *args: Any) -> Deferred[Any]:
+        return self._line.ask(self._values.page, *args)
 
 
 @implementer(IPlace)
@@ -247,4 +266,5 @@ def delayed(line: Line, node: NodeServices) -> NodeServices:
         source=DelayedLogs(line, node.sequencer),
         roster=DelayedRoster(line, node.roster),
         shares=DelayedShares(line, node.shares),
+        values=DelayedValues(line, node.values),
     )

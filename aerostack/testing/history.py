@@ -10,7 +10,7 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from aerostack.core.replay.log import EXPIRED, UNKNOWN
+from aerostack.core.replay.gaps import EXPIRED, UNKNOWN
 from aerostack.core.replay.publications import Kept, Message
 from aerostack.core.topics.topics import projectOf
 from aerostack.errors import RealtimeError
@@ -76,6 +76,11 @@ class MemoryHistory:
         newest = max(
             (k.createdAt for k in self.messages if k.message.topic == message.topic), default=0
         )
+        self.messages = [
+            each
+            for each in self.messages
+            if each.message.topic != message.topic or each.createdAt > (message.replaces or 0)
+        ]
         self.messages.append(Kept(message, max(message.timestamp, newest + 1)))
         if isEnd:
             self.answers.end(message.id)
@@ -116,14 +121,24 @@ class MemoryHistory:
         found = None if known and after >= self.forgotten else reason
         return answer(self.reading, found)
 
+    def locatePast(self, topic: str, until: int, count: int) -> Deferred[int]:
+        found = [
+            kept.createdAt
+            for kept in self.messages
+            if kept.message.topic == topic and kept.createdAt <= until
+        ]
+        return answer(self.reading, found[-count:][0] - 1 if found else until)
+
     def readPast(
-        self, topic: str, after: int, until: int, limit: int, size: int
+        self, topic: str, after: int, until: int, limit: int, size: int, partial: bool = False
     ) -> Deferred[list[Kept]]:
         reading = answer(self.reading, None)
-        return reading.addCallback(lambda _: self._readPast(topic, after, until, limit))
+        return reading.addCallback(lambda _: self._readPast(topic, after, until, limit, partial))
 
-    def _readPast(self, topic: str, after: int, until: int, limit: int) -> list[Kept]:
-        if after < self.forgotten:
+    def _readPast(
+        self, topic: str, after: int, until: int, limit: int, partial: bool
+    ) -> list[Kept]:
+        if after < self.forgotten and not partial:
             raise RealtimeError("history_expired", "Subscribe again.", 1000)
         return [
             kept

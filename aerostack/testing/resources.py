@@ -14,6 +14,7 @@ from aerostack.ai.models import Models
 from aerostack.auth.authenticator import Authenticator
 from aerostack.interfaces.messaging import IHistory
 from aerostack.net.http.api import HistoryResource, RPCResource
+from aerostack.net.http.state import StateResource
 from aerostack.net.http.streams import StreamParts, StreamsResource
 from aerostack.net.http.tree import makeTree
 from aerostack.sessions.services import ClientServices
@@ -65,6 +66,16 @@ def makeResources(
                 "api/v1/public/realtime/history": HistoryResource(
                     history, authenticator, permit, clock, wall, limits, MOST, shares
                 ),
+                "api/v1/public/realtime/state": StateResource(
+                    services.values,
+                    services.hub.sequencer.keyedPolicy,
+                    authenticator,
+                    permit,
+                    clock,
+                    wall,
+                    limits,
+                    shares,
+                ),
                 "api/v1/public/realtime/streams": StreamsResource(parts),
                 "internal/hooks/rpc": RPCResource(services.rpc, authenticator, clock, wall, shares),
             }
@@ -83,4 +94,5 @@ class _Unbounded(Resource):
 
     def getChild(self, path: bytes, request: Any) -> Any:
         request.tooLarge = False
+        request.refused = lambda error: None
         return self._root.getChildWithDefault(path, request)

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from operator import itemgetter
 
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from aerostack.core.replay.log import EXPIRED, UNKNOWN
+from aerostack.core.replay.gaps import EXPIRED, UNKNOWN
 from aerostack.core.rows.changes import DELETE, Change, Row
 from aerostack.core.rows.columns import Columns, ColumnType
 from aerostack.core.rows.journal import Lag
@@ -142,6 +143,10 @@ class MemoryTracker:
                     rows.remove(change.old)
                 if change.operation != DELETE:
                     rows.append(change.data)
+        for column, isDescending in reversed(selection.order):
+            values = [row for row in rows if row[column] is not None]
+            values.sort(key=itemgetter(column), reverse=isDescending)
+            rows = [*values, *(row for row in rows if row[column] is None)]
         try:
             found, size = collect(rows, selection, bounds)
         except RealtimeError as error:

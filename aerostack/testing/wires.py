@@ -157,6 +157,7 @@ class _FarEnd:
         self.address: str | None = None
         self.client = wire.session
         self.compressed = False
+        self.kind = "websocket"
         self._wire = wire
 
     def send(self, frame: bytes) -> None:

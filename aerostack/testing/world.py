@@ -13,6 +13,7 @@ from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
+from aerostack.admin.refusals import Refusals
 from aerostack.auth.authenticator import Authenticator, Credentials
 from aerostack.client.address import Address
 from aerostack.client.interfaces import ITransport, ITransportUser
@@ -21,6 +22,7 @@ from aerostack.client.sdk import TwistedSDK
 from aerostack.core.access.permissions import Identity
 from aerostack.core.access.tables import Access
 from aerostack.core.answers.checkpoints import Claim
+from aerostack.core.keyed.values import REMOVED
 from aerostack.core.limits.admission import Admission
 from aerostack.core.presence import Presence
 from aerostack.core.replay.idempotency import IdempotencyCache
@@ -32,8 +34,10 @@ from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.engine.alone import AloneNodes
 from aerostack.engine.line import NodeLine
 from aerostack.engine.memory import MemoryEngine
+from aerostack.engine.uplinks import NodeUplinks
 from aerostack.hub.backbone import Backbone
 from aerostack.hub.idempotency import ownerOf
+from aerostack.hub.keyed import LocalValues
 from aerostack.hub.sources import LocalLogs
 from aerostack.interfaces.messaging import IConnection
 from aerostack.sessions.services import ClientServices, NodeServices
@@ -92,6 +96,7 @@ class World:
     @ivar streams: The token streams.
     @ivar requests: The requests over HTTP whose answers go on.
     @ivar revocations: What the database keeps of revoked tokens.
+    @ivar refusals: Which requests were refused.
     @ivar reachable: Whether clients of L{realtime} can connect.
     @ivar entrance: The parts of the daemon that the clients' connections need.
     @ivar wires: The clients' connections.
@@ -119,6 +124,7 @@ class World:
         self.limits = limits or LimitsConfig()
         self.history = MemoryHistory()
         self.revocations = MemoryRevocations()
+        self.refusals = Refusals(self.clock)
         self._sessions: list[Session] = []
         # Answers that take more than one turn reach a client when its agent is flushed.
         self._agents: WeakSet[RequestTraversalAgent] = WeakSet()
@@ -162,7 +168,14 @@ class World:
         sequencer.floor = self.hub.now()
         for kept in self.history.messages:
             sequencer.floor = max(sequencer.floor, kept.createdAt)
-            self.backbone.publisher.remember(kept)
+            self.backbone.publisher.outcomes.restore(kept)
+        newest = {(k.message.topic, k.message.key): k.publication for k in self.history.messages}
+        self.backbone.states.restore(
+            (each for each in newest.values() if each.key is not None and each.data != REMOVED),
+            "restored",
+            self.clock.seconds(),
+            self.hub.now(),
+        )
 
     def _begin(self) -> None:
         rules = self._rules
@@ -241,6 +254,9 @@ class World:
             NodeLine(self.clock, nodes),
             self.revocations,
             self._nodeStreams(nodes),
+            NodeUplinks(nodes),
+            LocalValues(backbone.states),
+            self.refusals,
         )
 
     def _nodeStreams(self, nodes: Any) -> NodeStreams:
@@ -296,16 +312,19 @@ class World:
         if not options.keys() & {"projectId", "apiKey", "token"}:
             options["projectId"] = "p"
         return RealtimeClient(
-            self.clock, URL, openTransport=self._openTransport, agent=self._agent(), **options
+            self.clock, URL, openTransport=self.openTransport, agent=self.agent(), **options
         )
 
     def sdk(self, secretKey: str = SECRET_KEY) -> TwistedSDK:
         """
         An SDK as servers use it.
         """
-        return TwistedSDK(self.clock, URL, secretKey, agent=self._agent())
+        return TwistedSDK(self.clock, URL, secretKey, agent=self.agent())
 
-    def _openTransport(self, address: Address, user: ITransportUser) -> ITransport:
+    def openTransport(self, address: Address, user: ITransportUser) -> ITransport:
+        """
+        Make the transport of a client.
+        """
         return MemoryWire(self.entrance, address, user)
 
     def _admit(self, address: Address, connect: Callable[[str], IConnection]) -> Session:
@@ -315,7 +334,10 @@ class World:
         identity = self.authenticator.identify(credentials, self.wall())
         return self._makeSession(connect(self.newConnectionId()), identity)
 
-    def _agent(self) -> RequestTraversalAgent:
+    def agent(self) -> RequestTraversalAgent:
+        """
+        Make what makes HTTP requests to the daemon.
+        """
         resources = makeResources(
             self.clock,
             self.wall,
@@ -380,6 +402,7 @@ class World:
                 session.due()  # type: ignore[attr-defined]
             works = (
                 self.backbone.roster.sweep,
+                self.backbone.publisher.endValues,
                 self.streams.expiry.sweep,
                 self.streams.checkpoints.sweep,
             )

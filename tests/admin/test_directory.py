@@ -46,6 +46,20 @@ class InsightTests(SynchronousTestCase):
             client.ask(type="subscribe", topic=topic)
         self.sessions.append(client.session)
 
+    def test_views(self) -> None:
+        """
+        Each view of a table is shown with what it asks for, and its connection counts once.
+        """
+        client = self.world.connect()
+        for view, side in (("a", 1), ("b", 2)):
+            client.ask(type="subscribe", topic="orders", view=view, filter={"side": side})
+        self.sessions.append(client.session)
+        orders = Topic("table/orders", "p")
+        shown = self.directory.topic(orders)["subscriptions"]
+        self.assertEqual([each["filter"] for each in shown], [{"side": 1}, {"side": 2}])
+        found = self.answer(self.directory.connections("p", None, orders, 9, ""))
+        self.assertEqual((found["total"], found["connections"][0]["subscriptions"]), (1, 2))
+
     def answer(self, asked: Deferred[Any]) -> Any:
         """
         Wait for an answer.

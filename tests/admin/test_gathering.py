@@ -52,7 +52,9 @@ class Node:
         )
         self.sampler.startService()
         diagnosis = Diagnosis(world.hub, world.feeds, world.traces, self.all, directory)
-        self.gathering = Gathering(self.processes, directory, diagnosis, self.sampler, world.wall)
+        self.gathering = Gathering(
+            self.processes, directory, diagnosis, self.sampler, world.refusals, world.wall
+        )
 
     def all(self) -> tuple[Session, ...]:
         """Give all sessions."""

@@ -29,11 +29,14 @@ class DisconnectTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.answer: dict[str, Any] = ANSWER
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
-        self.patch(disconnect, "sdkFor", self.sdkFor)
+        self.patch(disconnect, "reach", self.reach)
+
+    def reach(self, options: object, secret: bool = False) -> Any:
+        self.assertTrue(secret)
+        return self
 
     @contextmanager
-    def sdkFor(self, options: object, secret: bool = False) -> Iterator[Any]:
-        self.assertTrue(secret)
+    def sdk(self, timeout: float) -> Iterator[Any]:
         yield self
 
     @property

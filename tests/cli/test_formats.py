@@ -121,9 +121,9 @@ class FormatTests(SynchronousTestCase):
 
     def test_controls(self) -> None:
         """
-        Text from others cannot move the cursor or begin a line.
+        Text from others cannot move the cursor, begin a line, or turn the rest of it.
         """
-        bad = "\x1b[2J\n\x9b\x7f\u2028"
+        bad = "\x1b[2J\n\x9b\x7f\u2028\u202e\u2067"
         for line in (
             formatFrame(frame("event", event=bad, data=bad, userId=bad, topic=f"a/{bad}/p")),
             formatFrame(frame("db_change", operation="UPDATE", data={bad: bad}, old={bad: 1})),
@@ -136,6 +136,7 @@ class FormatTests(SynchronousTestCase):
             assert line is not None
             kinds = {unicodedata.category(character) for character in line}
             self.assertFalse(kinds & {"Cc", "Zl", "Zp"}, repr(line))
+            self.assertNotRegex(line, "[\u202a-\u202e\u2066-\u2069]")
 
     def test_other(self) -> None:
         """

@@ -7,21 +7,20 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import sys
 from pathlib import Path
-from unittest.mock import patch
 
 from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.cli import main, why
-from aerostack.cli.console import consoleOf
-from aerostack.cli.emit import dataOf
-from aerostack.cli.options import CommandError, addressFor, duration
+from aerostack.cli.console import checkAllowed, consoleOf
+from aerostack.cli.emit import dataOf, groupsOf
+from aerostack.cli.options import CommandError, count, duration, positive
 from aerostack.cli.output import Output, say
 from aerostack.cli.status import describe
 from aerostack.client.address import Address
+from aerostack.config.parts import Parts
 
 
 class DurationTests(SynchronousTestCase):
@@ -46,65 +45,20 @@ class DurationTests(SynchronousTestCase):
             self.assertIn("write 90s, 15m, 12h or 7d", str(error))
 
 
-class AddressTests(SynchronousTestCase):
+class NumberTests(SynchronousTestCase):
     """
-    Tests for L{addressFor}.
+    Tests for L{count} and L{positive}.
     """
 
-    def setUp(self) -> None:
-        directory = Path(self.mktemp()).absolute()
-        directory.mkdir()
-        self.config = directory / "rt.toml"
-        self.config.write_text(
-            """
-            server.listen = ["tcp:1"]
-            database.url = "sqlite:///rt.db"
-            projects.p.public_key = "pk_0123456789abcdef"
-            projects.p.secret_key = "sk_0123456789abcdef"
-            projects.q.anonymous = true
-            """
-        )
-
-    def options(self, **given: str) -> argparse.Namespace:
+    def test_numbers(self) -> None:
         """
-        Options as they are parsed.
+        What is no such number is refused with a sentence that quotes it.
         """
-        names = ("url", "project", "key", "token")
-        return argparse.Namespace(config=self.config, **{**dict.fromkeys(names), **given})
-
-    def address(self, secret: bool = False, environ: dict[str, str] | None = None, **given: str):
-        """
-        Where to go, and with what.
-        """
-        with patch.dict(os.environ, environ or {}):
-            address = addressFor(self.options(**given), secret)
-        return address.url, address.projectId, address.key, address.token
-
-    def test_config(self) -> None:
-        """
-        The configuration gives the address and the keys.
-        """
-        self.assertEqual(self.address(), ("ws://127.0.0.1:1", "p", "pk_0123456789abcdef", None))
-        self.assertEqual(self.address(secret=True)[2], "sk_0123456789abcdef")
-        self.assertEqual(self.address(project="q")[1:3], ("q", None))
-
-    def test_url(self) -> None:
-        """
-        With a URL no configuration is read.
-        """
-        self.config = Path("/nowhere")
-        found = self.address(url="https://h", key="pk_1")
-        self.assertEqual(found, ("wss://h", None, "pk_1", None))
-
-    def test_environment(self) -> None:
-        """
-        Credentials may come from the environment; options override them.
-        """
-        environ = {"AEROSTACK_KEY": "pk_e", "AEROSTACK_TOKEN": "a.b.c"}
-        self.assertEqual(self.address(environ=environ)[2:], ("pk_e", "a.b.c"))
-        self.assertEqual(self.address(environ=environ, key="k", token="t")[2:], ("k", "t"))
-        # A server comes with its key alone.
-        self.assertEqual(self.address(True, environ, project="q")[2:], ("pk_e", None))
+        self.assertEqual((count("0"), count("20"), positive("0.5")), (0, 20, 0.5))
+        for read, wrong in ((count, ("-1", "x", "", "1.5")), (positive, ("0", "-1", "x", "nan"))):
+            for text in wrong:
+                error = self.assertRaises(argparse.ArgumentTypeError, read, text)
+                self.assertIn(f"{text!r} is no ", str(error))
 
 
 class DataTests(SynchronousTestCase):
@@ -116,9 +70,12 @@ class DataTests(SynchronousTestCase):
         """
         What is to be sent.
         """
-        raw = stdin.encode("utf-8", "surrogateescape")
-        self.patch(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
-        given = list(dataOf(argparse.Namespace(data=data, text=text)))
+        options = argparse.Namespace(data=data, text=text)
+        source = io.BytesIO(stdin.encode("utf-8", "surrogateescape"))
+        if data == "-":
+            given = [value for group in groupsOf(options, source) for _, value in group]
+        else:
+            given = [dataOf(options)]
         return [json.loads(bytes(each)) if isinstance(each, Raw) else each for each in given]
 
     def test_data(self) -> None:
@@ -149,11 +106,31 @@ class DataTests(SynchronousTestCase):
         error = self.assertRaises(CommandError, self.data, "-", True, "a\n\udcff\n")
         self.assertIn("line 2 is not UTF-8", str(error))
 
+    def test_groups(self) -> None:
+        """
+        Lines that have come together are sent together, a hundred at the most, and a long line by
+        itself.  Each has its number.  A line that came in parts is one, and so is the last without
+        an end.  The lines before a wrong one are sent.
+        """
+        options = argparse.Namespace(data="-", text=True)
+        pieces = [b"a\nb\nc", b"c\n", b"\n" * 250, b"x" * 70_000, b"y", b"\nz\nlast"]
+        source = io.BytesIO()
+        self.patch(source, "read1", lambda size: pieces.pop(0) if pieces else b"")
+        groups = list(groupsOf(options, source))
+        self.assertEqual([len(group) for group in groups], [2, 1, 100, 100, 50, 1, 1, 1])
+        self.assertEqual(groups[1], [(3, "cc")])
+        self.assertEqual([number for group in groups for number, _ in group], [*range(1, 257)])
+        self.assertEqual(groups[-3][0], (254, "x" * 70_000 + "y"))
+        self.assertEqual(groups[-1], [(256, "last")])
+        found = groupsOf(argparse.Namespace(data="-", text=False), io.BytesIO(b"1\n\n2\n!\n3\n"))
+        self.assertEqual([number for number, _ in next(found)], [1, 3])
+        self.assertRaises(CommandError, next, found)
+
     def test_asWritten(self) -> None:
         """
         JSON goes as it is written.
         """
-        (given,) = dataOf(argparse.Namespace(data=' {"n": 1.10} ', text=False))
+        given = dataOf(argparse.Namespace(data=' {"n": 1.10} ', text=False))
         self.assertEqual(bytes(given), b'{"n": 1.10}')
 
     def test_unsendable(self) -> None:
@@ -256,15 +233,16 @@ class WhyTests(SynchronousTestCase):
 
     def test_findings(self) -> None:
         """
-        The verdict comes first, and then a line for each finding.
+        The verdict comes first, and then a line for each finding that says more.
         """
         findings = [
             {"severity": "problem", "message": "It is closed."},
+            {"severity": "notice", "message": "It is old."},
             {"severity": "fine", "message": "It is green."},
         ]
         self.assertEqual(
             why.describe({"verdict": "It is closed.", "findings": findings}),
-            ["It is closed.", "  problem  It is closed.", "  fine     It is green."],
+            ["It is closed.", "  notice  It is old.", "  fine    It is green."],
         )
         self.assertEqual(why.describe({"verdict": "So.", "findings": []}), ["So."])
 
@@ -293,10 +271,29 @@ class ConsoleTests(SynchronousTestCase):
         """
         for address, text in (
             (Address("ws://h"), "give --key"),
-            (Address("ws+unix:///run/rt.sock", key="sk_1"), "let the daemon listen on a port"),
+            (Address("ws+unix:///run/rt.sock", key="sk_1"), "gets through a Unix socket"),
         ):
             error = self.assertRaises(CommandError, consoleOf, address)
             self.assertIn(text, str(error))
+
+    def test_allowed(self) -> None:
+        """
+        There is no address at which the daemon would refuse the console.
+        """
+        path = Path(self.mktemp()).absolute()
+        for listen, console, refusal in (
+            ('"tcp:80:local=1:interface=127.0.0.1"', "loopback", None),
+            ('"tcp:80", "unix:rt.sock:local=1"', "loopback", "add one to server.listen"),
+            ('"tcp:80"', "everywhere", None),
+            ('"tcp:80:local=1:interface=127.0.0.1"', "off", "has no console"),
+        ):
+            path.write_text(f'server.listen = [{listen}]\nserver.console = "{console}"')
+            parts = Parts(path, {})
+            if refusal is None:
+                checkAllowed(parts)
+            else:
+                error = self.assertRaises(CommandError, checkAllowed, parts)
+                self.assertIn(refusal, str(error))
 
 
 class MainTests(SynchronousTestCase):

@@ -5,6 +5,7 @@ Tests for L{aerostack.cli.tail}, with a daemon in memory.
 from __future__ import annotations
 
 import io
+import json
 import sys
 from typing import Any
 
@@ -29,11 +30,17 @@ class TailTests(SynchronousTestCase):
         self.world = World()
         self.sdk = self.world.sdk()
 
-    def follow(self, *topics: str, count: int | None = None, **options: Any) -> Deferred[None]:
+    def follow(
+        self,
+        *topics: str,
+        count: int | None = None,
+        wishes: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Deferred[None]:
         """
         Follow some topics.
         """
-        tail = Tail(topics, {}, Output(True, self.output), count)
+        tail = Tail(topics, wishes or {}, Output(True, self.output), count)
         self.client = self.world.realtime(**options)
         done: Deferred[None] = Deferred.fromCoroutine(tail.follow(None, self.client))
         self.world.turn()
@@ -60,6 +67,18 @@ class TailTests(SynchronousTestCase):
         )
         self.assertNoResult(done)
 
+    def test_stopped(self) -> None:
+        """
+        What is stopped before the daemon was reached ends without a message.
+        """
+        client = self.world.realtime()
+        tail = Tail(["chat/a"], {}, Output(True, self.output))
+        done = Deferred.fromCoroutine(tail.follow(None, client))
+        client.stopService()
+        self.world.turn()
+        self.assertEqual(self.errors.getvalue(), "")
+        self.assertNoResult(done)
+
     def test_count(self) -> None:
         """
         The command ends after the number of lines that was asked for.
@@ -68,6 +87,17 @@ class TailTests(SynchronousTestCase):
         self.emit(1, 2, 3)
         self.assertEqual(self.output.getvalue().count("\n"), 2)
         self.successResultOf(done)
+
+    def test_rewind(self) -> None:
+        """
+        The command begins with the newest frames that it was asked for.
+        """
+        self.follow("chat/a")
+        self.emit(1, 2, 3)
+        self.output.truncate(0)
+        self.follow("chat/a", wishes={"rewind": 2})
+        lines = self.output.getvalue().lstrip("\0").splitlines()
+        self.assertEqual([json.loads(line)["data"] for line in lines], [2, 3])
 
     def test_none(self) -> None:
         """

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.config.loader import Config, load
 from aerostack.config.problems import ConfigError
 
-SERVER = '[server]\nlisten = ["tcp:0"]\n'
+SERVER = '[server]\nlisten = ["tcp:0:interface=127.0.0.1"]\n'
 DATABASE = '[database]\nurl = "sqlite:///rt.db"\n'
 PROJECT = "[projects.p]\nanonymous = true\n"
 HEAD = SERVER + DATABASE

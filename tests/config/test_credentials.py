@@ -4,6 +4,9 @@ Tests for L{aerostack.config.credentials}.
 
 from __future__ import annotations
 
+from aerostack.config import credstore
+from aerostack.config.loader import load
+from aerostack.config.problems import ConfigError
 from aerostack.config.secrets import Pending
 from tests.config.keys import RSA, pem
 from tests.config.loading import (
@@ -12,6 +15,66 @@ from tests.config.loading import (
     LoadCase,
     ProjectCase,
 )
+
+
+class CheckTests(LoadCase):
+    """
+    Tests for a check outside of the daemon's unit, whose credentials only the unit has.
+    """
+
+    TEXT = HEAD + (
+        "[tracker]\ntables = ['orders']\n[tables.orders]\nread = ['token']\n"
+        "[projects.p]\nsecret_key = { credential = 'secret_key' }\n"
+        "[projects.p.jwt]\nalgorithm = 'HS256'\nkey = { credential = 'jwt_key' }\n"
+    )
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store = self.base / "credstore"
+        self.store.mkdir()
+        self.patch(credstore, "_RUNNING", self.base / "running")
+        self.patch(credstore, "_STORES", (str(self.store),))
+        self.path.write_text(self.TEXT)
+
+    def keep(self, name: str, value: str) -> None:
+        """
+        Put a credential into the store.
+        """
+        file = self.store / f"aerostack-rt.{name}"
+        file.touch(0o600)
+        file.write_text(value)
+
+    def test_unread(self) -> None:
+        """
+        What a check cannot read is a warning, and not taken for absent; a start refuses it.
+        """
+        self.keep("secret_key", KEY)
+        config = load(self.path, {}, check=True)
+        self.assertEqual(config.projects["p"].secretKey, KEY)
+        (warning,) = config.warnings
+        self.assertIn("projects.p.jwt.key: is the credential jwt_key of aerostack-rt", warning)
+        self.assertIn("it is not checked", warning)
+        error = self.assertRaises(ConfigError, load, self.path, {})
+        self.assertEqual(len(error.problems), 2)
+
+    def test_environment(self) -> None:
+        """
+        The unit may have an environment variable that a check does not have.
+        """
+        self.path.write_text(HEAD + "[projects.p]\nsecret_key = { env = 'RT_KEY' }\n")
+        (warning,) = load(self.path, {}, check=True).warnings
+        self.assertIn("projects.p.secret_key: names the environment variable RT_KEY", warning)
+        self.assertEqual(load(self.path, {"RT_KEY": KEY}, check=True).warnings, ())
+        self.assertRaises(ConfigError, load, self.path, {})
+
+    def test_mistakes(self) -> None:
+        """
+        What a check can read is checked.
+        """
+        self.keep("secret_key", KEY)
+        self.keep("jwt_key", "short")
+        error = self.assertRaises(ConfigError, load, self.path, {}, check=True)
+        self.assertEqual([each.key for each in error.problems], ["projects.p.jwt.key"])
 
 
 class GenerateTests(LoadCase):

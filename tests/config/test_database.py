@@ -95,6 +95,17 @@ class DatabaseProblemTests(LoadCase):
             self.assertProblem(text, "database.password", word)
             self.assertNotIn("pw", str(self.problems(text)))
 
+    def test_foreignKeys(self) -> None:
+        """
+        SQLite's foreign keys hold unless they are switched off.  PostgreSQL's cannot be switched
+        off.
+        """
+        for line, expected in (("", True), ("foreign_keys = false", False)):
+            text = f'{SERVER}[database]\nurl = "sqlite:///rt.db"\n{line}\n{PROJECT}'
+            self.assertEqual(self.load(text).database.foreignKeys, expected)
+        text = f'{SERVER}[database]\nurl = "postgresql://h/d"\nforeign_keys = false\n{PROJECT}'
+        self.assertProblem(text, "database.foreign_keys", "PostgreSQL always goes by them")
+
     def test_noDriver(self) -> None:
         """
         If PostgreSQL's driver is not installed, the message has the command that installs it.

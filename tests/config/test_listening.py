@@ -4,9 +4,12 @@ Tests for L{aerostack.config.listening}.
 
 from __future__ import annotations
 
+from aerostack.config import listening
 from aerostack.config.loader import load
 from aerostack.config.problems import ConfigError
-from tests.config.loading import DATABASE, PROJECT, LoadCase
+from tests.config.loading import DATABASE, KEY, PROJECT, LoadCase
+
+KEYED = f'[projects.p]\nsecret_key = "{KEY}"\n'
 
 
 class ListenTests(LoadCase):
@@ -54,3 +57,26 @@ class ListenTests(LoadCase):
         self.assertProblem(
             f"[server]\nlisten = []\n{DATABASE}{PROJECT}", "server.listen", "too short"
         )
+
+    def test_readableKey(self) -> None:
+        """
+        A private key that every user of the machine can read is warned of, unless a directory
+        keeps the others out.
+        """
+        key = self.base / "key.pem"
+        key.touch()
+        # Other directories above are the machine's.
+        self.patch(listening, "_folders", lambda path: [self.base])
+        text = f'[server]\nlisten = ["ssl:443:privateKey=key.pem"]\n{DATABASE}{KEYED}'
+        for folder, mode, warned in (
+            (0o755, 0o644, True),
+            (0o755, 0o602, True),
+            (0o755, 0o640, False),
+            (0o750, 0o644, False),
+        ):
+            self.base.chmod(folder)
+            key.chmod(mode)
+            warnings = self.load(text).warnings
+            self.assertEqual(len(warnings), int(warned), warnings)
+            for warning in warnings:
+                self.assertIn(f"chmod o-rw {key}", warning)

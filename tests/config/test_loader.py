@@ -7,8 +7,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from aerostack.config import loader
 from aerostack.config.loader import load
 from aerostack.config.problems import ConfigError
+from aerostack.server.policies import makePolicies
 from aerostack.settings.limits import LimitsConfig
 from aerostack.settings.settings import (
     HistoryConfig,
@@ -19,6 +21,7 @@ from aerostack.settings.settings import (
 )
 from tests.config.keys import P256, RSA, pem
 from tests.config.loading import DATABASE, HEAD, KEY, OTHER_KEY, PROJECT, SERVER, LoadCase
+from tests.net import socketPath
 
 
 class LoadTests(LoadCase):
@@ -32,7 +35,7 @@ class LoadTests(LoadCase):
         """
         config = self.load(HEAD + PROJECT)
         self.assertEqual(config.path, self.path)
-        self.assertEqual(config.server.listen, ("tcp:0",))
+        self.assertEqual(config.server.listen, ("tcp:0:interface=127.0.0.1",))
         self.assertEqual(config.tracker, TrackerConfig())
         self.assertEqual(config.tracker.tables, ())
         self.assertEqual(config.presence, PresenceConfig())
@@ -109,6 +112,8 @@ class LoadTests(LoadCase):
         """
         Relative paths begin at the file's directory, not at the working directory.
         """
+        self.base = socketPath().parent
+        self.path = self.base / "rt.toml"
         (self.base / "issuer.pem").write_text(pem(P256))
         config = self.load(
             '[server]\nlisten = ["unix:rt.sock"]\n[database]\nurl = "sqlite:///../var/rt.db"\n'
@@ -198,6 +203,21 @@ class ProblemTests(LoadCase):
     Tests for the reports of mistakes.
     """
 
+    def test_tracing(self) -> None:
+        """
+        Traces need a URL without a password, a part from 0 to 1, and the packages of the extra.
+        """
+        for line, key, word in (
+            ('endpoint = "collector:4318"', "endpoint", "http://"),
+            ('endpoint = "http://me:pw@collector/"', "endpoint", "leave it out"),
+            ("sample = 2", "sample", "from 0 to 1"),
+        ):
+            self.assertProblem(f"{HEAD}{PROJECT}[tracing]\n{line}\n", f"tracing.{key}", word)
+        text = f'{HEAD}{PROJECT}[tracing]\nendpoint = "http://localhost:4318/v1/traces"\n'
+        self.assertEqual(self.load(text).tracing.sample, 0.01)
+        self.patch(loader, "find_spec", lambda name: None)
+        self.assertProblem(text, "tracing.endpoint", "aerostack-rt[otel]")
+
     def test_all(self) -> None:
         """
         All mistakes are reported at once, each on a line after its key.
@@ -244,6 +264,32 @@ class ProblemTests(LoadCase):
         ):
             self.assertProblem(f"{HEAD}{PROJECT}[limits]\n{text}\n", key, "limits.frame_bytes")
         self.load(f"{HEAD}{PROJECT}[limits]\noutbox_bytes = 2097152\n")
+
+    def test_rewind(self) -> None:
+        """
+        A topic whose subscriptions would begin with more frames than the limit is a mistake.
+        """
+        topics = "[topics.'chat/*']\nrewind = 20\n"
+        config = self.load(f"{HEAD}{PROJECT}{topics}")
+        self.assertEqual(config.topics["chat/*"].rewind, 20)
+        self.assertEqual(makePolicies(config).of("chat/a/p").rewind, 20)
+        self.assertEqual(makePolicies(config).of("doc/a/p").rewind, 0)
+        text = f"{HEAD}{PROJECT}{topics}[limits]\nrewind = 19\n"
+        self.assertProblem(text, "topics.'chat/*'.rewind", "limits.rewind, 19")
+
+    def test_keyed(self) -> None:
+        """
+        A setting that cannot hold for keyed topics, or only for them, is a mistake elsewhere.
+        """
+        topics = f"{HEAD}{PROJECT}[topics.'state/*']\n"
+        for wrong, key in (
+            ("keyed = true\ncompact = true", "compact"),
+            ("keyed = true\nrewind = 1", "rewind"),
+            ("ttl = 1.0", "ttl"),
+        ):
+            self.assertProblem(f"{topics}{wrong}\n", f"topics.'state/*'.{key}", "keyed")
+        right = "keyed = true\nttl = 1.0\nrewind = 0\ncompact = false\n"
+        self.assertTrue(self.load(f"{topics}{right}").topics["state/*"].keyed)
 
     def test_examples(self) -> None:
         """

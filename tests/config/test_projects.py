@@ -69,9 +69,13 @@ class ProjectProblemTests(ProjectCase):
 
     def test_jwtKey(self) -> None:
         """
-        Exactly one of key and jwks_file is required, and must be good.
+        Exactly one of key, jwks_file and jwks_url is required, and must be good.
         """
-        for options in ("", f', key = "{KEY}", jwks_file = "a"'):
+        both = (
+            f', key = "{KEY}", jwks_file = "a"',
+            f', key = "{KEY}", jwks_url = "https://a.test/"',
+        )
+        for options in ("", *both):
             self.assertProjectProblem(
                 f'jwt = {{ algorithm = "HS256"{options} }}', "jwt", "exactly one"
             )
@@ -82,6 +86,10 @@ class ProjectProblemTests(ProjectCase):
             ('"RS256", key = { file = "no.pem", generate = true }', "key", "cannot be generated"),
             ('"RS256", jwks_file = "no.json"', "jwks_file", "no.json"),
             ('"RS256", key = 1', "key", "neither"),
+            ('"RS256", jwks_url = "login.test"', "jwks_url", "https://"),
+            ('"RS256", jwks_url = "https://me:pw@login.test/"', "jwks_url", "leave it out"),
+            ('"HS256", jwks_url = "https://login.test/"', "jwks_url", "wants a secret"),
+            ('"RS256", jwks_url = "https://a.test/", jwks_refresh = 1', "jwks_refresh", "from 10"),
         ):
             self.assertProjectProblem(f"jwt = {{ algorithm = {options} }}", f"jwt.{key}", word)
 

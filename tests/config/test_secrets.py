@@ -18,6 +18,7 @@ from aerostack.config.secrets import (
     resolve,
     within,
 )
+from aerostack.settings.files import MOST
 from aerostack.settings.kinds import Secret
 from tests.config.files import FilesCase
 from tests.config.keys import shared
@@ -96,7 +97,7 @@ class ResolveTests(FilesCase):
         """
         self.write("blank", " \n")
         self.write("binary", b"\xff\xfe\x00")
-        self.write("large", b"x" * 1_048_577)
+        self.write("large", b"x" * (MOST + 1))
         self.assertIn("empty", self.refused({"file": "blank"}))
         self.assertIn("no UTF-8", self.refused({"file": "binary"}))
         self.assertIn("more than", self.refused({"file": "large"}))

@@ -33,6 +33,20 @@ def keyPEM(key, password: bytes | None = None) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
+_SIGNING = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""What an authority uses its key for."""
+
+
 class Authority:
     """
     A certificate authority, self-signed or signed by another.
@@ -46,6 +60,10 @@ class Authority:
         signer = issuer or self
         builder = self._builder(signer, self.name, self.key, days=(-1, 30))
         builder = builder.add_extension(x509.BasicConstraints(True, None), critical=True)
+        # Python 3.13 and later want the usage, and the identifiers of the keys.
+        builder = builder.add_extension(_SIGNING, critical=True)
+        own = x509.SubjectKeyIdentifier.from_public_key(self.key.public_key())
+        builder = builder.add_extension(own, critical=False)
         self.certificate = builder.sign(signer.key, hashes.SHA256())
         self.pem = self.certificate.public_bytes(Encoding.PEM)
 
@@ -54,6 +72,10 @@ class Authority:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()),
+                critical=False,
+            )
             .subject_name(name)
             .issuer_name(issuer.name)
             .public_key(key.public_key())

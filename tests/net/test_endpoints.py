@@ -4,6 +4,7 @@ Tests of L{aerostack.net.endpoints}.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import socket
 from pathlib import Path
@@ -164,6 +165,21 @@ class ListenTests(TestCase):
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(str(path))
         self.assertIn("in use", await self.refused("unix:rt.sock:lockfile=0"))
+
+    async def test_unixForeign(self) -> None:
+        """
+        A socket that the daemon's user may not open stays, and the reason says what it is.
+        """
+        path = self.directory / "rt.sock"
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(path))
+
+        def refuse(sock: socket.socket, address: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        self.patch(socket.socket, "connect", refuse)
+        self.assertIn("another user's socket is there", await self.refused())
+        self.assertTrue(path.is_socket())
 
     async def test_unixAlive(self) -> None:
         """

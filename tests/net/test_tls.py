@@ -322,6 +322,27 @@ class HandshakeTests(TestCase):
         client = await self.connect(tls)
         self.assertIn("alert handshake failure", str(await client.lost))
 
+    async def test_suites(self) -> None:
+        """
+        With TLS 1.3 the server chooses the suite with SHA-256 for a client that prefers another
+        one, and takes the others from clients that offer only those.
+        """
+        await self.listen()
+        first, second, third = (
+            b"TLS_AES_256_GCM_SHA384",
+            b"TLS_CHACHA20_POLY1305_SHA256",
+            b"TLS_AES_128_GCM_SHA256",
+        )
+        cases = ((first, second, third), third), ((first,), first), ((second,), second)
+        for offered, chosen in cases:
+            tls = ClientTLS(self.authority)
+            tls.context.set_min_proto_version(SSL.TLS1_3_VERSION)
+            tls.context.set_tls13_ciphersuites(b":".join(offered))
+            client = await self.connect(tls)
+            self.assertEqual(await client.echo(b"hello"), b"hello")
+            self.assertEqual(client.transport.getHandle().get_cipher_name(), chosen.decode())
+            await client.end()
+
     async def test_noResumption(self) -> None:
         """A client that kept its session gets a full handshake all the same."""
         await self.listen()

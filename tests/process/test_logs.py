@@ -71,8 +71,6 @@ class DatabaseTests(SynchronousTestCase):
             (sqliteError("SQLITE_FULL", "it is full"), "has no room left on its disk"),
             (sqliteError("SQLITE_READONLY", "read only"), "cannot be written to"),
             (sqlite3.OperationalError("no such table: realtime_messages"), "has lost the table"),
-            (errors.AdminShutdown("terminating\n\tnow"), "is stopping or starting"),
-            (psycopg.OperationalError("connection refused"), "cannot be reached"),
             (errors.TooManyConnections("too many"), "has no connection left"),
             (errors.QueryCanceled("statement timeout"), "took too long for a statement"),
             (errors.DeadlockDetected("deadlock"), "broke off a deadlock"),
@@ -89,6 +87,16 @@ class DatabaseTests(SynchronousTestCase):
             self.assertEqual(told["level"], "error")
             self.assertIn(said, told["message"])
             self.assertNotIn("traceback", told)
+
+    def test_lost(self) -> None:
+        """
+        That the database is lost is said once by its pool; what each part says is for debugging.
+        """
+        for error in (errors.AdminShutdown("terminating"), psycopg.OperationalError("refused")):
+            self.assertEqual(write("text", self.event(error), "info"), "")
+            line = write("text", self.event(error))
+            self.assertIn("debug [n] Changes cannot be read; trying again: the database", line)
+            self.assertNotIn("Traceback", line)
 
     def test_ours(self) -> None:
         """
@@ -142,8 +150,11 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(write("text", event), "2026-11-23T20:37:35.123Z critical [a.b] up\n")
 
     def test_oneLine(self) -> None:
-        """A message cannot begin a second line or send a terminal a command."""
-        for character in "\n\r\x0b\x0c\x1c\x85\u2028\u2029\x1b\x00\x9b":
+        """
+        A message cannot begin a second line, send a terminal a command, or turn the rest of the
+        line.
+        """
+        for character in "\n\r\x0b\x0c\x1c\x85\u2028\u2029\x1b\x00\x9b\u202a\u202e\u2066\u2069":
             line = write("text", {"log_format": "a{x}b", "x": character})
             self.assertNotIn(character, line.removesuffix("\n"))
             self.assertEqual(len(line.splitlines()), 1)
@@ -258,7 +269,7 @@ class SturdinessTests(SynchronousTestCase):
         An event of Twisted's older log is one line too.
         """
         stream = io.StringIO()
-        observer = makeObserver(stream, "json", "info")
+        observer = makeObserver(stream, "json", "debug")
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         legacy.msg("an old message", system="old")
@@ -298,9 +309,13 @@ class LevelTests(SynchronousTestCase):
 
     def test_chatter(self) -> None:
         """
-        The WebSocket library's events are written from warn up, and all of them only at debug.
+        What libraries say, such as that a stranger's connection timed out, is written from warn
+        up, and all of it only at debug.
         """
-        for namespace in ("autobahn.twisted.websocket.X", "txaio"):
+        for namespace in (
+            *("autobahn.twisted.websocket.X", "txaio", "twisted.web.http.HTTPChannel"),
+            "log_legacy",
+        ):
             self.assertEqual(self.written("info", namespace), ["warn", "error", "critical"])
             self.assertEqual(self.written("error", namespace), ["error", "critical"])
             self.assertEqual(len(self.written("debug", namespace)), 5)

@@ -16,10 +16,11 @@ from tests.net import Child
 TWISTD = "from twisted.scripts.twistd import run; run()"
 
 TAC = """
-import os, signal, sys, threading, time
+import atexit, os, signal, sys, threading, time
 from twisted.application.service import Application, MultiService, Service
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from aerostack.process.reloads import Reloads
 from aerostack.process.signals import Signals
 
 class Slow(Service):
@@ -57,9 +58,16 @@ def reload():
         done.addCallback(lambda _: print("reload 1 ends"))
         return done
 
+def others():
+    # Registered first, so called last: a thread that is ending gets a moment for that.
+    for _ in range(100):
+        if len(sys._current_frames()) > 1:
+            time.sleep(0.05)
+    os.write(1, b"threads %d\\n" % len(sys._current_frames()))
+atexit.register(others)
 application = Application("test")
 lastWords = lambda: os.write(1, b"last words")
-Signals(reactor, reload, {patience}, lastWords).setServiceParent(application)
+Signals(reactor, Reloads(reload).ask, {patience}, lastWords).setServiceParent(application)
 Slow().setServiceParent(application)
 """
 
@@ -87,6 +95,15 @@ class TwistdTests(TestCase):
         child = await self.start()
         child.signal("TERM")
         self.assertEqual((await child.ended, "stopped\n" in child.output), (0, True))
+
+    async def test_threads(self) -> None:
+        """
+        No thread of the daemon is left when the interpreter ends.
+        """
+        child = await self.start()
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 0)
+        self.assertIn("threads 1\n", child.output)
 
     async def test_interrupt(self) -> None:
         """SIGINT stops the services and exits with status 0."""

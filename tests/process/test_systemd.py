@@ -313,11 +313,13 @@ class UnitTests(SynchronousTestCase):
         @param instance: The instance of a template.
         """
         service = (UNITS / name).read_text()
-        # Verification wants the program to be there, and here it is not installed.
-        program = "/opt/aerostack-rt/bin/twistd"
-        self.assertEqual(service.count(program), 1)
+        # Verification wants the programs to be there, and here they are not installed.
+        for program in ("twistd", "aerostack-rt"):
+            program = f"/opt/aerostack-rt/bin/{program} "
+            self.assertEqual(service.count(program), 1)
+            service = service.replace(program, f"{sys.executable} ")
         path = self.directory / name.replace("@", f"@{instance}")
-        path.write_text(service.replace(program, sys.executable))
+        path.write_text(service)
         return path
 
     def analyze(self, *arguments: str) -> tuple[int, str]:
@@ -350,7 +352,7 @@ class UnitTests(SynchronousTestCase):
         settings = [line for line in lines if line[:1] not in ("", "#")]
         same = self.service.read_text().splitlines()
         changed = [line for line in settings if line not in same]
-        self.assertEqual(len(changed), 5, changed)
+        self.assertEqual(len(changed), 6, changed)
         for name in ("one.toml", "aerostack-rt/one"):
             self.assertIn(name, "\n".join(changed).replace("%i", "one"))
         plain = "\n".join(settings).replace("/%i.toml", "/rt.toml").replace("/%i", "")

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.core.diagnosis.histogram import Histogram
+from aerostack.core.diagnosis.histogram import SIZES, Histogram
 from aerostack.errors import RealtimeError
-from aerostack.net.http.metrics import METRICS, MODEL_REQUESTS, WorkerLoad, keyOf
+from aerostack.net.http.measured import WorkerLoad
+from aerostack.net.http.metriclist import DATABASE_CALLS, METRICS, MODEL_REQUESTS, keyOf
 from aerostack.server.figures import WorkerFigures, encodeTimings, joinFigures, measuredOf
 from aerostack.workers.messages.figures import DaemonFigures, Figures, Load
+
+WHOLE, KINDS = "aerostack_garbage_search_seconds", DATABASE_CALLS
+"""A metric with one histogram, and one with several."""
 
 
 def figures(number: float, *seconds: float) -> Figures:
@@ -24,8 +28,10 @@ def figures(number: float, *seconds: float) -> Figures:
     for each in seconds:
         histogram.observe(each)
     metrics = [metric for metric in METRICS if metric.kind != "histogram"]
-    values = {key: number for metric in metrics for key in metric.keys}
-    return Figures(values, encodeTimings({"whole": histogram, "kinds": {"a": histogram}}))
+    values = {
+        keyOf(metric.name, *each): number for metric in metrics for each in metric.of or ((),)
+    }
+    return Figures(values, encodeTimings({WHOLE: histogram, KINDS: {"a": histogram}}))
 
 
 class FiguresTests(SynchronousTestCase):
@@ -53,13 +59,28 @@ class FiguresTests(SynchronousTestCase):
         joined = joinFigures([figures(0, 0.1, 0.2), figures(0, 3.0)])
         load = {"worker-1": Load(5, 0.25, 1.5, 1000, 2)}
         measured = measuredOf(DaemonFigures(joined.values, joined.timings, load))
-        whole, kinds = measured.timings["whole"], measured.timings["kinds"]
+        whole, kinds = measured.timings[WHOLE], measured.timings[KINDS]
         assert isinstance(whole, Histogram)
         assert isinstance(kinds, dict)
         for histogram in (whole, kinds["a"]):
             self.assertEqual(histogram.count, 3)
             self.assertAlmostEqual(histogram.total, 3.3)
         self.assertEqual(measured.workers, {"worker-1": WorkerLoad(5, 0.25, 1.5, 1000, 2)})
+
+    def test_parts(self) -> None:
+        """
+        What only some workers have, because only they serve clients of a project, is the daemon's.
+        """
+        a, b = keyOf("aerostack_outbox_bytes", "a"), keyOf("aerostack_outbox_bytes", "b")
+        sizes = Histogram(SIZES)
+        sizes.observe(100, 2)
+        timings = encodeTimings({"aerostack_frame_bytes": {"b": sizes}})
+        joined = joinFigures([Figures({a: 1}, {}), Figures({a: 2, b: 4}, timings), Figures({}, {})])
+        self.assertEqual(joined.values, {a: 3, b: 4})
+        measured = measuredOf(DaemonFigures(joined.values, joined.timings, {}))
+        self.assertEqual(
+            measured.timings["aerostack_frame_bytes"]["b"].buckets()[:2], [(64, 0), (256, 2)]
+        )
 
 
 class WorkerFiguresTests(SynchronousTestCase):
@@ -75,7 +96,7 @@ class WorkerFiguresTests(SynchronousTestCase):
         The connections, the deliveries, and the events in a histogram.
         """
         joined = self.figures.join()
-        ((counts, _),) = joined.timings["whole"].values()
+        ((counts, _),) = joined.timings[WHOLE].values()
         values = joined.values
         return values["aerostack_connections"], values["aerostack_delivered_total"], sum(counts)
 

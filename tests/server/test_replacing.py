@@ -115,6 +115,20 @@ class ReplacerTests(SynchronousTestCase):
         self.assertIsNone(self.replacer.notice())
         self.assertEqual(self.second.channel.asked, [])
 
+    def test_over(self) -> None:
+        """
+        A stop of the daemon can wait until a worker that is being replaced has ended.
+        """
+        self.successResultOf(self.replacer.whenOver())
+        self.first.has(150 * MiB)
+        self.look()
+        over = self.replacer.whenOver()
+        for number in range(len(STEPS)):
+            self.first.channel.answers[number].callback(Done())
+        self.assertNoResult(over)
+        self.replacer.ended("worker-1")
+        self.successResultOf(over)
+
     def test_reload(self) -> None:
         """
         A reload changes the bound.

@@ -6,20 +6,23 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from twisted.application.service import IServiceMaker
 from twisted.internet.testing import MemoryReactorClock
 from twisted.plugin import getPlugins
-from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.config.loader import load
+from aerostack.databases.backend import Unready
 from aerostack.server import service
 from aerostack.server.daemon import Daemon
 from aerostack.server.listening import StartError
-from aerostack.server.service import Options, Program, hint
+from aerostack.server.service import Options, Program, Refusal, hint
+from aerostack.server.waiting import PAUSE
 from aerostack.settings.settings import Config
 
 
@@ -81,7 +84,7 @@ class OptionsTests(ConfigurationTests):
         All mistakes are in one message, each with its key.
         """
         self.path.write_text("[server]\nlisten = []\n[tracker]\npoll = 1\n")
-        error = str(self.assertRaises(UsageError, self.options))
+        error = str(self.assertRaises(Refusal, self.options))
         for text in (str(self.path), "server.listen:", "database.url:", "tracker.poll:"):
             self.assertIn(text, error)
 
@@ -107,8 +110,52 @@ class OptionsTests(ConfigurationTests):
         self.assertIn("is not there yet", found)
         self.assertEqual(last, f"{self.path} is in order.")
         self.assertEqual([path.name for path in self.directory.iterdir()], ["rt.toml"])
-        error = self.assertRaises(UsageError, self.options, "--connect")
+        error = self.assertRaises(Refusal, self.options, "--connect")
         self.assertIn("--check", str(error))
+
+    def test_light(self) -> None:
+        """
+        The options and a check do not load the parts of the daemon.
+        """
+        code = f"""
+import sys
+from aerostack.server.service import Options
+try:
+    Options().parseOptions(["--check", "--config", {str(self.path)!r}])
+finally:
+    heavy = {{f"aerostack.server.{{name}}" for name in ("daemon", "hub", "connecting")}}
+    print(heavy & set(sys.modules) or "light")
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        self.assertEqual(done.stdout, f"{self.path} is in order.\nlight\n", done.stderr)
+
+    def test_unknownOption(self) -> None:
+        """
+        An option that does not exist is named in one line, without the help.
+        """
+        error = self.assertRaises(Refusal, self.options, "--chekc")
+        self.assertEqual(
+            str(error),
+            "aerostack-rt: option --chekc not recognized; see twistd aerostack-rt --help",
+        )
+
+    def test_logFile(self) -> None:
+        """
+        A log file that cannot be opened is named, by a check as well.
+        """
+        log = self.directory / "no" / "rt.log"
+        parent = {"logfile": str(log)}
+        error = self.assertRaises(Refusal, service._logOutput, parent)
+        self.assertIn(str(log), str(error))
+        self.assertIsNone(service._logFile({"nodaemon": True}))
+        self.assertIsNone(service._logFile({"logfile": "-"}))
+        self.assertEqual(service._logFile({}), Path("aerostack-rt.log").absolute())
+        self.patch(sys, "stdout", io.StringIO())
+        options = Options()
+        options.parent = parent
+        arguments = ["--check", "--config", str(self.path)]
+        error = self.assertRaises(Refusal, options.parseOptions, arguments)
+        self.assertIn(f"--logfile: the directory {log.parent} is missing", str(error))
 
     def test_warned(self) -> None:
         """
@@ -119,7 +166,7 @@ class OptionsTests(ConfigurationTests):
         self.patch(sys, "stdout", output)
         self.assertFalse(self.assertRaises(SystemExit, self.options, "--check").code)
         warned, last = output.getvalue().splitlines()
-        self.assertIn(f"{self.path}: [streams] is the former name of [replay]", warned)
+        self.assertIn(f"{self.path}: warning: [streams] is the former name of [replay]", warned)
         self.assertEqual(last, f"{self.path} is in order.")
 
 
@@ -132,7 +179,7 @@ class HintTests(ConfigurationTests):
         """
         The hint fits the addresses on which the daemon listens.
         """
-        tail = "aerostack-rt tail orders --config rt.toml"
+        tail = "aerostack-rt tail chat/general --config rt.toml"
         (self.directory / "key.pem").touch()
         for listen, expected in (
             (
@@ -149,11 +196,11 @@ class HintTests(ConfigurationTests):
                 "open https://127.0.0.1:443/ or the console at https://127.0.0.1:443/console/"
                 f" in a browser, or type: {tail}",
             ),
-            ("unix:rt.sock", f"type: {tail}"),
+            ("unix:/run/rt.sock", f"type: {tail}"),
         ):
             self.assertEqual(hint(self.write(listen), Path("rt.toml")), expected)
         self.assertIn(
-            "aerostack-rt tail orders --url",
+            "aerostack-rt tail chat/general --url",
             hint(self.write("systemd:domain=INET:index=0"), Path("rt.toml")),
         )
 
@@ -168,17 +215,34 @@ class HintTests(ConfigurationTests):
             ("tcp:80:interface=10.0.0.5", "loopback", False),
             ("tcp6:80:interface=\\:\\:1", "loopback", False),
             ("tcp6:80:interface=\\:\\:1:local=1", "loopback", True),
+            # No browser gets through the socket.
+            (("tcp:80:interface=10.0.0.5", "unix:/run/rt.sock:local=1"), "loopback", False),
         ):
-            config = self.write(listen, more=f'server.console = "{console}"')
+            listens = (listen,) if isinstance(listen, str) else listen
+            config = self.write(*listens, more=f'server.console = "{console}"')
             said = hint(config, Path("rt.toml"))
             self.assertEqual("/console/" in said, named, (listen, console))
+
+    def test_ownEnvironment(self) -> None:
+        """
+        In a folder with its virtual environment, the hint names the program by its path: the
+        operator's shell may not find it by its name, even if the daemon does.
+        """
+        here = Path.cwd() / ".venv" / "bin"
+        self.patch(sys, "executable", str(here / "python"))
+        self.patch(service.shutil, "which", lambda name: str(here / name))
+        self.assertEqual(service._command(), ".venv/bin/aerostack-rt")
+        self.patch(sys, "executable", "/usr/bin/python3")
+        self.assertEqual(service._command(), "aerostack-rt")
+        self.patch(service.shutil, "which", lambda name: None)
+        self.assertEqual(service._command(), "/usr/bin/aerostack-rt")
 
     def test_command(self) -> None:
         """
         The command line is named as it can be called where the daemon runs.
         """
         said = hint(self.write("tcp:80"), Path("rt.toml"), ".venv/bin/aerostack-rt")
-        self.assertIn("type: .venv/bin/aerostack-rt tail orders --config rt.toml", said)
+        self.assertIn("type: .venv/bin/aerostack-rt tail chat/general --config rt.toml", said)
 
 
 class StartTests(ConfigurationTests):
@@ -215,6 +279,42 @@ class StartTests(ConfigurationTests):
         daemon = Daemon(self.write("systemd:domain=INET:index=5"), MemoryReactorClock())
         error = self.assertRaises(StartError, daemon.privilegedStartService)
         self.assertIn("cannot listen: systemd:domain=INET:index=5: systemd passed no", str(error))
+
+
+class LateTests(ConfigurationTests):
+    """
+    Tests for a L{Daemon} whose database is late.
+    """
+
+    def test_reloaded(self) -> None:
+        """
+        A configuration that is read again meanwhile holds from the beginning.
+        """
+        reactor = MemoryReactorClock()
+        daemon = Daemon(self.write(), reactor)
+        prepare = daemon.wait._prepare
+        answers: list[Exception] = [Unready("late", "is late")]
+
+        def prepareLater() -> None:
+            if answers:
+                raise answers.pop()
+            prepare()
+
+        daemon.wait._prepare = prepareLater
+        daemon.wait._runner = lambda reactor, attempt, outcome: (attempt(), outcome(None))
+        # The parts would work with the database in threads.
+        done: list[Any] = []
+        for part in (daemon.node, daemon.front):
+            self.patch(part, "setServiceParent", done.append)
+            self.patch(part, "reload", done.append)
+        daemon.privilegedStartService()
+        daemon.startService()
+        daemon.reload(self.write(more="limits.ping_interval = 7"))
+        self.assertEqual(done, [])
+        reactor.advance(PAUSE)
+        self.assertEqual(done, [daemon, daemon, daemon.config, daemon.config])
+        self.assertEqual(daemon.config.limits.pingInterval, 7)
+        self.successResultOf(daemon.whenReady())
 
 
 class ReloadTests(ConfigurationTests):
@@ -303,4 +403,4 @@ class PluginTests(SynchronousTestCase):
         options.parseOptions(["--config", str(path)])
         program = Program(options, MemoryReactorClock())
         names = [type(part).__name__ for part in program]
-        self.assertEqual(names, ["Daemon", "Notifier", "Signals", "GarbageCollector"])
+        self.assertEqual(names, ["Daemon", "Notifier", "Signals", "Control", "GarbageCollector"])

@@ -4,7 +4,7 @@ Tests for L{aerostack.server.streams}.
 
 from __future__ import annotations
 
-from aerostack.net.http.metrics import METRICS
+from aerostack.net.http.metriclist import METRICS
 from aerostack.server.streams import streamTimings, streamValues
 from tests.streams.watching import CANONICAL, StreamCase
 

@@ -20,7 +20,8 @@ from aerostack.core.access.permissions import Identity
 from aerostack.core.topics.topics import Topic, parseTopic
 from aerostack.errors import RealtimeError
 from aerostack.net.http.base import JSONResource, nothingHere
-from aerostack.net.http.metrics import Measured
+from aerostack.net.http.measured import Measured
+from aerostack.net.http.metriclist import sampleName
 from aerostack.net.http.requests import (
     BoundedRequest,
     isLocal,
@@ -167,7 +168,7 @@ class OverviewResource(_ConsoleResource):
             "project": identity.project,
             "now": int(self._wall() * 1000),
             "health": self._health.health(),
-            "metrics": measured.values,
+            "metrics": {sampleName(key): value for key, value in measured.values.items()},
             **work,
         }
         if measured.workers:
@@ -239,6 +240,19 @@ class StreamsResource(_ConsoleResource):
 
     def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
         return self._gathering.streams(identity.project).addCallback(_good)
+
+
+class RefusalsResource(_ConsoleResource):
+    """
+    The requests that were refused.
+    """
+
+    def __init__(self, access: ConsoleAccess, gathering: Gathering) -> None:
+        super().__init__(access)
+        self._gathering = gathering
+
+    def show(self, request: BoundedRequest, identity: Identity, query: Mapping[str, str]) -> Any:
+        return self._gathering.refusals(identity.project).addCallback(_good)
 
 
 class ExplainResource(_ConsoleResource):

@@ -12,31 +12,27 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from aerostack.auth.authenticator import Authenticator
-from aerostack.core.access.permissions import Action
 from aerostack.core.replay.publications import Kept, StreamMark
-from aerostack.core.topics.topics import parseTopic
-from aerostack.errors import RealtimeError
 from aerostack.interfaces.messaging import IKeptMessages
 from aerostack.interfaces.shares import IShares
 from aerostack.net.http.base import JSONResource
 from aerostack.net.http.requests import (
     BoundedRequest,
-    callerOf,
+    headerOf,
     numberOf,
     queryOf,
     serverOf,
 )
+from aerostack.net.http.topics import TopicResource
 from aerostack.sessions.rpc import RPC, Permit
 from aerostack.settings.limits import LimitsConfig
 
 
-class HistoryResource(JSONResource):
+class HistoryResource(TopicResource):
     """
     The kept messages of a topic, a page at a time.
     """
 
-    cors = True
-    corsHeaders = (*JSONResource.corsHeaders, "x-aerostack-project")
     defaultLimit = 50
 
     def __init__(
@@ -50,36 +46,13 @@ class HistoryResource(JSONResource):
         pageSize: int,
         shares: IShares,
     ) -> None:
-        super().__init__()
-        self._permit = permit
-        self._shares = shares
-        self._limits = limits
+        super().__init__(authenticator, permit, clock, wall, limits, shares)
         self._pageSize = pageSize
         self._history = history
-        self._authenticator = authenticator
-        self._clock = clock
-        self._wall = wall
-
-    def reload(self, limits: LimitsConfig) -> None:
-        """
-        Go by these limits from now on.
-        """
-        self._limits = limits
-
-    def originAllowed(self, origin: str) -> bool:
-        return self._authenticator.originAllowed(origin)
 
     def answer(self, request: BoundedRequest) -> Any:
         query = queryOf(request)
-        room = query.get("room")
-        if not room:
-            raise RealtimeError("invalid_arguments", "Name the topic: ?room=chat/general")
-        identity = callerOf(request, self._authenticator, self._wall(), room)
-        self._shares.spend(identity.project, 0, self._clock.seconds())
-        topic = parseTopic(
-            room, identity.project, self._authenticator.projects, self._limits.topicLength
-        )
-        self._permit(identity, Action.SUBSCRIBE, topic)
+        topic = self.topicOf(request, query, "room", "chat/general")
         limit = numberOf(query, "limit", 1)
         limit = self.defaultLimit if limit is None else min(limit, self._pageSize)
         page = self._history.page(topic.canonical, limit, numberOf(query, "before", 0))
@@ -97,6 +70,8 @@ def _page(messages: list[Kept]) -> tuple[int, Any]:
                 "data": Raw(kept.message.data),
                 "created_at": kept.createdAt,
                 **_endOf(kept.message.stream),
+                **({} if kept.message.key is None else {"key": kept.message.key}),
+                **({"replaces": kept.message.replaces} if kept.message.isReplacing else {}),
             }
             for kept in messages
         ]
@@ -134,5 +109,7 @@ class RPCResource(JSONResource):
         identity = serverOf(request, self._authenticator, self._wall())
         body = request.content.read()
         self._shares.spend(identity.project, len(body), self._clock.seconds())
-        called: Deferred[Any] = self._rpc.call(identity, body)
+        called: Deferred[Any] = self._rpc.callWithin(
+            identity, body, headerOf(request, "traceparent")
+        )
         return called.addCallback(lambda answer: (200, answer))

@@ -13,10 +13,12 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from aerostack.auth.keysets import KeysAwaited
+from aerostack.auth.origins import originRefused
 from aerostack.errors import RealtimeError
 from aerostack.net.http.head import Upgrader
 from aerostack.net.http.requests import BoundedRequest, headerOf
-from aerostack.protocol.codec import encodeValue
+from aerostack.protocol.codec import encodable, encodeValue
 
 _log = Logger()
 
@@ -55,16 +57,21 @@ class JSONResource(Resource):
         """Whether pages of an origin may read the answers."""
         return False
 
+    def takes(self, method: str) -> bool:
+        """Whether L{answer} is asked about requests with a method."""
+        return method in self.methods or (method == "HEAD" and "GET" in self.methods)
+
     def render(self, request: BoundedRequest) -> Any:
         if any(request.postpath or ()):
             return self._respond(request, *self._refuse(request, nothingHere()))
-        if self.cors:
-            self._allowOrigin(request)
+        stranger = self._allowOrigin(request) if self.cors else None
         method = request.method.decode("latin-1")
         if self.cors and method == "OPTIONS":
             request.setResponseCode(204)
             return b""
-        if method not in self.methods and not (method == "HEAD" and "GET" in self.methods):
+        if stranger is not None:
+            return self._respond(request, *self._refuse(request, originRefused(stranger)))
+        if not self.takes(method):
             request.setHeader(b"allow", ", ".join(self.methods).encode())
             refusal = RealtimeError("method_not_allowed", f"Use {' or '.join(self.methods)} here.")
             return self._respond(request, *self._refuse(request, refusal))
@@ -73,7 +80,7 @@ class JSONResource(Resource):
                 raise RealtimeError(
                     "too_large", f"A body has at most {request.channel.site.bodyBytes} bytes here."
                 )
-            answer = self.answer(request)
+            answer = self._answer(request)
         except Exception:
             # The client gets an answer; unless the client is at fault, the log has the error.
             return self._respond(request, *self._failed(Failure(), request))
@@ -95,19 +102,34 @@ class JSONResource(Resource):
         answer.addErrback(self._failed, request).addCallback(finish)
         return NOT_DONE_YET
 
-    def _failed(self, failure: Failure, request: Request) -> tuple[int, Any]:
+    def _answer(self, request: Any) -> Any:
+        """Answer a request; if its token has a new key, once the keys were fetched."""
+        try:
+            return self.answer(request)
+        except KeysAwaited as awaited:
+            return awaited.fetched.addCallback(lambda _: self._again(request))
+
+    def _again(self, request: Any) -> Any:
+        if request.channel is None:
+            # The client has gone.
+            return NOT_DONE_YET
+        return self.answer(request)
+
+    def _failed(self, failure: Failure, request: BoundedRequest) -> tuple[int, Any]:
         return self._refuse(request, refusalFor(failure, request.path))
 
     def errorBody(self, error: RealtimeError) -> Any:
         """
         Make the body of the answer to a request that is refused.
         """
-        body: dict[str, Any] = {"error": error.code, "message": error.message, **error.details}
+        body: dict[str, Any] = {"error": error.code, "message": error.message}
+        body.update(encodable(error.details))
         if error.retryAfter is not None:
             body["retryAfter"] = error.retryAfter
         return body
 
-    def _refuse(self, request: Request, error: RealtimeError) -> tuple[int, Any]:
+    def _refuse(self, request: BoundedRequest, error: RealtimeError) -> tuple[int, Any]:
+        request.refused(error)
         if error.code == "upgrade_required":
             # RFC 9110, 15.5.22 and RFC 6455, 4.4.
             request.setHeader(b"upgrade", b"websocket")
@@ -126,7 +148,7 @@ class JSONResource(Resource):
         """
         return encodeValue(body), b"application/json"
 
-    def _respond(self, request: Request, status: int, body: Any) -> bytes:
+    def _respond(self, request: BoundedRequest, status: int, body: Any) -> bytes:
         if status == HTTPStatus.NO_CONTENT:
             request.setResponseCode(status)
             return b""
@@ -143,11 +165,18 @@ class JSONResource(Resource):
         request.setHeader(b"content-length", str(len(data)).encode())
         return b"" if request.method == b"HEAD" else data
 
-    def _allowOrigin(self, request: Request) -> None:
-        """Answer as the Fetch standard's CORS protocol wants it (3.3)."""
+    def _allowOrigin(self, request: Request) -> str | None:
+        """
+        Answer as the Fetch standard's CORS protocol wants it (3.3).
+
+        A page of an origin that no project allows may read the answer, too: it gets nothing but
+        that refusal.
+
+        @return: Such an origin; L{None} if the request may go on.
+        """
         request.setHeader(b"vary", b"origin")
         origin = headerOf(request, "origin")
-        if origin is not None and self.originAllowed(origin):
+        if origin is not None:
             request.setHeader(b"access-control-allow-origin", origin.encode("latin-1"))
             request.setHeader(b"access-control-allow-methods", ", ".join(self.methods).encode())
             request.setHeader(b"access-control-allow-headers", ", ".join(self.corsHeaders).encode())
@@ -156,6 +185,9 @@ class JSONResource(Resource):
                     b"access-control-expose-headers", ", ".join(self.corsExposed).encode()
                 )
             request.setHeader(b"access-control-max-age", b"600")
+            if not self.originAllowed(origin):
+                return origin
+        return None
 
 
 def refusalFor(failure: Failure, path: bytes) -> RealtimeError:
@@ -183,14 +215,20 @@ class RefusalResource(JSONResource):
     Answers every request with one error.
     """
 
-    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
     def __init__(self, error: RealtimeError) -> None:
         """
         @param error: The error.
         """
         super().__init__()
         self._error = error
+
+    def takes(self, method: str) -> bool:
+        return True
+
+    def render(self, request: BoundedRequest) -> Any:
+        # The refusal is for all paths below this one, too.
+        request.postpath = []
+        return super().render(request)
 
     def answer(self, request: BoundedRequest) -> Any:
         # A raised error refers to its frame, and the frame to this resource.  That circle would
@@ -205,3 +243,61 @@ class NotFoundResource(RefusalResource):
 
     def __init__(self) -> None:
         super().__init__(nothingHere())
+
+
+class PageResource(Resource):
+    """
+    A file or a page: a resource that is only read, and whose refusals are JSON as all others.
+
+    Subclasses override L{read}.
+    """
+
+    isLeaf = True
+
+    def read(self, request: BoundedRequest) -> bytes:
+        """
+        Answer a request, of the method GET or HEAD.
+
+        @return: The body; empty for HEAD.
+        """
+        raise NotImplementedError
+
+    def render(self, request: BoundedRequest) -> Any:
+        if request.method not in (b"GET", b"HEAD"):
+            request.setHeader(b"allow", b"GET, HEAD")
+            refusal = RealtimeError("method_not_allowed", "Use GET here.")
+        else:
+            try:
+                return self.read(request)
+            except Exception:
+                # The client gets an answer; the log has the error.
+                refusal = refusalFor(Failure(), request.path)
+        return RefusalResource(refusal).render(request)
+
+
+def redirect(request: Request, location: bytes, status: HTTPStatus) -> bytes:
+    """
+    Send a client to another path.
+
+    @param location: The path, perhaps relative.
+    @return: The body, which is empty: browsers do not show it.
+    """
+    request.setHeader(b"location", location)
+    request.setResponseCode(status)
+    return b""
+
+
+class RedirectResource(PageResource):
+    """
+    Sends clients to another page.
+    """
+
+    def __init__(self, location: bytes) -> None:
+        """
+        @param location: See L{redirect}.
+        """
+        super().__init__()
+        self._location = location
+
+    def read(self, request: BoundedRequest) -> bytes:
+        return redirect(request, self._location, HTTPStatus.FOUND)

@@ -75,11 +75,12 @@ class PlainFormat:
         return sse.writeEvent(encodeValue(watch.head), "ai:start") if isNew else b""
 
     def write(self, growths: Sequence[Growth], place: str) -> bytes:
-        last = len(growths) - 1
+        # A client that is cut off behind any text gets none of it again.  Values come again.
+        places = [each.place if isinstance(each, Grown) else "" for each in growths]
+        places[-1:] = [place]
         return b"".join(
-            # Before the last event the place would be too far.
-            sse.writeEvent(encodeValue(_data(each)), EVENTS[each.kind], place if n == last else "")
-            for n, each in enumerate(growths)
+            sse.writeEvent(encodeValue(_data(each)), EVENTS[each.kind], its)
+            for each, its in zip(growths, places, strict=True)
         )
 
     def restart(self, watch: Watch) -> bytes:

@@ -17,7 +17,10 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.web.http import HTTPChannel
 
-SINGLE = ("host", "origin", "authorization", "x-aerostack-key")
+SINGLE = (
+    *("host", "origin", "authorization", "x-aerostack-key"),
+    *("x-aerostack-client", "x-aerostack-project", "x-aerostack-session"),
+)
 """Headers that decide about rights.  If one came twice, a proxy in front could use the first and
 the daemon the second."""
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
+from twisted.logger import Logger
 from twisted.web.http import parse_qs
 from twisted.web.server import Request
 
@@ -15,6 +16,12 @@ from aerostack.auth.authenticator import Authenticator, Credentials
 from aerostack.core.access.permissions import Identity, Role
 from aerostack.errors import RealtimeError
 from aerostack.settings.addresses import isLoopback
+
+TWISTED = Logger(namespace="twisted.web")
+"""
+The log of Twisted's classes.  A subclass of ours would log under its own name, and the daemon's log
+would have a line of each client that Twisted times out.
+"""
 
 # Headers that proxies add.  The proxy may be on this machine, but its client is not.
 _FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
@@ -184,6 +191,22 @@ def numberOf(query: Mapping[str, str], name: str, least: int) -> int | None:
     return int(text)
 
 
+class RefusalNotes(Protocol):
+    """
+    Takes notice of requests that are refused.
+    """
+
+    def note(self, request: BoundedRequest, error: RealtimeError) -> None:
+        """Note a request that is refused."""
+
+    def noteUnread(self, channel: Any, error: RealtimeError) -> None:
+        """
+        Note a request that is refused before it was read.
+
+        @param channel: The connection.
+        """
+
+
 class BoundedRequest(Request):
     """
     A request that stores no more of its body than the limit allows.
@@ -195,11 +218,22 @@ class BoundedRequest(Request):
     content: IO[bytes]
     channel: Any
 
+    @property
+    def _log(self) -> Logger:  # type: ignore[override]
+        return TWISTED
+
     def handleContentChunk(self, data: bytes) -> None:
         if self.content.tell() + len(data) > self.channel.site.bodyBytes:
             self.tooLarge = True
         if not self.tooLarge:
             super().handleContentChunk(data)
+
+    def refused(self, error: RealtimeError) -> None:
+        """
+        Note that the request is refused.  A client that has gone does not get the answer.
+        """
+        if self.channel is not None and self.channel.site.notes is not None:
+            self.channel.site.notes.note(self, error)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """

@@ -19,7 +19,7 @@ from aerostack.errors import RealtimeError
 from aerostack.net.http.base import RefusalResource, refusalFor
 from aerostack.net.http.head import SINGLE, pathOf, readHead
 from aerostack.net.http.lobby import Lobby
-from aerostack.net.http.requests import BoundedRequest, readQuery
+from aerostack.net.http.requests import TWISTED, BoundedRequest, readQuery
 from aerostack.net.http.tree import Tree
 from aerostack.net.intake import Intake
 from aerostack.settings.limits import LimitsConfig
@@ -54,6 +54,10 @@ class BoundedChannel(HTTPChannel):
     _networkProducer: Any
     timeOut: Any
     _successor: IProtocol | None = None
+
+    @property
+    def _log(self) -> Logger:  # type: ignore[override]
+        return TWISTED
 
     @property
     def answering(self) -> bool:
@@ -143,9 +147,11 @@ class BoundedChannel(HTTPChannel):
         try:
             opening = upgrader.open(self, head.headers, partial(readQuery, head.query))
         except Exception:
+            # The client gets an answer; unless the client is at fault, the log has the error.
             refuse(Failure())
         else:
             if opening is not None:
+                self.site.lobby.awaitPlace(self)
                 opening.addErrback(refuse)
         return True
 
@@ -225,6 +231,8 @@ class BoundedChannel(HTTPChannel):
         # A client with too long a token should get an answer, so that the network does not look
         # broken.
         assert self.transport is not None
+        if self.site.notes is not None:
+            self.site.notes.noteUnread(self, RealtimeError("too_large", "A header is too long."))
         self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n")
         self.loseConnection()
 
@@ -264,6 +272,7 @@ class BoundedSite(Site):
     Serves a tree of resources, within limits.
 
     @ivar upgraders: What opens WebSockets, by path.
+    @ivar notes: Takes notice of refused requests; L{None} if nothing does.
     @ivar bodyBytes: How many bytes the body of a request may have.
     @ivar local: Whether only programs on this machine reach the site.
     """
@@ -288,11 +297,19 @@ class BoundedSite(Site):
         @param intake: Takes the bytes of all connections.
         """
         super().__init__(root, requestFactory=BoundedRequest, reactor=reactor)
-        self.upgraders = root.upgraders
+        self.serve(root)
         self.lobby = lobby
         self.intake = intake
         self.local = local
         self.reload(limits)
+
+    def serve(self, root: Tree) -> None:
+        """
+        Serve another tree from now on.
+        """
+        self.resource = root
+        self.upgraders = root.upgraders
+        self.notes = root.notes
 
     def reload(self, limits: LimitsConfig) -> None:
         """
@@ -311,7 +328,6 @@ class BoundedSite(Site):
                 break
         if refusal is None:
             return super().getResourceFor(request)
-        request.postpath = []
         return RefusalResource(refusal)
 
     def log(self, request: Any) -> None:

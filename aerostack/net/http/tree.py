@@ -5,21 +5,23 @@ The tree of a site's resources.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from aerostack.net.http.base import JSONResource, NotFoundResource
+from aerostack.net.http.base import JSONResource, NotFoundResource, redirect
 from aerostack.net.http.head import Upgrader
-from aerostack.net.http.requests import BoundedRequest
+from aerostack.net.http.requests import BoundedRequest, RefusalNotes
 
 
-def makeTree(resources: Mapping[str, Resource]) -> Tree:
+def makeTree(resources: Mapping[str, Resource], notes: RefusalNotes | None = None) -> Tree:
     """
     Make the tree of a site's resources.
 
     @param resources: By path, such as C{api/realtime}; the empty path is the root.
+    @param notes: Takes notice of refused requests; L{None} if nothing does.
     @return: The root of the tree.
     """
     root = Tree(
@@ -27,7 +29,8 @@ def makeTree(resources: Mapping[str, Resource]) -> Tree:
             f"/{path}".encode(): resource.upgrader
             for path, resource in resources.items()
             if isinstance(resource, JSONResource) and resource.upgrader is not None
-        }
+        },
+        notes,
     )
     for path, resource in resources.items():
         *branches, leaf = path.split("/")
@@ -53,9 +56,7 @@ class _Branch(Resource):
 
     def render(self, request: BoundedRequest) -> Any:
         if b"" in self.children and request.prepath:
-            request.setHeader(b"location", request.prepath[-1] + b"/")
-            request.setResponseCode(308)
-            return b""
+            return redirect(request, request.prepath[-1] + b"/", HTTPStatus.PERMANENT_REDIRECT)
         return NotFoundResource().render(request)
 
 
@@ -64,8 +65,12 @@ class Tree(_Branch):
     The root of a site's resources.
 
     @ivar upgraders: What opens WebSockets, by path.
+    @ivar notes: Takes notice of refused requests; L{None} if nothing does.
     """
 
-    def __init__(self, upgraders: Mapping[bytes, Upgrader]) -> None:
+    def __init__(
+        self, upgraders: Mapping[bytes, Upgrader], notes: RefusalNotes | None = None
+    ) -> None:
         super().__init__()
+        self.notes = notes
         self.upgraders = upgraders

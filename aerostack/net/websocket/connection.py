@@ -79,6 +79,7 @@ class Connection(WebSocketServerProtocol):
     """
 
     logger = Logger()
+    kind = "websocket"
     transport: Any
 
     # Autobahn's opening would set these.

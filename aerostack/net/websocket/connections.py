@@ -5,7 +5,7 @@ All WebSocket connections of the daemon.  An HTTP connection becomes one of them
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.interfaces import IReactorTime
@@ -32,12 +32,31 @@ READ = 16_384
 share; see L{aerostack.net.intake.MUCH}."""
 
 
+class Served(Protocol):
+    """
+    An L{IConnection} of a client, over a WebSocket or over server-sent events.
+
+    @ivar place: The place that was taken for the connection.
+    @ivar makeSession: Makes the connection's session; L{None} for one as most clients have.
+    """
+
+    @property
+    def place(self) -> IPlace | None: ...
+
+    @property
+    def makeSession(self) -> MakeSession | None: ...
+
+    def abort(self) -> None:
+        """Drop the connection."""
+
+
 class Connections:
     """
-    All WebSocket connections of this daemon.
+    All connections of this daemon's clients, over WebSockets and over server-sent events.
 
     @ivar stopping: Whether the daemon refuses new connections because it stops.
     @ivar intake: Takes the bytes of all connections.
+    @ivar newId: Makes connection ids; no two calls give the same id.
     """
 
     def __init__(
@@ -58,8 +77,8 @@ class Connections:
         """
         self.stopping = False
         self._makeSession = makeSession
-        self._newId = newId
-        self._sessions: dict[Connection, Session] = {}
+        self.newId = newId
+        self._sessions: dict[Served, Session] = {}
         self._compressor = compressor
         self._turnEnd = turnEnd
         self.intake = Intake(clock)
@@ -104,7 +123,7 @@ class Connections:
         @param makeSession: Makes the connection's session; L{None} for one as most clients have.
         """
         client = opening.client()
-        connection = self._kind(self._newId(), self)
+        connection = self._kind(self.newId(), self)
         extension = None if self._compressor is None else agree(opening.extensions)
         connection.address = address
         connection.place = place
@@ -142,15 +161,16 @@ class Connections:
         transport.protocol = connection
         return Writer(self._turnEnd, SocketWriter(transport, connection, untouched))
 
-    def opened(self, connection: Connection, identity: Identity) -> Session:
+    def opened(self, connection: Served, identity: Identity) -> Session:
         """
         Note that a connection has opened.
         """
-        session = (connection.makeSession or self._makeSession)(connection, identity)
+        served: Any = connection
+        session = (connection.makeSession or self._makeSession)(served, identity)
         self._sessions[connection] = session
         return session
 
-    def gone(self, connection: Connection) -> None:
+    def gone(self, connection: Served) -> None:
         """
         Note that a connection has ended.
         """

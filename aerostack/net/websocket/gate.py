@@ -4,6 +4,8 @@ Decides whether a client may connect, before the daemon looks at its credentials
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 
@@ -12,7 +14,6 @@ from aerostack.core.limits.lag import LagLimit
 from aerostack.errors import RealtimeError
 from aerostack.interfaces.shares import IPlace, IShares
 from aerostack.net.websocket.connections import Connections
-from aerostack.net.websocket.handshake import Opening
 from aerostack.settings.addresses import Proxies
 
 
@@ -41,14 +42,15 @@ class Gate:
         """
         self._proxies = proxies
 
-    def addressOf(self, peer: IAddress, opening: Opening) -> str | None:
+    def addressOf(self, peer: IAddress, forwardedFor: Sequence[str]) -> str | None:
         """
         The address under which a connection is counted; L{None} if it is not counted.
 
         @param peer: The other end of the connection.
+        @param forwardedFor: The values of C{X-Forwarded-For}.
         """
         # A Unix socket's address has no host.
-        return self._proxies.client(getattr(peer, "host", None), opening.forwardedFor)
+        return self._proxies.client(getattr(peer, "host", None), forwardedFor)
 
     def admit(self, address: str | None) -> IPlace | Deferred[IPlace]:
         """

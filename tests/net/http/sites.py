@@ -5,27 +5,39 @@ A site without sockets: connections to it, on which a test writes bytes.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from twisted.web.resource import Resource
 from zope.interface import implementer
 
 from aerostack.core.limits.draining import DrainPlan
 from aerostack.core.limits.lag import LagLimit
+from aerostack.engine.alone import AloneNodes
+from aerostack.engine.uplinks import NodeUplinks
 from aerostack.net.http.base import JSONResource
 from aerostack.net.http.lobby import Lobby
+from aerostack.net.http.refusing import RequestRefusals
 from aerostack.net.http.server import BoundedSite
 from aerostack.net.http.tree import makeTree
 from aerostack.net.intake import Intake
+from aerostack.net.sse.checking import CheckResource
+from aerostack.net.sse.connection import EventParts
+from aerostack.net.sse.resources import EventsResource, SendResource
+from aerostack.net.sse.uplink import Uplink
 from aerostack.net.websocket.connections import Connections
 from aerostack.net.websocket.gate import Gate
 from aerostack.net.websocket.opener import Opener
 from aerostack.net.websocket.resource import RealtimeResource
 from aerostack.protocol.deflate import Compressor
+from aerostack.protocol.events import EventEncoder
 from aerostack.settings.addresses import Proxies
 from aerostack.testing.delayed import Line
 from aerostack.testing.world import World, makeProject
@@ -115,10 +127,19 @@ class SiteUnderTest:
     @ivar line: Delays what the site asks of the node; L{None} if it answers at once.
     """
 
-    def __init__(self, short: bool = True, delayed: bool = False, **limits: Any) -> None:
+    def __init__(
+        self,
+        short: bool = True,
+        delayed: bool = False,
+        uplinks: Any = None,
+        pages: Mapping[str, Resource] = MappingProxyType({}),
+        **limits: Any,
+    ) -> None:
         """
+        @param uplinks: The way to other processes, an L{IUplinks}; L{None} if there are none.
         @param short: Whether requests for WebSockets may be read without twisted.web.
         @param delayed: Whether a place for a client takes time.
+        @param pages: More resources, by path.
         """
         self.line = Line() if delayed else None
         world = World({"p": makeProject(origins=("http://a.example",))}, line=self.line)
@@ -144,8 +165,29 @@ class SiteUnderTest:
         )
         opener = Opener(gate, self.connections, world.authenticator, world.wall, False)
         self.lobby = Lobby(clock, world.limits)
+        self.uplink = Uplink(uplinks or NodeUplinks(AloneNodes("world")))
+        parts = EventParts(
+            clock, self.connections, EventEncoder(), lambda: world.projects, self.uplink.newSecret
+        )
         self.site = BoundedSite(
-            makeTree({"api/realtime": RealtimeResource(opener), "plain": Plain()}),
+            makeTree(
+                {
+                    "api/realtime": RealtimeResource(opener),
+                    "api/realtime/sse": EventsResource(
+                        opener,
+                        world.authenticator,
+                        parts,
+                        self.uplink,
+                        world.newConnectionId,
+                        world.limits,
+                    ),
+                    "api/realtime/send": SendResource(world.authenticator, self.uplink),
+                    "api/realtime/check": CheckResource(opener, world.authenticator),
+                    "plain": Plain(),
+                    **pages,
+                },
+                RequestRefusals(world.refusals, world.authenticator, gate.addressOf, world.wall),
+            ),
             clock,
             world.limits,
             self.lobby,
@@ -155,11 +197,11 @@ class SiteUnderTest:
         if not short:
             self.site.upgraders = {}
 
-    def connect(self) -> Wire:
+    def connect(self, address: str = "192.168.1.1") -> Wire:
         """
         Let a client connect.
         """
-        wire = Wire()
+        wire = Wire(peerAddress=IPv4Address("TCP", address, 54321))
         protocol: Any = self.site.buildProtocol(wire.getPeer())
         wire.protocol = protocol
         protocol.makeConnection(wire)

@@ -365,7 +365,7 @@ class ShortWayTests(SynchronousTestCase):
         """
         for delayed in (False, True):
             site = SiteUnderTest(delayed=delayed)
-            self.patch(site.connections, "_newId", None)
+            self.patch(site.connections, "newId", None)
             answer, _, held = outcome(site, site.connect(), [request()])
             self.assertIn(b"HTTP/1.1 500", answer)
             self.assertIn(b'"error":"internal_error"', answer)

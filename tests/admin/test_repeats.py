@@ -1,5 +1,5 @@
 """
-Tests for L{aerostack.process.repeats}.
+Tests for L{aerostack.admin.repeats}.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from twisted.logger import LogEvent, LogLevel, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.process import repeats
-from aerostack.process.repeats import LONGEST, QUIET, RepeatObserver
+from aerostack.admin import repeats
+from aerostack.admin.repeats import LONGEST, QUIET, RepeatObserver
 
 
 def failed(kind: type[Exception] = RuntimeError, text: str = "no") -> Failure:

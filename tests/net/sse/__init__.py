@@ -1,0 +1,3 @@
+"""
+Tests for connections over server-sent events.
+"""
