@@ -8,10 +8,15 @@ for; Hypothesis makes the profile C{ci} for that.
 An exception that ends a thread is logged as an error, and so fails the test.
 
 A test that hangs is ended after L{PATIENCE}.
+
+C{make test} puts Node.js beside the interpreter if the machine has none, so programs are looked for
+there first.
 """
 
 import os
+import sys
 import threading
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from twisted.logger import Logger
@@ -23,6 +28,8 @@ PATIENCE = 600.0
 that has much else to do."""
 
 util.DEFAULT_TIMEOUT_DURATION = PATIENCE
+
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 
 # No test depends on how fast the machine is.  A contract's tests run in one class for each
 # implementation.

@@ -47,9 +47,6 @@ SQL = re.compile(
     re.S,
 )
 
-# Required although no module imports it: with it Twisted verifies the certificates of servers.
-UNIMPORTED = {"service-identity"}
-
 Import = tuple[str, int, bool]
 """What is imported, on which line, and whether at the module's own level."""
 

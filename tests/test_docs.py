@@ -9,6 +9,7 @@ import re
 from inspect import signature
 from pathlib import Path
 
+import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.cli import COMMANDS
@@ -17,8 +18,8 @@ from aerostack.client.realtime import RealtimeClient
 from aerostack.core.diagnosis.explain import FINDINGS
 from aerostack.core.rows import conditions, filters
 from aerostack.databases.postgres import values as postgres
-from aerostack.errors import CLOSE_CODES, ERRORS
-from aerostack.net.http.metrics import METRICS
+from aerostack.errors import CLOSE_CODES, ERRORS, SQL_KINDS
+from aerostack.net.http.metriclist import METRICS
 from aerostack.protocol import values
 from aerostack.settings.conninfo import OPTIONS
 from tests.docs import processes, rooms
@@ -54,6 +55,18 @@ class ErrorsDocumentTests(SynchronousTestCase):
         self.assertEqual(
             found, {code: (str(error.http), error.meaning) for code, error in ERRORS.items()}
         )
+
+    def test_kinds(self) -> None:
+        """
+        The document has every kind of a refused statement with its meaning, and no other; the
+        description of HTTP names the same.
+        """
+        text = (ROOT / "docs/errors.rst").read_text()
+        found = named(text.partition(".. _sql-kinds:")[2].partition("Close codes")[0])
+        self.assertEqual(found, SQL_KINDS)
+        text = (ROOT / "docs/openapi.yaml").read_text()
+        listed = yaml.safe_load(text)["components"]["schemas"]["SqlKind"]["enum"]
+        self.assertEqual(listed, list(SQL_KINDS))
 
     def test_closes(self) -> None:
         """
@@ -149,7 +162,7 @@ class ReadmeTests(SynchronousTestCase):
         """
         Every file of the project that README names exists.
         """
-        names = re.findall(r"``((?:docs|etc|bench|systemd|aerostack)/[\w./]+)``", self.text)
+        names = re.findall(r"`((?:docs|etc|bench|systemd|aerostack)/[\w./]+)`", self.text)
         self.assertGreater(len(names), 5)
         for name in names:
             self.assertTrue((ROOT / name).exists(), name)
@@ -298,6 +311,14 @@ class OperatingDocumentTests(SynchronousTestCase):
         """
         The document has every metric with its kind and meaning, and no other.
         """
-        text = (ROOT / "docs/operating.rst").read_text()
-        found = [(name.strip("`"), *row) for name, *row in rows(text, 3) if name.startswith("``a")]
+        text = (ROOT / "docs/operating.rst").read_text().partition("Alerts and a dashboard")[0]
+        found = [(name.strip("`"), *row) for name, *row in rows(text, 3) if name.startswith("``")]
         self.assertEqual(found, [(m.name, m.kind, m.meaning) for m in METRICS])
+
+    def test_alarms(self) -> None:
+        """
+        The document says for every metric what to alarm at.
+        """
+        text = (ROOT / "docs/operating.rst").read_text().partition("metric by metric:")[2]
+        named = {name.strip("`") for name, *_ in rows(text, 2)}
+        self.assertEqual({m.name for m in METRICS} - named, set())

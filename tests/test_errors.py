@@ -44,7 +44,9 @@ def made() -> list[tuple[str, ast.Call]]:
         (place, call)
         for place, call in calls("RealtimeError")
         if not (
-            place.startswith(("workers/", "streams/calls.py"))
+            place.startswith(
+                ("workers/", "streams/calls.py", "streams/emittedcalls.py", "net/sse/uplink.py")
+            )
             and ast.unparse(call.args[0]) in ("message.code", "self.code")
         )
     ]

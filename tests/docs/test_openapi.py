@@ -4,11 +4,8 @@ Tests that C{docs/openapi.yaml} is valid, and that the daemon's answers match it
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -17,19 +14,21 @@ from openapi_spec_validator import validate
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import Agent
 
-from aerostack.admin import taps
-from aerostack.databases.sqlite import connection
 from aerostack.errors import ERRORS
-from aerostack.settings.projects import JWTConfig, ProjectConfig
-from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET, makeProject
+from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET
 from tests.docs import openapi
-from tests.live.daemon import ORIGIN, DaemonTests
-from tests.live.wire import Refused
+from tests.docs.answers import SMALL_KEY, SMALL_SECRET, AnswerCase
+from tests.live.daemon import ORIGIN
+from tests.live.streamreaders import Reader
 
 ROOM = "/api/v1/public/realtime/history?room=chat/a"
-SMALL_KEY, SMALL_SECRET = "pk_of_small_89abcdef", "sk_of_small_89abcdef"
-
+NOTHING, LOST = {"sub": "ann", "topics": {}}, {"sub": "ann", "projectId": "nowhere"}
 EMIT = {"method": "socket.emit", "args": ["e", 1, "chat/a", {"persist": True}]}
+KEYED = {"method": "socket.emit", "args": ["e", 1, "state/b", {"key": "a", "ifNew": True}]}
+LIST = [
+    {"event": "e", "data": 1, "topic": "chat/a", "persist": True},
+    {"event": "e", "data": 1, "topic": "state/b", "key": "a", "ifNew": True},
+]
 TEXT = {"part": "0", "kind": "text", "at": 0, "text": "Hello"}
 VALUE = {"part": "d", "kind": "data", "value": {"name": "n", "value": 1}}
 QUERY = {"method": "db.query", "args": ["SELECT 1 AS one, ? AS two, 3 AS three", ["x"]]}
@@ -85,82 +84,10 @@ class DocumentTests(SynchronousTestCase):
             self.assertEqual(len(found), 1, found)
 
 
-class AnswerTests(DaemonTests):
+class AnswerTests(AnswerCase):
     """
-    Tests that cause every documented answer of the daemon.
+    Tests that cause every documented answer to clients and servers.
     """
-
-    limits: Mapping[str, Any] = {"bodyBytes": 4096}
-
-    async def setUp(self) -> None:  # type: ignore[override]
-        self.patch(connection, "BUSY_TIMEOUT", 0.2)
-        await super().setUp()
-
-    def projects(self) -> dict[str, ProjectConfig]:
-        return {
-            "p": makeProject(
-                dbQuery=True,
-                origins=(ORIGIN,),
-                anonymous=False,
-                jwt=JWTConfig(algorithm="HS256", key=TOKEN_SECRET),
-            ),
-            "small": makeProject(
-                id="small",
-                publicKey=SMALL_KEY,
-                secretKey=SMALL_SECRET,
-                connections=1,
-                framesPerSecond=0.5,
-            ),
-        }
-
-    async def ask(
-        self, operationId: str, method: str, path: str, body: Any = None, **headers: str
-    ) -> int:
-        """
-        Send a request, and check that the answer matches the document.
-
-        @return: Its status.
-        """
-        data = None if body is None else json.dumps(body).encode()
-        response = await treq.request(
-            method,
-            f"http://127.0.0.1:{self.port}{path}",
-            data=data,
-            headers={name.replace("_", "-"): value for name, value in headers.items()},
-            agent=Agent(self.reactor, pool=self.pool),
-        )
-        status, text = response.code, (await response.content()).decode()
-        found = {
-            name.decode().lower(): values[-1].decode()
-            for name, values in response.headers.getAllRawHeaders()
-        }
-        isJSON = found.get("content-type") == "application/json"
-        answer = json.loads(text) if isJSON else text or None
-        self.assertEqual(
-            list(openapi.answerFaults(operationId, status, found, answer)), [], (status, answer)
-        )
-        return status
-
-    async def come(self, query: str = "projectId=p", **headers: str) -> int:
-        """
-        Open a WebSocket, and check that the answer matches the document.
-
-        @return: Its status.
-        """
-        wire = await self.wire()
-        try:
-            await wire.upgrade(
-                f"/api/realtime?{query}",
-                {name.replace("_", "-"): value for name, value in headers.items()},
-            )
-        except Refused as refused:
-            status, answer, found = refused.status, refused.body, refused.headers
-        else:
-            status, answer, found = 101, None, wire.headers
-        self.assertEqual(
-            list(openapi.answerFaults("openWebSocket", status, found, answer)), [], answer
-        )
-        return status
 
     async def test_opening(self) -> None:
         """
@@ -181,6 +108,74 @@ class AnswerTests(DaemonTests):
         self.daemon.front.connections.stopping = True
         statuses.add(await self.come(Sec_WebSocket_Protocol=offer))
         self.assertEqual(statuses, openapi.statuses("openWebSocket"))
+
+    async def test_check(self) -> None:
+        """
+        The answers to pages that ask why a WebSocket did not open match.
+        """
+
+        async def check(query: str = "projectId=p", **headers: str) -> int:
+            path = f"/api/realtime/check?{query}"
+            return await self.ask("checkOpening", "GET", path, **headers)
+
+        key = {"X_Aerostack_Key": SMALL_KEY}
+        statuses = {
+            await check(),
+            await check(""),
+            await check(X_Aerostack_Key="pk_nobody_0123456"),
+            await check(Origin="http://other.test"),
+            await check("projectId=nowhere"),
+            await check("", **key),
+        }
+        await self.come("", Sec_WebSocket_Protocol=f"aerostack-key.{SMALL_KEY}, aerostack-v1")
+        statuses.add(await check("", **key))
+        self.daemon.front.connections.stopping = True
+        statuses.add(await check())
+        self.assertEqual(statuses, openapi.statuses("checkOpening"))
+
+    async def test_events(self) -> None:
+        """
+        The answers to clients that have no WebSocket match.
+        """
+        response = await treq.post(
+            f"http://127.0.0.1:{self.port}/api/realtime/sse",
+            headers={"X-Aerostack-Key": PUBLIC_KEY},
+            agent=Agent(self.reactor, pool=self.pool),
+            unbuffered=True,
+        )
+        reader = Reader(response)
+        self.addCleanup(reader.drop)
+        await self.until(lambda: reader.events)
+        session = reader.values[0]["session"]
+
+        async def send(body: Any, **headers: str) -> int:
+            headers = {"X_Aerostack_Session": session, **headers}
+            return await self.ask("sendFrames", "POST", "/api/realtime/send", body, **headers)
+
+        statuses = {
+            await send({"type": "ping"}),
+            await send([1] * 1001),
+            await send({}, Origin=ORIGIN),
+            await send({}, X_Aerostack_Session="c1.nix"),
+            await send({}, X_Aerostack_Session=""),
+        }
+        self.assertEqual(statuses, openapi.statuses("sendFrames") - {429, 503})
+
+        async def come(query: str = "projectId=p", body: Any = None, **headers: str) -> int:
+            path = f"/api/realtime/sse?{query}"
+            return await self.ask("openEvents", "POST", path, body, **headers)
+
+        statuses = {
+            response.code,
+            await come("projectId=p&ids=2"),
+            await come(X_Aerostack_Key="pk_nobody_0123456"),
+            await come(X_Aerostack_Key=PUBLIC_KEY, Origin="http://other.test"),
+            await come("projectId=nowhere"),
+            await come(body=[1] * 1001),
+        }
+        self.daemon.front.connections.stopping = True
+        statuses.add(await come(X_Aerostack_Key=PUBLIC_KEY))
+        self.assertEqual(statuses, openapi.statuses("openEvents") - {429})
 
     async def test_history(self) -> None:
         """
@@ -207,6 +202,40 @@ class AnswerTests(DaemonTests):
         preflight = await self.ask("preflightHistory", "OPTIONS", ROOM, Origin=ORIGIN)
         self.assertEqual({preflight}, openapi.statuses("preflightHistory"))
 
+    async def test_state(self) -> None:
+        """
+        The answers of the values of a keyed topic match, page by page.
+        """
+        for key in "abc":
+            await self.emit("e", {"n": key}, "state/a", key=key, userId="ann")
+        base = "/api/v1/public/realtime/state?topic=state/a"
+
+        async def ask(path: str = base, **headers: str) -> int:
+            return await self.ask("getState", "GET", path, **headers)
+
+        statuses = {
+            await ask(X_Aerostack_Key=PUBLIC_KEY, Origin=ORIGIN),
+            await ask(f"{base}&limit=0", X_Aerostack_Key=PUBLIC_KEY),
+            await ask(f"{base[:-1]}/../b", X_Aerostack_Key=PUBLIC_KEY),
+            await ask(base.replace("state/a", "chat/a"), X_Aerostack_Key=PUBLIC_KEY),
+            await ask(f"{base}/p"),
+            await ask(Authorization=f"Bearer {jwt.encode(NOTHING, TOKEN_SECRET, 'HS256')}"),
+            await ask(Authorization=f"Bearer {jwt.encode(LOST, TOKEN_SECRET, 'HS256')}"),
+            await ask(X_Aerostack_Key=SMALL_KEY),
+            await ask(X_Aerostack_Key=SMALL_KEY),
+        }
+        self.assertEqual(statuses, openapi.statuses("getState"))
+        preflight = await self.ask("preflightState", "OPTIONS", base, Origin=ORIGIN)
+        self.assertEqual({preflight}, openapi.statuses("preflightState"))
+        keys: list[str] = []
+        after: int | None = 0
+        while after is not None:
+            path = f"{base}&limit=2&after={after}"
+            _, page, _ = await self.http("GET", path, X_Aerostack_Key=PUBLIC_KEY)
+            keys += [value["key"] for value in page["values"]]
+            after = page["next"]
+        self.assertEqual(keys, ["a", "b", "c"])
+
     async def test_rpc(self) -> None:
         """
         The answers of the RPC match, and each successful call matches the document too.
@@ -232,6 +261,9 @@ class AnswerTests(DaemonTests):
             await call({"method": "socket.emit", "args": ["e", "x" * 5000, "chat/a"]}),
             await call(EMIT, SMALL_SECRET),
             await call(EMIT, SMALL_SECRET),
+            await call(KEYED),
+            await call(KEYED),
+            await call({"method": "socket.emit", "args": [LIST]}),
             await call({"method": "ai.start", "args": ["ai/a", {"stream": "s", "owner": "ann"}]}),
             await call({"method": "ai.append", "args": ["s", 1, [TEXT, VALUE]]}),
             await call({"method": "ai.append", "args": ["s", 1, [{**TEXT, "at": 7}]]}),
@@ -244,101 +276,6 @@ class AnswerTests(DaemonTests):
             other.execute("BEGIN IMMEDIATE")
             statuses.add(await call({"method": "db.query", "args": ["CREATE TABLE t (a)"]}))
         self.assertEqual(statuses, openapi.statuses("callRPC"))
-
-    async def test_health(self) -> None:
-        """
-        The answers of C{/health} match, healthy and failing.
-        """
-        statuses = {await self.ask("getHealth", "GET", "/health")}
-        self.patch(self.daemon.node.tracker, "health", lambda: "Nothing was read for 60 s.")
-        statuses.add(await self.ask("getHealth", "GET", "/health"))
-        self.assertEqual(statuses, openapi.statuses("getHealth"))
-
-    async def test_metrics(self) -> None:
-        """
-        The answers of C{/metrics} match, from this machine and through a proxy.
-        """
-
-        async def ask(**headers: str) -> int:
-            return await self.ask("getMetrics", "GET", "/metrics", **headers)
-
-        statuses = {
-            await ask(),
-            await ask(Via="1.1 proxy"),
-            await ask(Via="1.1 proxy", Authorization=f"Bearer {PUBLIC_KEY}"),
-            await ask(Via="1.1 proxy", Authorization=f"Bearer {SECRET_KEY}"),
-        }
-        self.assertEqual(statuses, openapi.statuses("getMetrics"))
-
-    async def test_console(self) -> None:
-        """
-        The answers of the console's API match, with a daemon that has some of everything.
-        """
-        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
-        token = jwt.encode({"sub": "ann"}, TOKEN_SECRET, "HS256")
-        wire = await self.wire()
-        offer = f"aerostack-key.{PUBLIC_KEY}, aerostack-token.{token}, aerostack-v1"
-        await wire.upgrade("/api/realtime?projectId=p", {"Sec-WebSocket-Protocol": offer})
-        wire.tell({"type": "subscribe", "topic": "orders", "filter": {"id": {"gt": 0}}})
-        wire.tell({"type": "track", "topic": "chat/a", "state": {"typing": True}})
-        await wire.frames(2)
-        await self.emit("e", 1, "chat/a", persist=True)
-        while not self.daemon.front.console.sampler.samples.since(0):
-            await self.sleep(0.05)
-        start = json.dumps({"method": "ai.start", "args": ["chat/a", {"owner": "ann"}]}).encode()
-        bearer = f"Bearer {SECRET_KEY}"
-        await self.http("POST", "/internal/hooks/rpc", start, Authorization=bearer)
-        secret = {"Authorization": f"Bearer {SECRET_KEY}"}
-        explain = "explain?user=ann&topic"
-        for operationId, path in (
-            ("getOverview", "overview"),
-            ("getConnections", "connections"),
-            ("getTopics", "topics"),
-            ("getTopic", "topic?topic=orders"),
-            ("getRunningStreams", "streams"),
-            ("explain", f"{explain}=orders"),
-            ("explain", f"{explain}=chat/a"),
-            ("explain", "explain?user=ben&topic=chat/b"),
-        ):
-            path = f"/internal/admin/{path}"
-            self.assertEqual(await self.ask(operationId, "GET", path, **secret), 200)
-        wire.drop()
-        while len(self.daemon.front.connections):
-            await self.sleep(0.01)
-        path = f"/internal/admin/{explain}=orders"
-        self.assertEqual(await self.ask("explain", "GET", path, **secret), 200)
-
-    async def test_consoleRefused(self) -> None:
-        """
-        The refusals of the console's API match.
-        """
-        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
-        config = self.daemon.config
-        self.patch(taps, "MOST", 0)
-        for operationId, good, bad in (
-            ("getOverview", "overview", "overview?since=x"),
-            ("getConnections", "connections", "connections?limit=0"),
-            ("getTopics", "topics", "topics?limit=x"),
-            ("getTopic", "topic?topic=orders", "topic"),
-            ("explain", "explain?user=ann&topic=orders", "explain?topic=orders"),
-            ("watchTopic", "watch?topic=chat/a", "watch"),
-        ):
-
-            async def ask(path: str, key: str | None, operationId: str = operationId) -> int:
-                headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-                return await self.ask(operationId, "GET", f"/internal/admin/{path}", **headers)
-
-            statuses = {
-                await ask(good, SECRET_KEY),
-                await ask(bad, SECRET_KEY),
-                await ask(good, None),
-                await ask(good, PUBLIC_KEY),
-            }
-            self.daemon.reload(replace(config, server=replace(config.server, console="off")))
-            statuses.add(await ask(good, SECRET_KEY))
-            self.daemon.reload(config)
-            # Another test checks the path whose answer continues.
-            self.assertEqual(statuses | {200}, openapi.statuses(operationId))
 
     async def test_examples(self) -> None:
         """

@@ -104,5 +104,13 @@ class MarkedTests(SynchronousTestCase):
         There are pages with snippets, also for each feature.
         """
         names = {page.stem for page in PLAYED}
-        for name in ("README", "start", "subscriptions", "pubsub", "presence", "history"):
+        for name in (
+            "README",
+            "start",
+            "subscriptions",
+            "pubsub",
+            "presence",
+            "history",
+            "collaboration",
+        ):
             self.assertIn(name, names)

@@ -4,6 +4,7 @@ The code of the product's first document, in the examples as it stands there.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -97,7 +98,7 @@ class SeedTests(SynchronousTestCase):
         Each piece stands in one of the examples, but for how far it is indented.
         """
         for name, code in (
-            ("orders/LiveFeed.tsx", REACT),
+            ("orders/LiveFeed.jsx", REACT),
             ("orders/app.js", CHANNEL),
             ("orders/ship.mjs", SERVER),
             ("shared.js", STATUS),
@@ -108,8 +109,21 @@ class SeedTests(SynchronousTestCase):
 
     def test_compiles(self) -> None:
         """
-        The React component compiles.  As it leaves types out, it is not held to what needs
-        them.
+        The React component compiles in an application with strict rules, and so does the same one
+        with types.
         """
-        workshop = Workshop(Path(self.mktemp()).absolute(), [EXAMPLES / "orders" / "LiveFeed.tsx"])
-        workshop.check("LiveFeed.tsx", strictNullChecks=False, noImplicitAny=False)
+        names = ["LiveFeed.jsx", "LiveFeed.tsx"]
+        files = [EXAMPLES / "orders" / name for name in names]
+        workshop = Workshop(Path(self.mktemp()).absolute(), files)
+        # As compilers do by default, this one reads JavaScript and leaves its types alone.
+        workshop.check(*names, checkJs=False)
+
+    def test_typed(self) -> None:
+        """
+        The component with types differs from the other one in types only.
+        """
+        plain, typed = (
+            (EXAMPLES / "orders" / f"LiveFeed.{kind}").read_text() for kind in ("jsx", "tsx")
+        )
+        untyped = typed.replace("<Order[]>", "").replace("<Order>", "")
+        self.assertEqual(re.sub(r"(?s)interface Order \{.*?\}\n\n", "", untyped), plain)

@@ -9,6 +9,7 @@
 
 import assert from "node:assert/strict";
 
+import { makeRandom } from "../web/apps/random.js";
 import { Daemon } from "../web/model/daemon.js";
 import { World, settle } from "../web/unit/fakes.js";
 
@@ -21,17 +22,6 @@ const JUNK = [
   '{"type":"event","topic":"nobody/p","event":"e","data":1}', "null", "[]",
 ];
 const NEVER = ["client_failed", "callback_failed", "no_key", "max_retries", "rate_limited"];
-
-/** Random numbers from a seed (mulberry32). */
-function makeRandom(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let n = Math.imul(state ^ (state >>> 15), state | 1);
-    n ^= n + Math.imul(n ^ (n >>> 7), n | 61);
-    return ((n ^ (n >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** A channel, and what an application gets on it. */
 class Watcher {

@@ -65,7 +65,8 @@ class Rows:
         # The error says why the table was lost, which is not checked here.
         channel.onError(lambda error: None)
         channel.onGap(lambda gap: None)
-        channel.subscribe(snapshot=True)
+        # While the daemon is away for long, the answer is late; the client goes on asking.
+        channel.subscribe(snapshot=True).addErrback(lambda failure: failure.trap(ClientError))
 
     def _page(self, frame: Any) -> None:
         if frame["first"]:
@@ -133,7 +134,7 @@ class Story:
         )
         test.patch(
             self.world,
-            "_openTransport",
+            "openTransport",
             lambda address, user: SlowWire(self.world.entrance, address, user, self.random),
         )
         # A client that is never cut off must get all changes.

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import treq
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError
-from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import deferLater
-from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseNeverReceived
 
+from tests.live.chromedriver import Chromedriver
 from tests.net import ROOT
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -29,6 +27,9 @@ LOOKS = {
     "phone": (360, 740, False),
 }
 """The looks of L{Browser.look}: the window's width, its height, and whether the page is dark."""
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""The names that the browser has in different systems."""
 
 TALLEST = 4000
 """The greatest height of a picture, in pixels."""
@@ -60,24 +61,6 @@ ARGUMENTS = [
 ]
 
 
-class _Driver(ProcessProtocol):
-    def __init__(self) -> None:
-        self.ended: Deferred[None] = Deferred()
-        self.port: Deferred[int] = Deferred()
-        self._output = b""
-
-    def outReceived(self, data: bytes) -> None:
-        self._output += data
-        _, found, rest = self._output.partition(b"was started successfully on port ")
-        if found and b"\n" in rest and not self.port.called:
-            self.port.callback(int(rest.split(b"\n")[0].rstrip(b".\r ")))
-
-    def processEnded(self, reason: Failure) -> None:
-        if not self.port.called:
-            self.port.errback(RuntimeError(f"chromedriver ended: {self._output!r}"))
-        self.ended.callback(None)
-
-
 class Browser:
     """
     One headless Chromium.
@@ -95,13 +78,19 @@ class Browser:
         """
         Start the browser, with an empty page.
         """
-        driver, chromium = shutil.which("chromedriver"), shutil.which("chromium")
-        assert driver and chromium, "these tests need Debian's chromium and chromium-driver"
-        self._driver = _Driver()
-        self._process = self._reactor.spawnProcess(
-            self._driver, driver, [driver, "--port=0"], env={"HOME": str(self._profile)}
-        )
-        self._base = f"http://127.0.0.1:{await self._driver.port}"
+        driver = shutil.which("chromedriver")
+        chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
+        assert driver and chromium, "there is no browser; run `.ci/setup test`, which installs it"
+        self._driver = Chromedriver(self._reactor, driver, self._profile)
+        await self._driver.start()
+        self._base = self._driver.url
+        try:
+            await self._open(chromium)
+        except BaseException:
+            await self._driver.stop()
+            raise
+
+    async def _open(self, chromium: str) -> None:
         arguments = [*ARGUMENTS, f"--user-data-dir={self._profile}/profile"]
         session = await self._ask(
             "POST",
@@ -126,8 +115,7 @@ class Browser:
         except (ResponseNeverReceived, ConnectionRefusedError):
             pass
         finally:
-            self._process.signalProcess("TERM")
-            await self._driver.ended
+            await self._driver.stop()
 
     async def open(self, url: str) -> None:
         """

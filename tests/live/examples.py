@@ -11,6 +11,18 @@ from aerostack.settings.settings import Config
 from tests.live.browser import Browser
 from tests.live.test_browser import PageTests
 
+EDITOR = "#document .cm-content"
+"""The element that users of the document write in."""
+
+# The names at the cursors of others are in the lines, but not in the text.
+LINES = (
+    f"[...document.querySelectorAll('{EDITOR} .cm-line')].map((line) => {{"
+    " const copy = line.cloneNode(true);"
+    " for (const it of copy.querySelectorAll('.cm-ySelectionCaret')) it.remove();"
+    " return copy.textContent.replace(/\\u2060/g, ''); })"
+)
+"""The lines of the document, as an expression in JavaScript."""
+
 
 class Page:
     """
@@ -68,6 +80,17 @@ class Page:
         """
         await self.run("document.querySelector(arguments[0]).focus()", selector)
         await self.press(*text)
+
+    async def write(self, selector: str, *keys: str) -> None:
+        """
+        Press keys in an element, once it can have the focus.
+        """
+        await self.until(
+            "const it = document.querySelector(arguments[0]); it?.focus();"
+            "return document.activeElement === it",
+            selector,
+        )
+        await self.press(*keys)
 
     async def press(self, *keys: str) -> None:
         """

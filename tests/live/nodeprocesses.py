@@ -17,52 +17,61 @@ from tests.postgres import PASSWORD, freshDatabase
 
 class NodesProgramTests(ProgramTests):
     """
-    Runs C{twistd aerostack-rt} twice.
+    Runs C{twistd aerostack-rt} twice, or as often as C{count} says.
 
+    @cvar count: How many daemons there are.
+    @cvar more: More lines for their configurations.
     @ivar nodes: The daemons.
     """
 
-    timeout = 60
+    count = 2
+    more = ""
 
     def setUp(self) -> None:
         super().setUp()
         self.valkey = sharedServer(self)
         self.postgres = freshDatabase(self)
         self.postgres.execute("CREATE TABLE orders (id integer PRIMARY KEY)")
-        self.ports = [freePort(self), freePort(self)]
+        self.ports = [freePort(self) for _ in range(self.count)]
         self.nodes: list[Child] = []
 
     def at(self, number: int) -> None:
         """
-        Let clients use the first or the second daemon from now on.
+        Let clients use another daemon from now on.
 
-        @param number: 0 or 1.
+        @param number: 0 for the first one.
         """
         self.port = self.ports[number]
 
-    def node(self, number: int) -> Child:
+    def node(self, number: int, name: str | None = None) -> Child:
         """
-        Start the first or the second daemon.
+        Start a daemon.
+
+        @param number: 0 for the first one.
+        @param name: Its name; L{None} for C{n} and the number.
         """
         self.at(number)
         database = f'url = "{self.postgres.tcp()}"\npassword = {json.dumps(PASSWORD)}'
         engine = f'[engine]\nurl = "valkey://127.0.0.1:{self.valkey.port}/0"'
-        text = self.configure(server=f'name = "n{number}"', more=f"anonymous = true\n{engine}")
+        text = self.configure(
+            server=f'name = "{name or f"n{number}"}"',
+            more=f"anonymous = true\n{engine}\n{self.more}",
+        )
         self.config = self.directory / f"n{number}.toml"
         self.config.write_text(text.replace('url = "sqlite:///rt.db"', database))
         return self.spawn()
 
     async def begin(self) -> None:
         """
-        Start both daemons at the same moment, and wait until each knows the other one.
+        Start all daemons at the same moment, and wait until each knows the others.
         """
-        self.nodes = [self.node(number) for number in (0, 1)]
-        for number in (0, 1):
+        self.nodes = [self.node(number) for number in range(self.count)]
+        for number in range(self.count):
             await self.serving(number)
 
     async def serving(self, number: int) -> None:
         """
-        Wait until a daemon serves and has found the other one.
+        Wait until a daemon serves and has found the others.
         """
         await self.nodes[number].wrote(READY)
 
@@ -70,7 +79,7 @@ class NodesProgramTests(ProgramTests):
             self.at(number)
             _, health = await self.http("GET", "/health")
             states = {name: node["state"] for name, node in health.get("nodes", {}).items()}
-            wanted = {f"n{number}": "here", f"n{1 - number}": "up"}
+            wanted = {f"n{other}": "up" for other in range(self.count)} | {f"n{number}": "here"}
             return states == wanted and set(health["checks"].values()) == {"ok"}
 
         await self.until(isAcquainted)

@@ -29,7 +29,6 @@ class NodesTests(DaemonTests):
     @ivar daemons: The daemons.
     """
 
-    timeout = 120
     patience = 30.0
 
     async def setUp(self) -> None:  # type: ignore[override]

@@ -30,7 +30,7 @@ CLI = "import sys; from aerostack.cli import main; sys.exit(main())"
 WORKERS = os.environ.get("WORKERS", "1")
 """How many processes serve clients, in every test that does not say so itself."""
 
-READY = "aerostack-rt tail orders"
+READY = "aerostack-rt tail chat/general"
 """The line that the daemon logs once it serves."""
 
 

@@ -8,9 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import jwt
+import treq
+from twisted.web.client import Agent
 
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, TOKEN_SECRET
 from tests.live.console import ANN, BEN, OTHER_SECRET, ConsoleTests
+from tests.live.wire import Refused
 
 
 class AccessTests(ConsoleTests):
@@ -20,6 +23,7 @@ class AccessTests(ConsoleTests):
 
     paths = (
         *("overview", "connections", "topics", "topic?topic=chat/a", "streams"),
+        "refusals",
         "explain?user=ann&topic=chat/a",
     )
 
@@ -148,6 +152,7 @@ class ListTests(ConsoleTests):
                 "queued": 0,
                 "congested": False,
                 "compressed": False,
+                "transport": "websocket",
             },
         )
         page = await self.look("connections", limit=2)
@@ -164,6 +169,42 @@ class ListTests(ConsoleTests):
         both = await self.look("connections", topic="chat/a", user=BEN)
         self.assertEqual([each["id"] for each in both["connections"]], [third["id"]])
         self.assertEqual((await self.look("connections", OTHER_SECRET))["total"], 0)
+
+    async def test_refusals(self) -> None:
+        """
+        What was refused, over HTTP or on a connection, in any process, is listed for the
+        operator of its project and counted by code.
+        """
+        for _ in range(3):
+            wire = await self.wire()
+            opening = wire.upgrade("/api/realtime?projectId=p", {"Origin": "http://evil.test"})
+            await self.assertFailure(opening, Refused)
+        ann = await self.subscribed("chat/a", "ann")
+        ann.tell({"type": "publish", "topic": "table/orders", "event": "e", "data": 1, "id": "1"})
+        await ann.frame()
+        await self.http("GET", "/nothing")
+        wanted = {
+            ("origin_not_allowed", "p", "http://evil.test", "GET /api/realtime", None): 3,
+            ("forbidden", "p", None, "publish table/orders/p", ANN): 1,
+            ("not_found", None, None, "GET /nothing", None): 1,
+        }
+        found: dict[tuple[Any, ...], int] = {}
+        while found != wanted:
+            # Workers say once a second what they have refused.
+            rows = (await self.look("refusals"))["refusals"]
+            names = ("code", "project", "origin", "request", "userId")
+            found = {tuple(row[name] for name in names): row["count"] for row in rows}
+        self.assertEqual({row["address"] for row in rows}, {"127.0.0.1"})
+        others = (await self.look("refusals", OTHER_SECRET))["refusals"]
+        self.assertEqual([row["code"] for row in others], ["not_found"])
+        response = await treq.get(
+            f"http://127.0.0.1:{self.port}/metrics",
+            headers={"Authorization": f"Bearer {SECRET_KEY}"},
+            agent=Agent(self.reactor, pool=self.pool),
+        )
+        metrics = await response.text()
+        for code, count in (("origin_not_allowed", 3), ("forbidden", 1), ("stale", 0)):
+            self.assertIn(f'aerostack_refusals_total{{code="{code}"}} {count}.0\n', metrics)
 
     async def test_topics(self) -> None:
         """

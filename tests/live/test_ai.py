@@ -78,6 +78,7 @@ class StreamTests(ExampleTests):
         self.assertEqual((status, answer["error"]), (503, "overloaded"))
         pages.append(await self.open("ai/?name=Cora"))
         await self.begun(pages[2], 100)
+        await pages[2].until("return document.getElementById('stop').disabled === false")
         await self.picture("ai", *pages[:2])
         rest.callback(None)
         for page in pages:
@@ -117,8 +118,26 @@ class StreamTests(ExampleTests):
         await pages[0].click("#send:enabled")
         for page in pages:
             await self.whole(page, "How do a thousand people read along?")
-            await page.reads("#end", "")
+            await page.reads("#end", "The answer is complete.")
         self.assertEqual(await pages[0].complaints(), [])
+
+    async def test_reload(self) -> None:
+        """
+        A page that is loaded again after the end of an answer shows the answer.
+        """
+        self.patch(ai, "PAUSE", 0.001)
+        page = await self.open("ai/?name=Sarah")
+        await page.click("#send")
+        await self.whole(page, "How do a thousand people read along?")
+        other = await self.open("ai/?name=Tom")
+        await self.whole(other, "How do a thousand people read along?")
+        await other.until(
+            "return /^[0-9]+ tokens$/.test(document.getElementById('tokens').textContent)"
+        )
+        await page.run("document.getElementById('question').value = 'And then?'")
+        await page.click("#send:enabled")
+        for each in (page, other):
+            await self.whole(each, "And then?")
 
     async def test_networkCut(self) -> None:
         """
@@ -148,3 +167,6 @@ class StreamTests(ExampleTests):
                 await self.emit(event, data, "ai/demo")
         await self.whole(page, "why?")
         await page.reads("#trouble", "")
+        # Nor does one that is kept.
+        await self.emit("ai:done", {"text": 5}, "ai/demo", persist=True)
+        await self.whole(await self.open("ai/"), "why?")

@@ -60,15 +60,20 @@ class AuctionTests(ExampleTests):
         await tom.reads("#outcome", "€ 44 is not enough any more.")
         await tom.click("[data-more='25']")
         await self.stands(sarah, 70, "Tom leads.")
+        await sarah.reads("#outcome", "Tom has outbid you with € 70.")
+        await tom.reads("#outcome", "Your bid of € 70 was accepted.")
         self.assertTrue(await self.bid("Ada", 80))
         self.assertTrue(await self.bid("Bea-01234567", 85))
         for page in (sarah, tom):
             await self.stands(page, 85, "Bea leads.")
-        await sarah.reads("#bids li", "Bea€ 85", "Ada€ 80", "Tom€ 70", "You€ 45")
+        await sarah.reads("#bids span", "Bea", "Ada", "Tom", "You")
+        await sarah.reads("#bids b", "€ 85", "€ 80", "€ 70", "€ 45")
+        when = "return document.querySelector('#bids time').dateTime"
+        self.assertRegex(await sarah.run(when), r"^\d{4}-\d\d-\d\dT")
         await self.picture("auction", sarah, tom)
         late = await self.open("auction/")
         await self.stands(late, 85, "Bea leads.")
-        await late.reads("#bids li", "Bea€ 85", "Ada€ 80", "Tom€ 70", "Sarah€ 45")
+        await late.reads("#bids span", "Bea", "Ada", "Tom", "Sarah")
         await sarah.reads("#count", "3 users watching")
         await late.close()
         await tom.close()
@@ -113,13 +118,13 @@ class AuctionTests(ExampleTests):
         self.assertTrue(await self.bid("Ada", 50))
         await self.stands(page, 50, "Ada leads.")
         late = {"id": "lamp", "title": "A lamp", "price": 45, "bidder": "Bea", "bids": 1}
-        for data in (late, None, 7, {}, {"price": "999"}):
+        for data in (late, None, 7, {}, {"price": "999"}, {"price": 1e300}):
             await self.emit("bid", data, "auction/lamp", persist=True)
-        await page.reads("#bids li", "Ada€ 50", "Bea€ 45")
+        await page.reads("#bids b", "€ 50", "€ 45")
         await page.reads("#trouble", "")
         for each in (page, await self.open("auction/")):
             await self.stands(each, 50, "Ada leads.")
-            await each.reads("#bids li", "Ada€ 50", "Bea€ 45")
+            await each.reads("#bids b", "€ 50", "€ 45")
 
 
 class PostgresTests(PostgresDaemonTests):

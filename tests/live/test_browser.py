@@ -31,6 +31,9 @@ CONNECT = """
 """
 
 
+KEYED_PUBLIC = "pk_of_keyed_89abcdef"
+
+
 class PageTests(DaemonTests):
     """
     Runs headless Chromium beside the daemon.
@@ -42,11 +45,8 @@ class PageTests(DaemonTests):
         profile.mkdir()
         self.browser = Browser(self.reactor, profile)
         await self.browser.start()
+        self.addCleanup(self.browser.stop)
         self.page = f"http://127.0.0.1:{self.port}/"
-
-    async def tearDown(self) -> None:  # type: ignore[override]
-        await self.browser.stop()
-        await super().tearDown()
 
     def projects(self) -> dict[str, ProjectConfig]:
         return {"p": makeProject(origins=("http://127.0.0.1:*",))}
@@ -57,11 +57,28 @@ class PageTests(DaemonTests):
             f"return (() => {{ {TEXT} }})().some(item => item.includes(arguments[0]))", text
         )
 
+    async def watches(self, topic: str) -> None:
+        """Wait until the page says that it watches a topic."""
+        await self.browser.until(
+            "return document.getElementById('state').innerText === `Watching ${arguments[0]}.`",
+            topic,
+        )
+
 
 class BrowserTests(PageTests):
     """
     Tests for the daemon's start page and for pages of other origins.
     """
+
+    def projects(self) -> dict[str, ProjectConfig]:
+        keyed = makeProject(
+            id="keyed",
+            publicKey=KEYED_PUBLIC,
+            secretKey="sk_of_keyed_89abcdef",
+            anonymous=False,
+            origins=("http://127.0.0.1:*",),
+        )
+        return {**super().projects(), "keyed": keyed}
 
     async def test_rowReachesPage(self) -> None:
         """
@@ -69,7 +86,7 @@ class BrowserTests(PageTests):
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         await self.browser.open(f"{self.page}?topic=orders")
-        await self.shows("watching")
+        await self.watches("orders")
         subprocess.run(
             ["sqlite3", str(self.path), "INSERT INTO orders (status) VALUES ('brand new')"],
             check=True,
@@ -84,10 +101,10 @@ class BrowserTests(PageTests):
         """
         other = await self.subscribed("chat/general")
         await self.browser.open(self.page)
-        await self.shows("watching")
+        await self.watches("chat/general")
         await self.browser.run(
             "document.getElementById('data').value = '{\"text\": \"from the page\"}';"
-            "document.getElementById('publish').requestSubmit()"
+            "document.getElementById('publish').click()"
         )
         self.assertEqual((await other.frame())["data"], {"text": "from the page"})
         await self.shows("from the page")
@@ -103,7 +120,7 @@ class BrowserTests(PageTests):
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         await self.browser.open(f"{self.page}?topic=orders")
-        await self.shows("watching")
+        await self.watches("orders")
         lines = await self.browser.run("return document.getElementById('lines').textContent")
         self.assertLessEqual(len(lines.splitlines()), 20)
         root = Resource()
@@ -124,6 +141,79 @@ class BrowserTests(PageTests):
             await self.browser.run(shown), 'INSERT {"id":1,"status":"<b>brand new</b>"}'
         )
         self.assertEqual(await self.browser.complaints(), [])
+
+    async def test_missingTable(self) -> None:
+        """
+        For a table that is missing the page shows the line that makes it, and watches the table
+        once another program has made it.
+        """
+        await self.browser.open(f"{self.page}?topic=orders")
+        line = "return document.getElementById('table').checkVisibility() && table.innerText"
+        statement = await self.browser.until(line)
+        self.execute(statement)
+        await self.watches("orders")
+        row = await self.browser.run("return document.getElementById('row').innerText")
+        self.execute(row)
+        await self.shows("INSERT")
+        self.assertFalse(await self.browser.run(line))
+        self.assertFalse(
+            await self.browser.run("return document.getElementById('make').checkVisibility()")
+        )
+        # A topic that cannot be is refused beside its field, and nothing of it is in the list.
+        await self.browser.run(
+            """
+            document.getElementById("topic").value = "chat/" + "x".repeat(300);
+            document.getElementById("watch").click();
+            """
+        )
+        await self.browser.until(
+            "return document.getElementById('state').innerText.includes('at most 255 characters')"
+        )
+        await self.browser.look("phone")
+        frames = await self.browser.run("return document.getElementById('frames').innerText")
+        width = await self.browser.run("return document.documentElement.scrollWidth")
+        self.assertEqual((frames, width), ("", LOOKS["phone"][0]))
+
+    async def test_key(self) -> None:
+        """
+        The page says that a project needs its key, in the words of its own fields, and watches
+        once it has the key.
+        """
+        await self.browser.open(self.page)
+        await self.watches("chat/general")
+        fill = """
+            for (const [id, text] of Object.entries(arguments[0]))
+              document.getElementById(id).value = text;
+            document.getElementById("watch").click();
+        """
+        await self.browser.run(fill, {"project": "keyed"})
+        await self.browser.until(
+            "return document.getElementById('state').innerText"
+            " === 'The project keyed needs its public key.'"
+        )
+        visible = "return document.getElementById('key').checkVisibility()"
+        self.assertTrue(await self.browser.run(visible))
+        await self.browser.run(fill, {"key": KEYED_PUBLIC})
+        await self.watches("chat/general")
+
+    async def test_links(self) -> None:
+        """
+        A message that names a document links to it, and has no other markup.
+        """
+        await self.browser.open(self.page)
+        shown = await self.browser.run(
+            """
+            return import("/shared/dom.js").then(({setLinked}) => {
+              const line = document.createElement("p");
+              setLinked(line, "<b>: docs/database.rst says it, docs/x/y.rst not.");
+              return line.innerHTML;
+            });
+            """
+        )
+        link = f'<a href="{self.page}docs/database.html">docs/database.rst</a>'
+        self.assertEqual(shown, f"&lt;b&gt;: {link} says it, docs/x/y.rst not.")
+        answer = await self.browser.run("return fetch('/docs/database.html').then((it) => it.ok)")
+        self.assertTrue(answer)
 
     async def test_phone(self) -> None:
         """
@@ -150,11 +240,29 @@ class BrowserTests(PageTests):
 
     async def test_foreignPage(self) -> None:
         """
-        A page of an origin that is not allowed cannot connect.
+        A page of an origin that is not allowed cannot connect, and learns why from the client.
         """
-        await self.browser.open("data:text/html,<p>elsewhere</p>")
+        root = Resource()
+        root.putChild(b"", Data(b"<p>elsewhere</p>", "text/html"))
+        elsewhere = self.reactor.listenTCP(0, Site(root), interface="127.0.0.1")
+        self.addCleanup(elsewhere.stopListening)
+        origin = f"http://localhost:{elsewhere.getHost().port}"
+        await self.browser.open(f"{origin}/")
         await self.browser.run(CONNECT, self.port, ["aerostack-v1"])
         await self.browser.until("return window.closed_")
+        await self.browser.run(
+            """
+            const [baseUrl] = arguments;
+            import(`${baseUrl}client/realtime.js`).then(({ RealtimeClient }) => {
+              const onError = (error) => (window.error_ = `${error.code}: ${error.message}`);
+              new RealtimeClient({ baseUrl, projectId: "p", onError }).connect().catch(() => {});
+            });
+            """,
+            self.page,
+        )
+        await self.browser.until("return window.error_")
+        error = await self.browser.run("return window.error_")
+        self.assertIn(f"origin_not_allowed: Pages of {origin} are not let in; add it to", error)
         self.assertEqual(self.connected, 0)
 
     async def test_pageComesBack(self) -> None:
@@ -163,14 +271,15 @@ class BrowserTests(PageTests):
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         await self.browser.open(f"{self.page}?topic=orders")
-        await self.shows("watching")
+        await self.watches("orders")
         port = self.port
         await self.stop()
         await self.browser.until("return document.getElementById('status').innerText.match(/Not/)")
         await self.start(port)
         await self.browser.until(
-            f"return (() => {{ {TEXT} }})().filter(item => item.includes('watching')).length > 1"
+            "return document.getElementById('status').dataset.status === 'connected'"
         )
+        await self.until(lambda: self.topics.get("table/orders/p"))
         self.execute("INSERT INTO orders VALUES (77)")
         await self.shows("77")
 

@@ -70,7 +70,7 @@ class ChatTests(ExampleTests):
         await self.reads(tom, "Good morning!", "The build is <b>green</b>.")
         for page in (sarah, tom):
             await page.reads("#count", "2 users here")
-            await page.reads("#people .hidden", "Sarah", "Tom")
+            await page.reads("#people .unseen", "Sarah", "Tom")
         for page in (sarah, tom):
             await self.lookOut(page)
         await sarah.type("#text", "Hello")
@@ -144,6 +144,7 @@ class ChatTests(ExampleTests):
         await self.say(other, "from other")
         await self.reads(other, "before", "from other")
         await self.reads(one, "before", "from one")
+        await one.reads("#messages .waiting", "waiting to be sent")
         relay.mend()
         for page in (one, other):
             await self.reads(page, "before", "from other", "from one")
@@ -190,9 +191,17 @@ class ChatTests(ExampleTests):
             await self.emit("message", data, "chat/engineering", persist=True)
         await self.keep("good")
         await page.until(f"return (() => {{ {TEXTS} }})().at(-1) === 'good'")
+        shown = await page.run(f"return (() => {{ {TEXTS} }})()")
+        self.assertEqual(shown, ["good"])
         wire = await self.subscribed("chat/engineering", "eve")
         for state in ({}, {"name": None, "typing": 1, "hue": "red; x"}, {"name": ["x"]}):
             wire.tell({"type": "track", "topic": "chat/engineering", "state": state})
         await page.reads("#count", "2 users here")
+        for number in range(20):
+            other = await self.subscribed("chat/engineering", f"user{number}")
+            state = {"name": "N" * 100, "typing": number == 0}
+            other.tell({"type": "track", "topic": "chat/engineering", "state": state})
+        await page.reads("#count", "22 users here")
+        await page.reads("#people li:last-child", "+11 others")
         await page.reads("#trouble", "")
         self.assertEqual(await page.complaints(), [])

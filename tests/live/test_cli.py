@@ -29,6 +29,8 @@ class ConversingTests(CommandTests):
                 [projects.p.jwt]
                 algorithm = "HS256"
                 key = "{TOKEN_SECRET}"
+                [topics."state/*"]
+                keyed = true
                 """
             )
         )
@@ -72,6 +74,34 @@ class ConversingTests(CommandTests):
         self.assertRegex(said[0], "^sent e on chat/a, kept as [0-9a-f]+$")
         self.assertEqual((await wire.frame())["data"], "hi there")
 
+    async def test_types(self) -> None:
+        """
+        C{types} writes the rows of the database as TypeScript.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        child = self.command("types", "--ts", "--config", str(self.config))
+        self.assertEqual(await child.ended, 0, child.errors)
+        self.assertEqual(
+            child.output.split("\n\n")[1],
+            "export interface Tables {\n"
+            "  orders: {\n    id: number;\n    status: string | null;\n  };\n}\n",
+        )
+        child = self.command("types", "--ts", "-o", "/", "--config", str(self.config))
+        self.assertEqual(await child.ended, 1)
+        self.assertIn("/ cannot be written: Is a directory", child.errors)
+
+    async def test_stateKey(self) -> None:
+        """
+        C{emit} and C{publish} set the value of a key of a keyed topic.
+        """
+        wire = await self.subscribed("state/a")
+        for command, key in (("emit", "x"), ("publish", "y")):
+            arguments = (command, "state/a", "set", "1", "--state-key", key)
+            status, _, _ = await self.carryOut(*arguments)
+            self.assertEqual(status, 0)
+            frame = await wire.frame()
+            self.assertEqual((frame["key"], frame["data"]), (key, 1))
+
     async def test_emitLines(self) -> None:
         """
         C{emit} sends an event for each line of a pipe.
@@ -86,8 +116,8 @@ class ConversingTests(CommandTests):
 
     async def test_emitStream(self) -> None:
         """
-        C{emit --stream} sends what a program prints as a token stream, and ends the stream as
-        failed if the input is no text.
+        C{emit --stream} sends what a program prints as a token stream.  Where the input is no text
+        any more, the stream ends as failed, with the text before.
         """
         wire = await self.subscribed("ai/a")
         command = ("emit", "--stream", "ai/a", "--user", "bot")
@@ -103,9 +133,11 @@ class ConversingTests(CommandTests):
         child.transport.closeStdin()
         self.assertEqual(await child.ended, 1)
         self.assertIn("not UTF-8", child.errors)
+        text = ""
         while (frame := await wire.frame())["event"] != "ai:done":
-            pass
-        self.assertEqual(frame["state"], "failed")
+            text += frame["data"].get("token", "")
+        self.assertEqual((text, frame["state"]), ("caf", "failed"))
+        self.assertIn("not UTF-8", frame["data"]["reason"])
         for arguments in (("emit", "ai/a"), ("emit", "--stream", "ai/a", "e")):
             status, _, errors = await self.carryOut(*arguments, stdin="")
             self.assertEqual(status, 1)
@@ -269,7 +301,7 @@ class ConversingTests(CommandTests):
         self.assertEqual([line["code"] for line in lines[1:]], codes)
         shown = await self.shown("why", "ben", "chat/a")
         self.assertEqual(shown[0], "ben has no connection now.")
-        self.assertRegex(shown[1], "^  problem  ben has no connection now.$")
+        self.assertRegex(shown[1], "^  notice  ")
 
     async def test_console(self) -> None:
         """
@@ -326,8 +358,15 @@ class VersionTests(CommandTests):
 
     async def test_misuse(self) -> None:
         """
-        Without a command the usage is shown, and the status is 2.
+        Wrong arguments are reported in one line, and the status is 2.
         """
-        child = self.command()
-        self.assertEqual(await child.ended, 2)
-        self.assertIn("usage: aerostack-rt", child.errors)
+        for arguments, text in (
+            ((), "the following arguments are required: COMMAND; see aerostack-rt --help"),
+            (
+                ("tail",),
+                "the following arguments are required: TOPIC; see aerostack-rt tail --help",
+            ),
+        ):
+            child = self.command(*arguments)
+            self.assertEqual(await child.ended, 2)
+            self.assertEqual(child.errors, f"aerostack-rt: {text}\n")

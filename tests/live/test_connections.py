@@ -17,10 +17,12 @@ from twisted.internet.endpoints import (
     wrapClientTLS,
 )
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.internet.tcp import Server
 from twisted.internet.threads import deferToThread
 
-from aerostack.net.endpoints import serverEndpoint
+from aerostack.net.endpoints import _TLSServer, serverEndpoint
 from aerostack.net.http.requests import BoundedRequest
+from aerostack.net.http.server import BoundedChannel
 from aerostack.net.websocket.connection import Connection
 from aerostack.sessions.session import Session
 from tests.live.daemon import DaemonTests
@@ -28,6 +30,44 @@ from tests.live.hostile import OPENING
 from tests.live.wire import PING, Wire, WireFactory, maskedFrame
 from tests.net import socketPath
 from tests.net.certificates import Authority
+
+
+class SecurePort:
+    """
+    An address at which a daemon serves with TLS.
+    """
+
+    def __init__(self, reactor: Any, authority: Authority, port: int) -> None:
+        self.authority = authority
+        self.port = port
+        self._reactor = reactor
+
+    @classmethod
+    async def open(cls, daemon: Any, reactor: Any, directory: Path) -> SecurePort:
+        """
+        Make a daemon listen with TLS as well.
+
+        @param directory: Where the certificate is to be.
+        """
+        directory.mkdir()
+        authority = Authority("Test CA")
+        authority.renew(directory)
+        listener = serverEndpoint(
+            reactor, "ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem", directory
+        )
+        daemon.listening.listen(listener)
+        return cls(reactor, authority, daemon.listening.ports[-1].getHost().port)
+
+    async def connect(self) -> Wire:
+        """
+        Connect with TLS.
+        """
+        root = trustRootFromCertificates([Certificate.loadPEM(self.authority.pem)])
+        endpoint = wrapClientTLS(
+            optionsForClientTLS("localhost", root),
+            TCP4ClientEndpoint(self._reactor, "127.0.0.1", self.port),
+        )
+        return await endpoint.connect(WireFactory())  # type: ignore[return-value]
 
 
 class HoldingTests(DaemonTests):
@@ -77,9 +117,7 @@ class HoldingTests(DaemonTests):
         After a WebSocket has ended, or a request was refused, its objects are freed without the
         garbage collector.
         """
-        gc.collect()
-        gc.disable()
-        self.addCleanup(gc.enable)
+        self.collectNothing()
         wire = await self.subscribed("chat/a")
         raw = await self.wire()
         raw.keepRaw()
@@ -88,10 +126,61 @@ class HoldingTests(DaemonTests):
         self.assertIn(b"404", raw.received)
         wire.drop()
         await wire.lost
-        await self.until(lambda: not self.connections())
-        kinds = Connection, BoundedRequest
-        left = [type(each) for each in gc.get_objects() if isinstance(each, kinds)]
-        self.assertEqual(left, [])
+        await self.freed()
+
+    async def test_freedQuery(self) -> None:
+        """
+        After a statement has failed, its request is freed without the garbage collector.
+        """
+        status, _ = await self.rpc("db.query", "SELECT x FROM nothing")
+        self.assertEqual(status, 400)
+        self.collectNothing()
+        await self.rpc("db.query", "SELECT x FROM nothing")
+        await self.freed()
+
+    async def test_freedTLS(self) -> None:
+        """
+        However a connection with TLS ends, its objects are freed without the garbage collector.
+        """
+        secure = await SecurePort.open(self.daemon, self.reactor, Path(self.mktemp()))
+        self.collectNothing()
+        for end in (Wire.closeCleanly, Wire.drop):
+            wire = await secure.connect()
+            self.wires.append(wire)
+            await wire.upgrade("/api/realtime?projectId=p")
+            end(wire)
+            await wire.lost
+        for request in (b"", b"GET / HTTP/1.0\r\n", b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n"):
+            wire = await secure.connect()
+            self.wires.append(wire)
+            wire.keepRaw()
+            wire.write(request)
+            if request.endswith(b"\r\n\r\n"):
+                await self.until(lambda wire=wire: wire.received)  # type: ignore[misc]
+            wire.drop()
+            await wire.lost
+        bare = await self.wire()
+        bare.write(b"this is not TLS")
+        bare.drop()
+        await bare.lost
+        await self.freed()
+
+    def collectNothing(self) -> None:
+        """Have the garbage collector do nothing until the test ends."""
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        # Other tests may have left some.
+        self.before = self.held()
+
+    def held(self) -> set[int]:
+        """Name the objects of connections that are in memory."""
+        kinds = Connection, BoundedRequest, BoundedChannel, Server, _TLSServer
+        return {id(each) for each in gc.get_objects() if isinstance(each, kinds)}
+
+    async def freed(self) -> None:
+        """Wait until the daemon has nothing left of the connections that came since."""
+        await self.until(lambda: self.held() <= self.before)
 
     async def test_noHTTP(self) -> None:
         """
@@ -182,36 +271,18 @@ class StallTests(DaemonTests):
         listener = serverEndpoint(self.reactor, f"unix:{path}")
         self.daemon.listening.listen(listener)
         endpoint = UNIXClientEndpoint(self.reactor, str(path))
-        client: Wire = await endpoint.connect(WireFactory())  # type: ignore[arg-type, assignment]
+        client: Wire = await endpoint.connect(WireFactory())
         self.wires.append(client)
         await client.upgrade("/api/realtime?projectId=p")
         await self.stall(client)
-
-    async def listenTLS(self) -> tuple[Authority, int]:
-        """
-        Make the daemon listen with TLS as well.
-
-        @return: The certificate authority, and the port.
-        """
-        directory = Path(self.mktemp())
-        directory.mkdir()
-        authority = Authority("Test CA")
-        authority.renew(directory)
-        listener = serverEndpoint(
-            self.reactor,
-            "ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem",
-            directory,
-        )
-        self.daemon.listening.listen(listener)
-        return authority, self.daemon.listening.ports[-1].getHost().port
 
     async def test_hasty(self) -> None:
         """
         A client may send its opening together with the end of the TLS handshake and another
         request; the records arrive in order.
         """
-        authority, port = await self.listenTLS()
-        answer = await deferToThread(self._hasten, authority, port)
+        secure = await SecurePort.open(self.daemon, self.reactor, Path(self.mktemp()))
+        answer = await deferToThread(self._hasten, secure.authority, secure.port)
         self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
 
     def _hasten(self, authority: Authority, port: int) -> bytes:
@@ -240,13 +311,8 @@ class StallTests(DaemonTests):
         """
         The same holds over TLS.
         """
-        authority, port = await self.listenTLS()
-        root = trustRootFromCertificates([Certificate.loadPEM(authority.pem)])
-        endpoint = wrapClientTLS(
-            optionsForClientTLS("localhost", root),
-            TCP4ClientEndpoint(self.reactor, "127.0.0.1", port),
-        )
-        client: Wire = await endpoint.connect(WireFactory())  # type: ignore[arg-type, assignment]
+        secure = await SecurePort.open(self.daemon, self.reactor, Path(self.mktemp()))
+        client = await secure.connect()
         self.wires.append(client)
         await client.upgrade("/api/realtime?projectId=p")
         await self.stall(client)

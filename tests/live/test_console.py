@@ -13,7 +13,7 @@ from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from aerostack.tracker.tracker import ChangeTracker
 from tests.live.consolepage import HOSTILE, ConsoleTests
 from tests.live.daemon import gather
-from tests.live.wire import Wire
+from tests.live.wire import Refused, Wire
 
 
 class SigningInTests(ConsoleTests):
@@ -208,9 +208,8 @@ class ViewTests(ConsoleTests):
         await self.console.reads("connections-table", "No client is connected")
         ann = await self.present("ann", "chat/x", {})
         await self.subscribed("chat/y", HOSTILE.replace(" ", "+"))
-        ((user, _, role, address, *_, present, queued, _), (hostile, *_)) = await self.console.rows(
-            "connections-table", 2
-        )
+        rows = await self.console.rows("connections-table", 2)
+        ((user, _, role, address, *_, present, queued, _, _), (hostile, *_)) = rows
         self.assertEqual((role, address, present, queued), ("public key", "127.0.0.1", "1", "0 B"))
         self.assertIn("ann", user)
         self.assertIn(HOSTILE, hostile)
@@ -226,13 +225,58 @@ class ViewTests(ConsoleTests):
         await self.console.rows("connections-table", 2)
         ann.drop()
         await self.console.rows("connections-table", 1, hostile)
+        await self.disconnects()
         await gather(*(self.client(f"user{n}") for n in range(130)))
         await self.console.rows("connections-table", 100)
-        await self.console.reads("connections-count", "The first 100 of 131 connections")
+        await self.console.reads("connections-count", "The first 100 of 130 connections")
+        await self.sorts()
         await self.browser.screenshot("console-connections")
         await self.console.click("connections-more")
-        await self.console.rows("connections-table", 131)
+        await self.console.rows("connections-table", 130)
         self.assertEqual(await self.mistakes(), [])
+
+    async def disconnects(self) -> None:
+        """
+        The operator disconnects the only client, after a question that can be answered with no.
+        """
+        press = "document.querySelector('#connections-table td button').click()"
+        await self.browser.run(press)
+        await self.browser.press("Escape")
+        await self.browser.until("return document.querySelector('dialog') === null")
+        await self.console.rows("connections-table", 1)
+        await self.browser.run(press)
+        await self.browser.until("return document.querySelector('dialog').open")
+        # A key that is held down on the button of the row does not agree.
+        await self.browser.press("Enter")
+        await self.browser.until("return document.querySelector('dialog') === null")
+        await self.console.rows("connections-table", 1)
+        await self.browser.run(press)
+        await self.browser.until("return document.querySelector('dialog').open")
+        await self.browser.run("document.querySelector('dialog button').click()")
+        await self.console.reads("connections-table", "No client is connected")
+
+    async def sorts(self) -> None:
+        """
+        The operator sorts the list by users, down and up, and no text needs a second line.
+        """
+        users = "[...document.querySelectorAll('#connections-table tbody th')]"
+        first = f"return {users}[0].innerText"
+        head = "document.querySelector('#connections-table thead button')"
+        for way, user in (("ascending", "user0"), ("descending", "user99")):
+            await self.browser.run(f"{head}.click()")
+            self.assertTrue((await self.browser.run(first)).endswith(user))
+            said = await self.browser.run(f"return {head}.parentElement.ariaSort")
+            self.assertEqual(said, way)
+        height = await self.browser.run(f"return {users}[0].offsetHeight")
+        self.assertLess(height, 40)
+        # The view's own link leads to its title, which the top of the page does not cover.
+        await self.browser.run(
+            "scrollTo(0, 9999); document.querySelector('#views [aria-current]').click()"
+        )
+        await self.browser.until(
+            "return document.getElementById('connections-title').getBoundingClientRect().top"
+            " >= document.querySelector('.top').getBoundingClientRect().bottom"
+        )
 
     async def test_topics(self) -> None:
         """
@@ -336,6 +380,37 @@ class LoadTests(ConsoleTests):
         await self.browser.until("return pictures_ > arguments[0] + 10", pictures)
 
 
+class RefusalsTests(ConsoleTests):
+    """
+    Tests for the view of what was refused.
+    """
+
+    async def test_refusals(self) -> None:
+        """
+        What was refused is listed with who asked and what to do, and its row counts the times.
+        """
+        await self.console.open(view="refusals")
+        await self.console.reads("refusals", "Nothing was refused")
+        for times in ("1", "2"):
+            coming = await self.wire()
+            opening = coming.upgrade("/api/realtime?projectId=p", {"Origin": "http://evil.test"})
+            await self.assertFailure(opening, Refused)
+            (
+                (code, _, count, project, origin, address, user, request, todo),
+            ) = await self.console.rows("refusals", 1, "origin_not_allowed", times)
+            self.assertEqual((code, count, project), ("origin_not_allowed", times, "p"))
+            self.assertEqual((origin, address, user), ("http://evil.test", "127.0.0.1", ""))
+            self.assertEqual(request, "GET /api/realtime")
+            self.assertIn("add it to projects.p.origins", todo)
+        wire = await self.subscribed("chat/a", "ann")
+        wire.tell({"type": "subscribe", "topic": HOSTILE})
+        await wire.frame()
+        asked = f"subscribe table/{HOSTILE}/p"
+        await self.console.rows("refusals", 2, "unknown_table", "ann", asked)
+        await self.browser.screenshot("console-refusals")
+        self.assertEqual(await self.mistakes(), [])
+
+
 class StreamsTests(ConsoleTests):
     """
     Tests for the view of the token streams.
@@ -360,6 +435,24 @@ class StreamsTests(ConsoleTests):
         await self.browser.screenshot("console-streams")
         await self.browser.run("document.querySelector('#streams tbody button').click()")
         await self.console.rows("streams", 1, HOSTILE)
+        # A click on a row that the page has not removed yet.
+        await self.browser.run(
+            """
+            const real = fetch;
+            const refusal = {error: "no", message: "Not this one."};
+            window.asked_ = 0;
+            window.fetch = async (path, options) => {
+              if (path.endsWith("/rpc")) return Response.json(refusal, {status: 409});
+              if (path.includes("/streams")) asked_ += 1;
+              return real(path, options);
+            };
+            document.querySelector("#streams tbody button").click();
+            """
+        )
+        await self.console.reads("streams-failed", "Not this one.")
+        # It stays while the list is asked for again.
+        await self.browser.until("return asked_ > 1")
+        await self.console.reads("streams-failed", "Not this one.")
         while (frame := await wire.frame()).get("event") != "ai:done":
             pass
         self.assertEqual((frame["stream"], frame["state"]), (started["stream"], "cancelled"))

@@ -37,7 +37,7 @@ class WhyTests(ConsoleTests):
         await self.console.reads("why-verdict", "not subscribed to table/orders/p")
         frame = {"type": "subscribe", "topic": "orders", "filter": {"status": HOSTILE}}
         ann.tell(frame)
-        await self.console.reads("why-findings", f'its filter: {{"status": "{HOSTILE}"}}')
+        await self.console.reads("why-verdict", f'its filter: {{"status": "{HOSTILE}"}}')
         self.assertEqual(await self.tone(), "notice")
         gets = f'filter {{"status":"{HOSTILE}"}}'
         await self.console.rows("why-connections", 1, "yes", "live", gets)
@@ -162,6 +162,64 @@ class InspectorTests(ConsoleTests):
         while len(self.front.hub.registry.subscribers("chat/x/p")) > 1:
             await self.sleep(0.02)
         self.assertEqual(await self.mistakes(), [])
+
+    async def test_acting(self) -> None:
+        """
+        The operator watches and publishes as a user, filters the frames, and chooses a topic among
+        those that the field suggests.
+        """
+        ann = await self.subscribed("chat/x", "ann")
+        await self.console.open(view="inspector")
+        await self.browser.run(
+            "const field = document.querySelector('#inspector-form [name=topic]');"
+            "field.focus(); field.value = 'cha';"
+            "field.dispatchEvent(new Event('input', {bubbles: true}))"
+        )
+        await self.browser.until("return document.querySelector('#topic-names option')")
+        name = await self.browser.run("return document.querySelector('#topic-names option').value")
+        self.assertEqual(name, "chat/x")
+        await self.console.fill("acting-form", user="ben")
+        await self.console.reads("acting-summary", "As ben")
+        await self.console.fill("inspector-form", topic=name)
+        await self.console.reads("frames-state", "Watching chat/x")
+        await self.until(lambda: self.topics.get("chat/x/p") == 2)
+        await self.console.fill("publish-form", event="greeting", data='{"text": "hello"}')
+        frame = await ann.frame()
+        self.assertEqual((frame["event"], frame["userId"]), ("greeting", "ben"))
+        ann.tell({"type": "publish", "topic": "chat/x", "event": "answer", "data": 1})
+        await self.shown("answer")
+        await self.filter(user="be")
+        self.assertNotIn("answer", "".join(await self.shown("greeting")))
+        await self.filter(event="ans")
+        self.assertNotIn("greeting", "".join(await self.shown("answer")))
+        await self.console.fill("acting-form", user="", credential="pk_of_nobody_0123456789")
+        await self.browser.until(
+            "return document.querySelector('#inspector > .error').innerText.length > 10"
+        )
+        # The next user is not refused: the inspector watches again, and shows no old message.
+        await self.console.fill("acting-form", user="cem", credential="")
+        await self.console.reads("frames-state", "Watching chat/x")
+        error = "return document.querySelector('#inspector > .error').innerText"
+        self.assertEqual(await self.browser.run(error), "")
+        # The console comes back as a client does.
+        self.assertEqual((await self.rpc("user.disconnect", "cem"))[0], 200)
+        await self.until(lambda: self.topics.get("chat/x/p") == 1)
+        await self.until(lambda: self.topics.get("chat/x/p") == 2)
+        await self.console.reads("frames-state", "Watching chat/x")
+        await self.browser.run("document.querySelector('#acting-form [type=reset]').click()")
+        await self.console.reads("acting-summary", "As the operator")
+
+    async def filter(self, **fields: str) -> None:
+        """
+        Filter the frames by the texts in these fields, and by no other.
+        """
+        await self.browser.run(
+            "const form = document.getElementById('frames-filter'); form.reset();"
+            "for (const [name, text] of Object.entries(arguments[0]))"
+            " form.elements[name].value = text;"
+            "form.dispatchEvent(new Event('input'))",
+            fields,
+        )
 
     async def test_leaving(self) -> None:
         """

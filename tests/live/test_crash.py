@@ -67,7 +67,8 @@ class Person:
 
 class Publisher(Person):
     """
-    Publishes numbers with C{persist}, each again until it is acknowledged.
+    Publishes numbers with C{persist}, each again until it is acknowledged.  It does what the daemon
+    asks for where the database does not answer for a while: it waits, and sends the number again.
 
     @ivar acknowledged: The acknowledged numbers.
     """
@@ -93,6 +94,8 @@ class Publisher(Person):
         self._send(self._count)
 
     def _send(self, number: int) -> None:
+        if number not in self._open:
+            return
         if self._link is not None and self._link.transport is not None:
             self._link.tell(
                 {
@@ -106,6 +109,13 @@ class Publisher(Person):
             )
 
     def receive(self, frame: Frame) -> None:
+        if frame["type"] == "error":
+            assert frame["code"] == "database_unavailable", frame
+            later = self._test.reactor.callLater(
+                frame["retryAfter"] / 1000, self._send, frame["id"]
+            )
+            self._test.addCleanup(lambda: later.active() and later.cancel())
+            return
         assert frame["type"] == "ack", frame
         self._open.pop(frame["id"], None)
         self.acknowledged.add(frame["id"])

@@ -32,7 +32,7 @@ class DetachTests(CommandTests):
         """
         Run the command.
         """
-        child = self.command("detach", "--config", str(self.config), *options)
+        child = self.command("detach", "--yes", "--config", str(self.config), *options)
         return await child.ended, child.output, child.errors
 
     async def use(self) -> Child:
@@ -64,7 +64,8 @@ class DetachTests(CommandTests):
         await self.stopped()
         status, output, errors = await self.detach()
         self.assertEqual((status, errors), (0, ""))
-        self.assertIn("removed realtime_messages", output)
+        self.assertIn("removed realtime_messages (1 kept message)\n", output)
+        self.assertTrue(output.endswith(f"{self.path} holds nothing of aerostack-rt's any more.\n"))
         self.assertEqual(self.schema(), self.before)
         self.assertEqual(self.execute("SELECT * FROM orders"), [(1,)])
         self.assertEqual(self.execute("PRAGMA integrity_check"), [("ok",)])
@@ -75,7 +76,9 @@ class DetachTests(CommandTests):
         With C{--keep-history} the messages stay, and the next start finds them.
         """
         await self.stopped()
-        self.assertEqual((await self.detach("--keep-history"))[0], 0)
+        status, output, _ = await self.detach("--keep-history")
+        self.assertEqual(status, 0)
+        self.assertIn("\nleft realtime_messages (1 kept message)\n", output)
         names = {name for _, name, _ in self.schema()}
         self.assertFalse([name for name in names if name.startswith("_aerostack")])
         self.assertEqual(self.execute("SELECT data FROM realtime_messages"), [('"kept"',)])
@@ -86,11 +89,20 @@ class DetachTests(CommandTests):
         """
         While the daemon runs the command does nothing and says why, unless it is forced.
         """
-        await self.use()
+        daemon = await self.use()
         before = self.schema()
         status, output, errors = await self.detach()
         self.assertEqual((status, output), (1, ""))
         self.assertIn("the daemon seems to be running", errors)
+        elsewhere = self.directory / "elsewhere.toml"
+        elsewhere.write_text(self.configure("unix:/none.sock"))
+        status, output, errors = await self.detach("--config", str(elsewhere))
+        self.assertEqual((status, output), (1, ""))
+        self.assertIn(f"the process {daemon.transport.pid} has {self.path} open", errors)
+        url = f"ws://127.0.0.1:{self.port}"
+        status, output, errors = await self.detach("--config", str(elsewhere), "--url", url)
+        self.assertEqual((status, output), (1, ""))
+        self.assertIn(f"there is an answer at {url}", errors)
         self.assertEqual(self.schema(), before)
         self.assertEqual((await self.detach("--force"))[0], 0)
 

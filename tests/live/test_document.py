@@ -6,14 +6,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aerostack.settings.settings import Config, HistoryConfig
-from tests.live.examples import ExampleTests, Page
+from aerostack.net.http import files
+from aerostack.settings.settings import Config, HistoryConfig, TopicConfig
+from tests.live.examples import EDITOR, LINES, ExampleTests, Page
 from tests.live.relay import Relay
-from tests.live.wire import Wire
-
-TEXTS = "[...document.querySelectorAll('#document textarea')].map((it) => it.value)"
-TWO = "#document .paragraph:nth-child(2) textarea"
-ONE = "#document .paragraph:nth-child(1) textarea"
 
 
 class DocumentTests(ExampleTests):
@@ -22,127 +18,105 @@ class DocumentTests(ExampleTests):
     """
 
     def config(self) -> Config:
-        # A new page has to read many edits.
-        return replace(super().config(), history=HistoryConfig(pageSize=2))
+        # A new page has to read many pages of edits.
+        return replace(
+            super().config(),
+            history=HistoryConfig(pageSize=2),
+            topics={"doc/*": TopicConfig(compact=True)},
+        )
 
-    async def reads(self, page: Page, *texts: str) -> None:
+    async def reads(self, page: Page, *lines: str) -> None:
         """
-        Wait until a page has these paragraphs.
+        Wait until a page has these lines.
         """
-        await page.until(f"return JSON.stringify({TEXTS}) === JSON.stringify(arguments[0])", texts)
-
-    async def taken(self, wire: Wire, text: str) -> None:
-        """
-        Wait until a subscriber of the document gets the edit that has this text.
-        """
-        while True:
-            frame = await wire.frame()
-            if frame.get("event") == "edit" and frame["data"]["text"] == text:
-                return
+        await page.until(f"return JSON.stringify({LINES}) === JSON.stringify(arguments[0])", lines)
 
     async def test_sideBySide(self) -> None:
         """
-        Each page shows the other's text and cursor, a new page shows the existing text, and the
-        user of a closed page disappears.
+        Each page shows the other's text, cursor and name, a new page shows the existing text, and
+        the user of a closed page disappears.
         """
         sarah = await self.open("document/?name=Sarah")
-        await self.reads(sarah, "")
-        await sarah.type(ONE, "We meet at <b>nine</b>.")
-        await sarah.press("Enter")
-        await sarah.press(*"Bring coffee")
+        # A click beside the text begins to write as well.
+        await sarah.until(
+            "card.click(); return document.activeElement === document.querySelector(arguments[0])",
+            EDITOR,
+        )
+        await sarah.write(EDITOR, *"We meet at <b>nine</b>.", "Enter", *"Bring coffee")
         tom = await self.open("document/?name=Tom")
         await self.reads(tom, "We meet at <b>nine</b>.", "Bring coffee")
         for page in (sarah, tom):
-            await page.reads("#count", "2 users viewing")
-            await page.reads("#people .hidden", "Sarah", "Tom")
-        # Sarah's cursor is after the last letter.
-        cursor = "#document .paragraph:nth-child(2) .layer i"
-        await tom.until(
-            "const it = document.querySelector(arguments[0]);"
-            "return it?.dataset.name === 'Sarah' && it.parentNode.textContent === 'Bring coffee'"
-            " && it.nextSibling.textContent === ''",
-            cursor,
-        )
-        await tom.type(TWO, "")
-        await tom.run(
-            "const it = document.querySelector(arguments[0]); it.setSelectionRange(6, 12)", TWO
-        )
-        await sarah.reads(f"{TWO.replace('textarea', '.layer mark')}", "coffee")
-        await sarah.reads(".layer i", "")
-        await tom.press(*"tea")
-        await self.reads(sarah, "We meet at <b>nine</b>.", "Bring tea")
-        # The other cursor stays in its place.
-        await sarah.type(ONE, "")
-        await sarah.run("document.querySelector(arguments[0]).setSelectionRange(14, 18)", ONE)
-        await tom.reads(f"{ONE.replace('textarea', '.layer mark')}", "nine")
+            await page.until(
+                "return document.querySelector('#count').textContent === '2 users viewing'"
+            )
+        await tom.reads(".cm-ySelectionInfo", "Sarah")
+        await tom.write(EDITOR, "Down", "End", *" and tea")
+        await self.reads(sarah, "We meet at <b>nine</b>.", "Bring coffee and tea")
+        await sarah.reads(".cm-ySelectionInfo", "Tom")
+        await tom.reads("#save", "Saved")
         await self.picture("document", sarah, tom)
-        cora = await self.open("document/?name=Cora")
-        await self.reads(cora, "We meet at <b>nine</b>.", "Bring tea")
-        await sarah.reads("#count", "3 users viewing")
-        await cora.close()
-        await sarah.reads("#count", "2 users viewing")
-        self.assertEqual(await sarah.complaints(), [])
-
-    async def test_paragraphs(self) -> None:
-        """
-        A paragraph is split at the cursor, and disappears when it is empty.  Another document is
-        separate.
-        """
-        one, other = await self.open("document/?doc=a"), await self.open("document/?doc=a")
-        await one.type(ONE, "Onetwo")
-        await one.run("document.querySelector(arguments[0]).setSelectionRange(3, 3)", ONE)
-        await one.press("Enter")
-        await self.reads(other, "One", "two")
-        await one.press("Enter")
-        await self.reads(other, "One", "", "two")
-        await other.type(TWO, "")
-        await other.press("Backspace")
-        await self.reads(one, "One", "two")
+        await tom.close()
+        await sarah.reads("#count", "1 user viewing")
+        await sarah.reads(".cm-ySelectionInfo")
         elsewhere = await self.open("document/?doc=b")
         await self.reads(elsewhere, "")
+        self.assertEqual(await sarah.complaints(), [])
 
-    async def test_converges(self) -> None:
+    async def test_offline(self) -> None:
         """
-        Two users who edit one paragraph while one of them is offline end with the same text.
-        Other paragraphs keep their text.
+        What two users write while one of them is offline is merged when the connection is back.
         """
         relay = Relay(self.reactor, self.port)
         self.addCleanup(relay.stop)
         one = await self.open("document/", f"http://127.0.0.1:{relay.port}/")
         other = await self.open("document/")
-        await one.type(ONE, "begin")
-        await one.press("Enter", *"second")
-        await self.reads(other, "begin", "second")
-        wire = await self.subscribed("doc/welcome", "eve")
+        await one.write(EDITOR, *"middle")
+        await self.reads(other, "middle")
+        await one.reads("#save", "Saved")
         relay.cut()
-        await one.type(ONE, "X")
-        await one.press("Enter", *"third")
-        await other.type(ONE, "Y")
-        await self.reads(one, "beginX", "third", "second")
-        await self.reads(other, "beginY", "second")
-        # The last edit that the daemon takes counts, so it has to take this one first.
-        await self.taken(wire, "beginY")
+        await one.write(EDITOR, "End", *" end")
+        await one.reads("#save", "Not saved yet…")
+        await other.write(EDITOR, "Home", *"begin ")
+        await self.reads(one, "middle end")
+        await self.reads(other, "begin middle")
         relay.mend()
         for page in (one, other):
-            await self.reads(page, "beginX", "third", "second")
-        late = await self.open("document/")
-        await self.reads(late, "beginX", "third", "second")
+            await self.reads(page, "begin middle end")
+        await one.reads("#save", "Saved")
 
     async def test_anybodysData(self) -> None:
         """
-        Malformed edits and cursors do no harm.
+        Messages that are no updates do no harm.
         """
         page = await self.open("document/")
-        for data in (None, 1, {}, {"paragraph": 1}, {"paragraph": "a", "place": "x", "text": "y"}):
-            await self.emit("edit", data, "doc/welcome", persist=True)
+        for data in (None, 1, {}, "%", "AAAA", {"set": "a", "part": 0, "parts": 2, "data": "A"}):
+            await self.emit("update", data, "doc/welcome", persist=True)
+            await self.emit("snapshot", data, "doc/welcome", persist=True)
         wire = await self.subscribed("doc/welcome", "eve")
-        for state in ({}, {"paragraph": "first", "start": -5, "end": "x", "name": {}, "hue": []}):
+        for state in ({}, {"awareness": 1}, {"awareness": "%"}, {"awareness": "AQID"}):
             wire.tell({"type": "track", "topic": "doc/welcome", "state": state})
-        edit = {"paragraph": "b", "place": 2, "text": "good"}
-        await self.emit("edit", edit, "doc/welcome", persist=True)
+        await page.write(EDITOR, *"good")
         late = await self.open("document/")
         for each in (page, late):
             await self.reads(each, "good")
-            await each.reads("#count", "3 users viewing")
         await page.reads("#trouble", "")
         self.assertEqual(await page.complaints(), [])
+
+
+class NotBuiltTests(ExampleTests):
+    """
+    The page of the document without the packages from npm.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.patch(files, "BUNDLE", ("node_modules", "missing.js"))
+        await super().setUp()
+
+    async def test_notBuilt(self) -> None:
+        """
+        The page says how to get the editor.
+        """
+        page = await self.open("document/")
+        await page.until("return !document.querySelector('#missing').hidden")
+        await page.reads("#missing code", "make editor")
+        await page.reads("#save", "")

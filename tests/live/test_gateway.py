@@ -248,10 +248,10 @@ class GatewayTests(ModelTests):
             f"http://127.0.0.1:{self.port}/metrics", agent=Agent(self.reactor, pool=self.pool)
         )
         text = (await response.content()).decode()
-        for line in ("answers 0", "answers_total 2", "failures_total 1"):
+        for line in ("answers_running 0", "answers_total 2", "failures_total 1"):
             self.assertIn(f"aerostack_model_{line}", text)
         found = [line for line in text.split("\n") if line.startswith("aerostack_model_requests")]
-        counts = {"2xx": 1, "3xx": 0, "4xx": 0, "429": 0, "5xx": 0, "none": 0}
+        counts = {"2xx": 1, "3xx": 0, "429": 0, "4xx": 0, "5xx": 0, "none": 0}
         failed = f"{FAILED.status // 100}xx"
         counts[failed] += 1
         self.assertEqual(

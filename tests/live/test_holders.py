@@ -73,6 +73,7 @@ class LockedTests(PostgresDaemonTests):
         of the holder, and afterwards the missing changes.
         """
         self.execute("CREATE TABLE orders (id int PRIMARY KEY)")
+        self.feeds = True
         watcher = await self.subscribed("orders")
         with closing(self.postgres.connect(ADMIN, application_name="the tool")) as holder:
             holder.execute("BEGIN; LOCK TABLE _aerostack.changes IN ACCESS EXCLUSIVE MODE")
@@ -81,8 +82,9 @@ class LockedTests(PostgresDaemonTests):
             self.assertEqual((status["type"], status["feed"]), ("status", "down"))
             while "(the tool)" not in await self.fault():
                 await self.sleep(0.1)
-        frames = await watcher.frames(2)
-        self.assertEqual([f["data"] for f in frames if f["type"] == "db_change"], [{"id": 1}])
+        while (frame := await watcher.frame())["type"] == "status":
+            pass
+        self.assertEqual((frame["type"], frame["data"]), ("db_change", {"id": 1}))
         await self.untilAnswered("ok", self.fault)
         self.flushLoggedErrors(LockedOut)
 

@@ -5,7 +5,7 @@ The daemon is killed and started again under open pages of the examples.
 from __future__ import annotations
 
 from tests.live.browser import Browser
-from tests.live.examples import Page
+from tests.live.examples import EDITOR, LINES, Page
 from tests.live.program import TWISTD, ProgramTests
 from tests.net import Child
 
@@ -122,14 +122,13 @@ class KilledTests(ProgramTests):
         Text that was written while the daemon was dead is in the document when the daemon is back.
         """
         child = await self.begin()
-        area = "#document textarea"
         one, other = [await self.open(f"document/?name={name}") for name in ("Sarah", "Tom")]
-        await one.type(area, "before")
-        reads = "return document.querySelector('#document textarea')?.value === arguments[0]"
+        await one.write(EDITOR, *"before")
+        reads = f"return {LINES}.join() === arguments[0]"
         await other.until(reads, "before")
         await self.kill(child)
         await one.reads("#status", "Connecting again…")
-        await one.type(area, " and meanwhile")
+        await one.write(EDITOR, "End", *" and meanwhile")
         await self.serve()
         for page in (one, other, await self.open("document/?name=Cora")):
             await page.until(reads, "before and meanwhile")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from tests.live import (
     test_admin,
     test_draining,
+    test_emitting,
     test_filters,
     test_nodestreamskilled,
     test_onlookers,
@@ -29,6 +30,14 @@ from tests.live import (
 class OrderTests(test_order.OrderTests):
     """
     Tests for the order of what several clients publish.
+    """
+
+    workers = 2
+
+
+class EmitTests(test_emitting.PostgresEmitTests):
+    """
+    Tests for events that transactions emit.
     """
 
     workers = 2

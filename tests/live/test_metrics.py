@@ -10,7 +10,8 @@ import treq
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.web.client import Agent
 
-from aerostack.net.http.metrics import METRICS
+from aerostack import __version__
+from aerostack.net.http.metriclist import METRICS
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.daemon import DaemonTests
 
@@ -54,7 +55,7 @@ class MetricsTests(DaemonTests):
         Return the values of counters and gauges.
         """
         samples = await self.samples()
-        plain = [m for m in METRICS if m.kind != "histogram" and not m.label]
+        plain = [m for m in METRICS if m.kind != "histogram" and not m.labels]
         numbers = {m.name.removeprefix("aerostack_") for m in plain}
         return {name: samples[name][()] for name in numbers}
 
@@ -109,8 +110,13 @@ class MetricsTests(DaemonTests):
         self.execute("INSERT INTO orders VALUES (4)")
         await client.frame()
         found = await self.samples()
-        self.assertEqual(found["publish_to_socket_seconds_count"][()], 1)
-        self.assertEqual(found["commit_to_socket_seconds_count"][()], 4)
+        self.assertEqual(found["publish_to_socket_seconds_count"], {("p", "**"): 1})
+        self.assertEqual(found["commit_to_socket_seconds_count"], {("table/**",): 4})
+        self.assertEqual(found["publications_accepted_total"], {("p", "**"): 1})
+        sizes = found["frame_bytes_count"]
+        self.assertEqual((set(sizes), sizes["p", "**"]), ({("p", "**"), ("p", "table/**")}, 1))
+        # A slow disk may add frames that say so.
+        self.assertGreaterEqual(sizes["p", "table/**"], 4)
         self.assertGreater(found["database_call_seconds_count"]["tracker",], 0)
         self.assertEqual(
             {kind for (kind,) in found["database_call_seconds_count"]},
@@ -118,10 +124,49 @@ class MetricsTests(DaemonTests):
         )
         for name in ("publish_to_socket_seconds", "commit_to_socket_seconds"):
             buckets = found[f"{name}_bucket"]
-            bounds = [float(bound) for (bound,) in buckets]
+            bounds = [float(bound) for bound, *_ in buckets]
             self.assertEqual((bounds[0], bounds[-2:]), (0.0005, [10.0, inf]))
-            self.assertEqual(buckets["+Inf",], found[f"{name}_count"][()])
-            self.assertGreater(found[f"{name}_sum"][()], 0)
+            ((labels, count),) = found[f"{name}_count"].items()
+            self.assertEqual(buckets["+Inf", *labels], count)
+            self.assertGreater(found[f"{name}_sum"][labels], 0)
+
+    async def test_clients(self) -> None:
+        """
+        The metrics have what a client has sent, how long its acks took and how it closed, and what
+        its project uses.
+        """
+        client = await self.subscribed("chat/a")
+        for persist in (False, True):
+            client.tell(
+                {
+                    **{"type": "publish", "topic": "chat/a", "event": "e"},
+                    **{"data": 1, "id": int(persist), "persist": persist},
+                }
+            )
+            await client.frames(2)
+        found = await self.samples()
+        self.assertEqual(found["received_frame_bytes_count"], {(): 3})
+        self.assertEqual(found["acknowledgement_seconds_count"], {("true",): 1, ("false",): 1})
+        self.assertEqual(found["project_connections"], {("p",): 1})
+        self.assertEqual(found["project_subscriptions"], {("p",): 1})
+        self.assertEqual(found["outbox_bytes"], {("p",): 0})
+        self.assertEqual(set(found["closes_total"].values()), {0})
+        await client.closeCleanly()
+        while not (found := await self.samples())["closes_total"].get(("client", "1000")):
+            await self.sleep(0.01)
+        self.assertEqual(found["closes_total"]["daemon", "4008"], 0)
+        self.assertNotIn("project_connections", found)
+
+    async def test_process(self) -> None:
+        """
+        The metrics have the processor time, the memory and the files of the process under their
+        usual names, and the version.
+        """
+        found = await self.samples()
+        for name in ("cpu_seconds_total", "resident_memory_bytes", "open_fds", "max_fds"):
+            self.assertGreater(found[f"process_{name}"][()], 0)
+        ((labels, one),) = found["build_info"].items()
+        self.assertEqual((labels[1], one), (__version__, 1))
 
     async def test_streams(self) -> None:
         """
@@ -168,9 +213,12 @@ class MetricsTests(DaemonTests):
         found = await self.values()
         self.assertLess(found.pop("feed_lag_seconds"), 60)
         self.assertGreater(found.pop("feed_position"), 2)
-        idle = ("stream", "model")
+        idle = ("stream", "model", "emitted")
         streams = [found.pop(name) for name in tuple(found) if name.startswith(idle)]
         self.assertEqual(set(streams), {0})
+        for name in tuple(found):
+            if name.startswith(("process_", "config_")):
+                del found[name]
         self.assertEqual(
             found,
             {
@@ -187,21 +235,26 @@ class MetricsTests(DaemonTests):
                 "nodes": 1,
                 "nodes_silent": 0,
                 "nodes_different": 0,
+                "database_up": 1,
                 "healthy": 1,
             },
         )
 
     async def test_down(self) -> None:
         """
-        C{aerostack_feed_up} and C{aerostack_healthy} are 0 when the daemon cannot read changes and
-        C{/health} is red.
+        C{aerostack_feed_up}, C{aerostack_healthy} and C{aerostack_database_up} are 0 when the
+        daemon cannot read changes, C{/health} is red, and the database keeps no messages.
         """
         self.front.feeds.feedDown("It sleeps.")
         self.assertEqual((await self.values())["feed_up"], 0)
         self.front.feeds.feedUp()
         self.assertEqual((await self.values())["feed_up"], 1)
         self.patch(self.daemon.node.tracker, "health", lambda: "Nothing was read for 60 s.")
-        self.assertEqual((await self.values())["healthy"], 0)
+        values = await self.values()
+        self.assertEqual((values["healthy"], values["database_up"]), (0, 1))
+        self.patch(self.daemon.node, "faults", lambda: {"database": "It is full."})
+        values = await self.values()
+        self.assertEqual((values["healthy"], values["database_up"]), (0, 0))
 
     async def test_access(self) -> None:
         """

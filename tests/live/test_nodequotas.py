@@ -108,7 +108,7 @@ class RateTests(NodesTests):
         """
         The bucket of the project's frames at a daemon, which is the lender's if it has workers.
         """
-        quotas: Any = self.daemons[number].node.quotas
+        quotas: Any = self.daemons[number].node.cluster.quotas
         bucket: TokenBucket | None = quotas._rated.buckets("p")[0]
         assert bucket is not None
         return bucket

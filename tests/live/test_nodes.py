@@ -17,6 +17,30 @@ class SharingTests(NodesTests):
     Tests for publications, positions and history that two daemons share.
     """
 
+    async def test_rewind(self) -> None:
+        """
+        A client of either daemon begins with the newest frames, kept or not; and with the kept ones
+        if the server has forgotten the topic.
+        """
+        wire, _ = await self.join(0, TOPIC)
+        there, _ = await self.join(1, TOPIC)
+        for number in range(5):
+            await self.say(wire, TOPIC, number, persist=number != 3)
+        # An acknowledgement may come before the event.
+        self.assertEqual(await heard(there, 5), [*range(5)])
+        there.drop()
+        for node in (1, 0):
+            late, answer = await self.join(node, TOPIC, rewind=3)
+            self.assertNotIn("pos", answer)
+            self.assertEqual(await heard(late, 3), [2, 3, 4])
+            late.drop()
+        wire.drop()
+        self.server.flush()
+        for node in (1, 0):
+            late, answer = await self.join(node, TOPIC, rewind=3)
+            self.assertEqual(await heard(late, 3), [1, 2, 4])
+            late.drop()
+
     async def test_publish(self) -> None:
         """What is published at one daemon comes at both, in one order and with one position."""
         here, _ = await self.join(0, TOPIC)

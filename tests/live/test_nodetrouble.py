@@ -206,6 +206,7 @@ class FrozenTests(NodesTests):
         get a status and stay, and C{/health} names the engine.  Afterwards everything goes on.
         """
         here, _ = await self.join(0, TOPIC)
+        self.feeds = True
         there, _ = await self.join(1, TOPIC)
         await self.say(here, TOPIC, 1)
         self.assertEqual(await heard(there, 1), [1])

@@ -66,7 +66,7 @@ class WorkersTests(NodesTests):
             await self.client(f"u{number}")
         buckets: list[Any] = []
         for daemon in self.daemons:
-            quotas: Any = daemon.node.quotas
+            quotas: Any = daemon.node.cluster.quotas
             await self.until(lambda q=quotas: q._rated.buckets("p")[0] is not None)
             buckets.append(quotas._rated.buckets("p")[0])
         self.assertEqual([each.rate for each in buckets], [1000.0, 1000.0])

@@ -73,11 +73,14 @@ class Onlooker(Protocol):
         return (self._head or b"").decode().lower()
 
     async def line(self) -> Line:
-        """Return the next line."""
-        while not self.lines:
-            self._waiting = Deferred()
-            await self._waiting
-        return self.lines.pop(0)
+        """Return the next line that does not only say that a slow disk holds the feed up."""
+        while True:
+            while not self.lines:
+                self._waiting = Deferred()
+                await self._waiting
+            line = self.lines.pop(0)
+            if line["type"] != "status" or "feed" not in line:
+                return line
 
 
 class OnlookerTestCase(ConsoleTests):

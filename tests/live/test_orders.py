@@ -24,6 +24,19 @@ class OrdersTests(ExampleTests):
         await page.reads("#rows td:first-child", *(f"#{name[1:]}" for name in orders))
         await page.reads("#rows .badge", *orders.values())
 
+    async def test_made(self) -> None:
+        """
+        The daemon's page makes the missing table of the orders when the user asks for it.
+        """
+        page = Page(self.browser, await self.browser.window())
+        await self.browser.open(f"{self.page}?topic=orders")
+        await page.until("return make.checkVisibility()")
+        await page.click("#make")
+        await page.reads("#state", "Watching orders.")
+        self.execute("INSERT INTO orders (status) VALUES ('paid')")
+        await page.until("return document.getElementById('frames').innerText.includes('paid')")
+        self.assertEqual(await page.complaints(), [])
+
     async def test_sideBySide(self) -> None:
         """
         The first order creates the table.  Each page shows the changes of the other page and of
@@ -60,7 +73,7 @@ class OrdersTests(ExampleTests):
         for n in range(4):
             await self.query("INSERT INTO orders (status) VALUES (?)", [("new", "paid")[n % 2]])
         await one.reads(".tiles dd", "3", "2", "1")
-        await one.until("return document.querySelectorAll('.how pre code').length === 7")
+        await one.until("return document.querySelectorAll('.how pre code').length === 8")
         await self.picture("orders", one, other)
         await other.click("#rows tr:last-child .quiet")
         await one.until("return document.querySelectorAll('#rows tr').length === 6")

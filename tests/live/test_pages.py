@@ -4,10 +4,18 @@ Files that the daemon serves to browsers.
 
 from __future__ import annotations
 
+import json
+import re
+from base64 import b64encode
 from dataclasses import replace
+from hashlib import sha512
 
+from twisted.internet.threads import deferToThread
+
+from aerostack import __version__
+from aerostack.net.http.files import clientPackage
 from tests.live.daemon import DaemonTests
-from tests.web import CLIENT, CONSOLE
+from tests.web import CLIENT, CONSOLE, run
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -79,6 +87,34 @@ class FileTests(Asking):
             self.assertEqual(headers["x-content-type-options"], "nosniff")
             self.assertEqual(headers["access-control-allow-origin"], "*")
 
+    async def test_package(self) -> None:
+        """
+        npm installs the client from the running daemon.  The package is served to all, and stays
+        the same after a restart, so that the checksum in a lock file holds.
+        """
+        address = f"http://127.0.0.1:{self.port}/client/aerostack-rt.tgz"
+        folder = self.directory / "app"
+        folder.mkdir()
+        (folder / "package.json").write_text('{"type": "module"}')
+        quiet = ("--no-audit", "--no-fund", "--cache", str(self.directory / "cache"))
+        await deferToThread(run, "npm", "install", *quiet, address, folder=folder)
+        status, headers, body = await self.ask("/client/aerostack-rt.tgz")
+        self.assertEqual((status, headers["content-type"]), (200, "application/gzip"))
+        self.assertEqual(headers["access-control-allow-origin"], "*")
+        self.assertEqual(body, clientPackage())
+        lock = json.loads((folder / "package-lock.json").read_text())
+        digest = b64encode(sha512(body).digest()).decode()
+        entry = lock["packages"]["node_modules/aerostack-rt"]
+        self.assertEqual((entry["integrity"], entry["version"]), (f"sha512-{digest}", __version__))
+        tag = headers["etag"]
+        status, _, _ = await self.ask("/client/aerostack-rt.tgz", If_None_Match=tag)
+        self.assertEqual(status, 304)
+        code = 'console.log(typeof (await import("aerostack-rt")).RealtimeClient)'
+        shown = await deferToThread(
+            run, "node", "--input-type=module", "--eval", code, folder=folder
+        )
+        self.assertEqual(shown, "function\n")
+
     async def test_console(self) -> None:
         """
         The console may load only its own files.  They are served with their media types, to no
@@ -111,6 +147,18 @@ class FileTests(Asking):
         status, headers, body = await self.ask("/console?x=1")
         self.assertEqual((status, headers["location"], body), (308, "console/", b""))
 
+    async def test_manual(self) -> None:
+        """
+        The documentation is served, and its path without the slash redirects to it.
+        """
+        status, headers, _ = await self.ask("/docs")
+        self.assertEqual((status, headers["location"]), (308, "docs/"))
+        for path in ("/docs/", "/docs/console.html"):
+            status, headers, body = await self.ask(path)
+            self.assertEqual((status, headers["content-type"]), (200, "text/html; charset=utf-8"))
+            self.assertIn("default-src 'none'", headers["content-security-policy"])
+        self.assertIn(b"The console", body)
+
     async def test_consoleElsewhere(self) -> None:
         """
         A request through a proxy gets no file of the console and learns why, unless the console is
@@ -130,6 +178,30 @@ class FileTests(Asking):
                 self.assertEqual(status, proxied, (console, path))
                 if proxied == 403:
                     self.assertIn(b"server.console", body)
+
+    async def test_wayToConsole(self) -> None:
+        """
+        The start page links the console where that answers.  Where it does not, the page says how
+        to turn it on, or from where it opens, also after a reload.
+        """
+        link, way = b'<a href="console/">', b'<a href="#console">'
+        for console, headers, found in (
+            ("loopback", {}, "link"),
+            ("loopback", {"X_Forwarded_For": "127.0.0.1"}, "elsewhere"),
+            ("everywhere", {"X_Forwarded_For": "127.0.0.1"}, "link"),
+            ("off", {}, "off"),
+        ):
+            config = self.daemon.config
+            await self.reload(replace(config, server=replace(config.server, console=console)))
+            status, answered, body = await self.ask("/", **headers)
+            self.assertEqual(status, 200)
+            self.assertEqual((link in body, way in body), (found == "link", found != "link"))
+            shown = re.findall(rb'<p data-console="([a-z]+)" >', body)
+            self.assertEqual(shown, [] if found == "link" else [found.encode()])
+            self.assertEqual(b'aria-labelledby="console" >' in body, found != "link")
+            self.assertNotIn(b"{{", body)
+            headers = {**headers, "If_None_Match": answered["etag"]}
+            self.assertEqual((await self.ask("/", **headers))[0], 304)
 
     async def test_unchanged(self) -> None:
         """
@@ -190,6 +262,10 @@ class FileTests(Asking):
             "/console/node_modules/uplot/package.json",
             "/console/../index.html",
             "/console/main.js/",
+            "/docs/../README.rst",
+            "/docs/%2e%2e/README.rst",
+            "/docs/..%2fREADME.rst",
+            "/docs/conf.py",
             "/index.html",
             "/web/index.html",
             "/../../etc/passwd",

@@ -11,9 +11,11 @@ from typing import Any
 
 import psycopg
 
+from aerostack.server import waiting
 from aerostack.server.daemon import Daemon
 from aerostack.server.listening import StartError
 from aerostack.settings.settings import DatabaseConfig
+from tests import PATIENCE
 from tests.live.postgres import PUBLISH, PostgresDaemonTests
 from tests.live.wire import Refused, Wire
 from tests.postgres import PASSWORD
@@ -254,12 +256,15 @@ class TroubleTests(PostgresDaemonTests):
 
     async def test_start(self) -> None:
         """
-        A daemon that cannot connect to its database does not start, and says why without the
-        password.
+        A daemon whose database has to be changed before the daemon can use it does not start, and
+        says why without the password.
         """
+        # A busy server may take longer than a start waits.
+        self.patch(waiting, "BLOCKING", PATIENCE)
+        missing = self.postgres.tcp().rpartition("/")[0] + "/missing"
         for database, said in (
             (DatabaseConfig(self.postgres.tcp(), "wr0ng"), "password authentication failed"),
-            (DatabaseConfig("postgresql:///shop?host=/nowhere"), "No such file or directory"),
+            (DatabaseConfig(missing, PASSWORD), '"missing" does not exist'),
         ):
             daemon = Daemon(replace(self.config(), database=database), self.reactor)
             error = str(self.assertRaises(StartError, daemon.privilegedStartService))

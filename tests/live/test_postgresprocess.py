@@ -12,9 +12,9 @@ from tests.net import Child
 from tests.postgres import PASSWORD, ROLE, freshDatabase
 
 
-class ProcessTests(ProgramTests):
+class PostgresProgramTests(ProgramTests):
     """
-    Tests for the daemon and its commands.
+    Runs C{twistd aerostack-rt} on a PostgreSQL database of its own, by TCP and with a password.
     """
 
     def setUp(self) -> None:
@@ -29,6 +29,12 @@ class ProcessTests(ProgramTests):
         lines = [f'url = "{url}"', *(f"{name} = {json.dumps(v)}" for name, v in more.items())]
         text = self.configure().replace('url = "sqlite:///rt.db"', "\n".join(lines))
         self.config.write_text(text)
+
+
+class ProcessTests(PostgresProgramTests):
+    """
+    Tests for the daemon and its commands.
+    """
 
     async def ran(self, *arguments: str, **environ: str) -> tuple[int, str]:
         """
@@ -111,19 +117,33 @@ class ProcessTests(ProgramTests):
 
     async def test_detach(self) -> None:
         """
-        C{aerostack-rt detach} removes everything of the daemon.
+        C{aerostack-rt detach} removes everything of the daemon, as a dry run says before, and not
+        while a daemon anywhere uses the database.
         """
         self.postgres.execute("CREATE TABLE orders (id int PRIMARY KEY)")
         child = await self.serve()
         wire = await self.subscribed("orders")
         self.postgres.execute("INSERT INTO orders VALUES (1)")
         self.assertEqual((await wire.frame())["data"], {"id": 1})
+        elsewhere = self.directory / "elsewhere.toml"
+        elsewhere.write_text(self.config.read_text().replace(self.listen, "unix:/none.sock"))
+        status, output = await self.ran("detach", "--config", str(elsewhere))
+        self.assertEqual(status, 1)
+        self.assertRegex(output, "the database has the connection 'aerostack-rt [a-z]+' from")
+        wire.tell({"type": "publish", "topic": "chat/a", "event": "e", "persist": True, "id": "1"})
+        self.assertEqual((await wire.frame())["type"], "ack")
         child.signal("TERM")
         await child.ended
         detach = ("detach", "--config", str(self.config))
+        status, planned = await self.ran(*detach, "--dry-run")
+        self.assertEqual(status, 0, planned)
         status, output = await self.ran(*detach)
+        self.assertEqual(status, 1)
+        self.assertIn("this deletes 1 kept message from", output)
+        status, output = await self.ran(*detach, "--yes")
         self.assertEqual(status, 0, output)
-        self.assertIn("removed _aerostack.messages", output)
+        self.assertIn("removed _aerostack.messages (1 kept message)\n", output)
+        self.assertTrue(output.startswith(planned.replace("would remove", "removed")), planned)
         self.assertIn("holds nothing of aerostack-rt's any more", output)
         self.assertNotIn(PASSWORD, output)
         self.assertEqual(

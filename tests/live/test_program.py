@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -45,7 +44,7 @@ class FirstStartTests(ProgramTests):
         self.assertTrue(self.path.exists())
         page = f"http://127.0.0.1:{self.port}/"
         self.assertIn(f"open {page} or the console at {page}console/ in a browser", daemon.output)
-        self.assertIn(f"aerostack-rt tail orders --config {self.config}", daemon.output)
+        self.assertIn(f"aerostack-rt tail chat/general --config {self.config}", daemon.output)
 
     async def test_tour(self) -> None:
         """
@@ -81,10 +80,19 @@ class FirstStartTests(ProgramTests):
 
     async def test_check(self) -> None:
         """
-        C{--check} accepts a valid configuration, and creates no file.
+        C{--check} accepts a valid configuration, says what the daemon will make, and makes nothing.
         """
         status, output = await self.refused("--check")
-        self.assertEqual((status, output), (0, f"{self.config} is in order.\n"))
+        folder = self.path.parent
+        self.assertEqual(status, 0, output)
+        self.assertEqual(
+            output.splitlines(),
+            [
+                f"{self.config}: database.url: the directory {folder} is missing; the daemon"
+                " makes it",
+                f"{self.config} is in order.",
+            ],
+        )
         self.assertEqual([path.name for path in self.directory.iterdir()], ["etc"])
 
 
@@ -106,9 +114,12 @@ class ConfigurationTests(ProgramTests):
         C{--check} and a start both list every mistake with its key and the allowed values.
         """
         for options in (("--check",), ()):
-            status, output = await self.refused(*options)
-            self.assertEqual(status, 1)
-            self.assertIn(str(self.config), output)
+            child = self.spawn(*options)
+            self.assertEqual(await child.ended, 1)
+            # Nothing else is said, as no help.
+            output = child.errors
+            self.assertEqual(child.output, "")
+            self.assertEqual(output.splitlines()[0], f"{self.config} cannot be used:")
             for key in (
                 "server.sockets",
                 "server.listen",
@@ -177,14 +188,6 @@ class RefusedStartTests(ProgramTests):
         (self.directory / "file").touch()
         self.config.write_text(self.configure().replace("sqlite:///rt.db", "sqlite:///file/rt.db"))
         await self.assertSays(str(self.directory / "file"), "cannot be used")
-
-    async def test_locked(self) -> None:
-        """
-        A database that another program locks is named.
-        """
-        with closing(sqlite3.connect(self.path, isolation_level=None)) as holder:
-            holder.execute("BEGIN EXCLUSIVE")
-            await self.assertSays(str(self.path), "database is locked")
 
     async def test_newerSchema(self) -> None:
         """

@@ -4,7 +4,21 @@ The quick start and the use cases of the product's first document.
 
 from __future__ import annotations
 
+from twisted.internet.threads import deferToThread
+
+from aerostack.testing import SECRET_KEY
+from tests.examples.test_seed import SAY, SERVER
 from tests.live.daemon import DaemonTests, gather
+from tests.web import Workshop, run
+
+SERVER_HEAD = """
+import {{ ServerSDK }} from "aerostack-rt/server";
+
+const sdk = new ServerSDK({{ baseUrl: "http://127.0.0.1:{port}", secretKey: "{key}" }});
+const orderId = 1;
+const [text, author, timestamp] = ["hello", "ann", 5];
+"""
+"""What a server has before the lines of the document."""
 
 
 class QuickStartTests(DaemonTests):
@@ -37,6 +51,27 @@ class QuickStartTests(DaemonTests):
             (event["type"], event["topic"], event["event"], event["data"]),
             ("event", "table/orders/p", "order:updated", {"id": 1, "status": "shipped"}),
         )
+
+    async def test_server(self) -> None:
+        """
+        The lines for servers compile with strict TypeScript, and do what they say.
+        """
+        self.execute(
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)",
+            "INSERT INTO orders VALUES (1, 'new')",
+        )
+        page, room = [await self.subscribed(topic) for topic in ("orders", "chat/engineering")]
+        code = SERVER_HEAD.format(port=self.port, key=SECRET_KEY) + SERVER + SAY
+        workshop = Workshop(self.directory / "server", {"server.ts": code})
+        await deferToThread(workshop.check, "server.ts")
+        await deferToThread(workshop.bundle, "server.ts")
+        await deferToThread(run, "node", "bundle.js", folder=workshop.folder)
+        frames = await page.frames(2)
+        told = {frame.get("event", frame.get("operation")): frame["data"] for frame in frames}
+        shipped = {"id": 1, "status": "shipped"}
+        self.assertEqual(told, {"UPDATE": shipped, "order:updated": shipped})
+        message = await room.frame()
+        self.assertEqual(message["data"], {"text": "hello", "author": "ann", "timestamp": 5})
 
     async def test_databaseChangesAreAutomatic(self) -> None:
         """

@@ -284,7 +284,9 @@ class SDKTests(ServerTests):
         for ask in self.asking(f"127.0.0.1:{port}", 2.0):
             error = await self.assertFailure(ask(), ClientError)
             self.assertEqual(error.code, "unreachable")
-            self.assertRegex(error.message, "^No server can be reached at ws://127.0.0.1:.*efused")
+            self.assertRegex(
+                error.message, "^No server can be reached at http://127.0.0.1:.*efused"
+            )
         server = Server(answer=http("200 OK", b'{"success": true}'))
         waiting = [ask() for ask in self.asking(f"127.0.0.1:{port}", 60.0)]
         await deferLater(self.reactor, 0.2)

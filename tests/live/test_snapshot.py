@@ -38,6 +38,10 @@ class SnapshotTests(DaemonTests):
         rows: list[Any] = []
         while True:
             page = await wire.frame()
+            if page.get("code") == "database_unavailable":
+                # Programs that write on a slow disk may hold the database for longer than the
+                # daemon waits for it.
+                return await self.begin(**wanted)
             self.assertEqual((page["type"], page["topic"]), ("snapshot", "table/orders/p"), page)
             rows += page["rows"]
             if not page["more"]:
@@ -109,11 +113,7 @@ class SnapshotTests(DaemonTests):
             " INSERT INTO orders SELECT i FROM c"
         )
         wire.tell({"type": "subscribe", "topic": "orders", "snapshot": True})
-        frames: list[Frame] = []
-        while len(frames) < 3:
-            # The daemon may have had to wait until the rows were written, and say so.
-            if (frame := await wire.frame())["type"] != "status":
-                frames.append(frame)
+        frames = await wire.frames(3)
         self.assertEqual([f["type"] for f in frames], ["subscribed", "error", "unsubscribed"])
         self.assertEqual(frames[1]["code"], "too_large")
         self.assertIn("filter or a limit", frames[1]["message"])

@@ -5,6 +5,7 @@ The examples in the documentation, run.
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
 import io
 import json
@@ -14,9 +15,11 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
 from twisted.internet.utils import getProcessOutputAndValue
 
 from aerostack.client.realtime import RealtimeClient
@@ -25,6 +28,29 @@ from tests.live.clients import makeToken
 from tests.live.daemon import gather
 from tests.live.program import CLI, ProgramTests
 from tests.net import ROOT
+from tests.web import Workshop, run
+
+ELSEWHERE = re.compile(r"/(etc|usr)/|example\.com|AEROSTACK_KEY=|rt (init|detach)")
+"""The commands of C{docs/cli.rst} that the test does not run: they are about other machines or
+change this one, or they take away what the other commands need."""
+
+
+class FastAPI:
+    """
+    What the example of FastAPI uses of it.
+    """
+
+    def __init__(self, lifespan: Any) -> None:
+        self.lifespan = lifespan
+
+    def post(self, path: str) -> Any:
+        """
+        Let a function answer a path.
+        """
+        return lambda function: function
+
+
+FASTAPI: Any = SimpleNamespace(FastAPI=FastAPI, HTTPException=RuntimeError)
 
 WHO = "anonymous:"
 """The prefix of the name of a user without a token."""
@@ -54,6 +80,8 @@ class SnippetTests(ProgramTests):
             [projects.local.jwt]
             algorithm = "HS256"
             key = "{TOKEN_SECRET}"
+            [topics."state/*"]
+            keyed = true
             """
         )
         await self.serve(text.replace("[projects.p]", "[projects.local]"))
@@ -90,12 +118,18 @@ class SnippetTests(ProgramTests):
         """
         examples = blocks(ROOT / "docs/python.rst", "python")
         programs = [code for code in examples if re.search(r"^(react|asyncio\.run)\(", code, re.M)]
-        self.assertEqual(len(programs), 2)
+        self.assertEqual(len(programs), 3)
         self.assertGreater(len(examples), 8)
-        ended = await gather(*(self.shell([sys.executable, "-c", self.here(p)]) for p in programs))
+        before = f"secretKey = {SECRET_KEY!r}\n"
+        ended = await gather(
+            *(self.shell([sys.executable, "-c", before + self.here(p)]) for p in programs)
+        )
         for (_, errors, status), program in zip(ended, programs, strict=True):
             self.assertEqual((status, errors), (0, ""), program)
-        self.assertIn("{'text': 'hello'}", ended[0][0])
+        for output, _, _ in ended[:2]:
+            self.assertIn("{'text': 'hello'}", output)
+        self.assertEqual(self.execute("SELECT status FROM orders"), [("packed",)])
+        self.execute("UPDATE orders SET status = 'new'")
 
         client = RealtimeClient(
             self.reactor, f"ws://127.0.0.1:{self.port}", projectId="local", userId="eve"
@@ -109,10 +143,16 @@ class SnippetTests(ProgramTests):
             "secretKey": SECRET_KEY,
             "token": makeToken("eve"),
         }
+        sys.modules["fastapi"] = FASTAPI
+        self.addCleanup(sys.modules.pop, "fastapi")
         output = io.StringIO()
         with redirect_stdout(output):
             for code in examples:
-                if code not in programs:
+                if "aio import" in code and code not in programs:
+                    # On an event loop of its own.
+                    own = {"secretKey": SECRET_KEY}
+                    await deferToThread(asyncio.run, self.onLoop(self.here(code), own))
+                elif code not in programs:
                     await self.evaluate(self.here(code), names)
                 # The last examples use the daemon in memory.
                 if names["client"] is client:
@@ -121,10 +161,29 @@ class SnippetTests(ProgramTests):
                 # The row has left the filter.
                 "gone: {'id': 1, 'status': 'new'}",
                 "[{'status': 'shipped'}]",
+                "1 cards",
                 "eve {'typing': True}",
+                "{'text': 'from a notebook'}",
+                "[{'text': 'from the application'}]",
             ):
                 await self.until(lambda text=text: text in output.getvalue().replace(WHO, ""))
             await client.stopService()
+
+    async def onLoop(self, code: str, names: dict[str, Any]) -> None:
+        """
+        Run an example on asyncio: a cell of a notebook, a test, or an application.
+        """
+        await self.evaluate(code, names)
+        if "test_chat" in names:
+            await names["test_chat"]()
+        if "app" not in names:
+            return
+        app, seen = names["app"], names["seen"]
+        async with app.lifespan(app):
+            while not seen:
+                await names["say"]("from the application")
+                await asyncio.sleep(0.01)
+        print(seen[:1])
 
     async def evaluate(self, code: str, names: dict[str, Any]) -> None:
         """
@@ -135,18 +194,41 @@ class SnippetTests(ProgramTests):
         if inspect.iscoroutine(result):
             await result
 
+    async def test_token(self) -> None:
+        """
+        The daemon takes the tokens that the code in C{docs/javascript.rst} makes.
+        """
+        (code,) = [code for code in blocks(ROOT / "docs/javascript.rst", "ts") if "Hmac" in code]
+        code += 'console.log(makeToken("eve"));\n'
+        workshop = Workshop(self.directory / "server", {"token.ts": code})
+        esbuild = ("esbuild", "token.ts", "--outfile=token.js", "--log-level=error")
+        await deferToThread(run, *esbuild, folder=workshop.folder)
+        command = ("env", f"REALTIME_JWT_SECRET={TOKEN_SECRET}", "node", "token.js")
+        token = await deferToThread(run, *command, folder=workshop.folder)
+        url = f"ws://127.0.0.1:{self.port}"
+        client = RealtimeClient(self.reactor, url, projectId="local", token=token.strip())
+        self.addCleanup(client.stopService)
+        client.startService()
+        room = client.channel("chat/tokens")
+        heard: list[Any] = []
+        room.on("message", heard.append)
+        await room.subscribe()
+        await room.publish("message", {"text": "hello"})
+        await self.until(lambda: bool(heard))
+        self.assertEqual(heard[0]["userId"], "eve")
+
     async def test_commands(self) -> None:
         """
-        Every example in C{docs/cli.rst} does what it says.
+        Every example in C{docs/cli.rst} that is about this machine does what it says.
         """
         program = self.directory / "aerostack-rt"
         program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{CLI}" "$@"\n')
         program.chmod(0o755)
         lines = "".join(blocks(ROOT / "docs/cli.rst", "sh")).splitlines()
-        lines = [line for line in lines if line]
+        lines = [line for line in lines if line and not ELSEWHERE.search(line)]
         self.assertGreater(len(lines), 10)
         endless = [line for line in lines if line.startswith("aerostack-rt tail")]
-        self.assertEqual(len(endless), 2)
+        self.assertEqual(len(endless), 3)
         # These commands end after their first output.
         following = Deferred.fromCoroutine(
             gather(*(self.shell(["/bin/sh", "-c", f"{line} -n 1"]) for line in endless))

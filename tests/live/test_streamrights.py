@@ -12,6 +12,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from aerostack.errors import CLOSE_DISCONNECTED, CLOSE_REVOKED, CLOSE_TOKEN
+from aerostack.settings.ai import ModelConfig
 from aerostack.testing import PUBLIC_KEY, makeProject
 from aerostack.testing.models import HANG, ModelAnswer, chunk
 from tests.live.clients import makeToken
@@ -41,6 +42,10 @@ class StreamRightsTests(StreamReaderTests):
     """
     Tests for clients that lose their rights.
     """
+
+    def modelConfig(self) -> ModelConfig:
+        # On a slow machine, tokens expire late; the model says nothing for that long.
+        return replace(super().modelConfig(), idle=600.0)
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()

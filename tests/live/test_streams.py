@@ -133,7 +133,8 @@ class StreamTests(DaemonTests):
 
     async def test_restart(self) -> None:
         """
-        A stream outlives a restart of the daemon: its producer goes on with it.
+        A stream outlives a restart of the daemon: its producer goes on with it, and cannot end it
+        as long as the daemon has less than was written.
         """
         options = {"stream": "a1", "producer": "run"}
         await self.call("ai.start", TOPIC, options)
@@ -143,8 +144,11 @@ class StreamTests(DaemonTests):
         started = await self.call("ai.start", TOPIC, options)
         self.assertEqual((started["epoch"], started["length"]), (1, {"0": 3}))
         watcher = await self.watch()
+        status, refusal = await self.rpc("ai.end", "a1", 1, {"length": {"0": 5}})
+        self.assertEqual((status, refusal["error"]), (409, "stream_gap"))
+        self.assertEqual(refusal["length"], {"0": 3})
         await self.call("ai.append", "a1", 1, [{"part": "0", "at": 3, "text": "lo"}])
-        await self.call("ai.end", "a1", 1)
+        await self.call("ai.end", "a1", 1, {"length": {"0": 5}})
         self.assertEqual((await self.read(watcher))[0], "Hello")
 
     async def test_producerGone(self) -> None:

@@ -48,7 +48,7 @@ class KilledStreamTests(ProgramTests):
         come back ends.
         """
         child = await self.serve(self.configure())
-        await self.call("ai.start", TOPIC, {"stream": "left", "lease": 1000})
+        await self.call("ai.start", TOPIC, {"stream": "left", "lease": 5000})
         await self.call("ai.append", "left", 1, [{"part": "0", "at": 0, "text": "partial"}])
         await self.until(lambda: self.execute("SELECT * FROM realtime_answer_pieces"))
         random, whole = Random(1), ""

@@ -19,6 +19,7 @@ from twisted.internet.threads import deferToThread
 from aerostack.client.blocking import BlockingSDK
 from aerostack.client.errors import ClientError
 from aerostack.client.realtime import RealtimeClient
+from aerostack.client.sdk import TwistedSDK
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY, readFrames
 from tests.live.program import ProgramTests
 from tests.live.wire import Wire, maskedFrame
@@ -198,8 +199,11 @@ class ClientTests(TLSProgramTests):
         self.believe(Authority("Other CA"))
         client = await self.client()
         error = await self.assertFailure(client.channel("chat/a").subscribe(), ClientError)
-        self.assertEqual(error.code, "unreachable")
+        self.assertEqual(error.code, "tls_failed")
         self.assertIn("certificate verify failed", error.message)
+        sdk = TwistedSDK(self.reactor, f"https://localhost:{self.port}", SECRET_KEY)
+        refused = await self.assertFailure(sdk.socket.emit("e", 1, "chat/a"), ClientError)
+        self.assertEqual(refused.code, "tls_failed")
 
     async def test_blocking(self) -> None:
         """
@@ -216,7 +220,9 @@ class ClientTests(TLSProgramTests):
         self.believe(Authority("Other CA"))
 
         def fail() -> ClientError:
-            with BlockingSDK(f"https://localhost:{self.port}", SECRET_KEY, retry=False) as sdk:
+            with BlockingSDK(f"https://localhost:{self.port}", SECRET_KEY) as sdk:
                 return self.assertRaises(ClientError, sdk.socket.emit, "e", 1, "chat/a")
 
-        self.assertIn("unable to get local issuer", (await deferToThread(fail)).message)
+        error = await deferToThread(fail)
+        self.assertEqual(error.code, "tls_failed")
+        self.assertIn("unable to get local issuer", error.message)

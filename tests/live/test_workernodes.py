@@ -49,9 +49,53 @@ class WorkerNodesTests(NodesTests):
         events = [await wire.frames(40) for wire in wires]
         for each in events[1:]:
             self.assertEqual(each, events[0])
+        for number in (0, 1, 1):
+            late, _ = await self.join(number, TOPIC, rewind=30)
+            self.assertEqual(await late.frames(30), events[0][10:])
+            late.drop()
         for rest in range(4):
             mine = [each["data"] for each in events[0] if each["data"] % 4 == rest]
             self.assertEqual(mine, list(range(rest, 40, 4)))
+
+    async def test_views(self) -> None:
+        """
+        Two views of one table on one connection stay apart, and each gets what comes by the other
+        daemon, at any worker: rows that a server writes there, and events that it emits.
+        """
+        self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
+        wires = []
+        for number in (0, 0, 1):
+            self.at(number)
+            wire = await self.client()
+            for view in ("new", "paid"):
+                asked = {"topic": "orders", "view": view, "filter": {"status": view}}
+                wire.tell({"type": "subscribe", **asked})
+                self.assertEqual((await self.told(wire, "subscribed"))["view"], view)
+            wires.append(wire)
+        self.at(1)
+        for statement in (
+            "INSERT INTO orders VALUES (1, 'new')",
+            "INSERT INTO orders VALUES (2, 'paid')",
+            "UPDATE orders SET status = 'paid' WHERE id = 1",
+            "DELETE FROM orders WHERE id = 2",
+        ):
+            await self.query(statement)
+        await self.emit("said", "all", "orders")
+        wanted = {
+            "new": ["all", ("INSERT", 1, "new"), ("DELETE", 1, "new")],
+            "paid": ["all", ("INSERT", 2, "paid"), ("INSERT", 1, "paid"), ("DELETE", 2, "paid")],
+        }
+        for wire in wires:
+            found: dict[str, list[Any]] = {"new": [], "paid": []}
+            while any(len(found[view]) < len(wanted[view]) for view in wanted):
+                frame = await wire.frame()
+                if frame["type"] == "event":
+                    # It comes another way than the changes do.
+                    found[frame["view"]].insert(0, frame["data"])
+                elif frame["type"] == "db_change":
+                    what = frame["operation"], frame["data"]["id"], frame["data"]["status"]
+                    found[frame["view"]].append(what)
+            self.assertEqual(found, wanted)
 
     async def test_stream(self) -> None:
         """
@@ -159,6 +203,7 @@ class FrozenTests(NodesTests):
         Publishers at every worker are refused with a time to wait, subscribers get a status and
         stay, and so does a subscriber that joins.
         """
+        self.feeds = True
         wires = [(await self.join(number, TOPIC))[0] for number in (0, 0, 1, 1)]
         self.server.freeze()
         for number, wire in enumerate(wires):

@@ -48,8 +48,19 @@ class MeetingTests(WorkersTests):
             mine, theirs = await self.eventOf(one), await self.eventOf(other)
             self.assertEqual(mine, theirs)
             self.assertEqual(mine["data"], number)
+        for wire in (one, other):
+            view = {"view": "new", "filter": {"status": "new"}}
+            wire.tell({"type": "subscribe", "topic": "orders", **view})
+            while (await wire.frame()).get("view") != "new":
+                # Acknowledgements come before.
+                pass
         self.execute("INSERT INTO orders VALUES (1, 'new')")
-        changes = [await self.eventOf(wire) for wire in (one, other)]
+        changes = []
+        for wire in (one, other):
+            seen = [await self.eventOf(wire) for _ in range(2)]
+            views = {change.pop("view", None): change for change in seen}
+            self.assertEqual(views[None], views["new"])
+            changes.append(views[None])
         for change in changes:
             # Each process has an epoch of its own for tables; the rest is valid anywhere.
             change["pos"] = str(change["pos"]).partition("-")[2]
@@ -64,6 +75,32 @@ class MeetingTests(WorkersTests):
         third = await self.client()
         third.tell({"type": "subscribe", "topic": "chat/a", "since": mine["pos"]})
         self.assertTrue((await third.frame())["recovered"])
+        for _ in range(2):
+            # Connections go to the workers in turn.
+            late = await self.client()
+            late.tell({"type": "subscribe", "topic": "chat/a", "rewind": 9})
+            self.assertEqual((await late.frame())["type"], "subscribed")
+            events = [await self.eventOf(late) for _ in range(5)]
+            self.assertEqual(events[0]["event"], "presence:sync")
+            self.assertEqual([each["data"] for each in events[1:]], [0, 1, 2, 3])
+        late.positions = True
+        late.tell({"type": "subscribe", "topic": "chat/b"})
+        while (await late.frame())["type"] != "subscribed":
+            pass
+        for event, data in (("ai:token", {"token": "a"}), ("ai:done", {"model": "m"})):
+            call = {"method": "socket.emit", "args": [event, data, "chat/b"]}
+            path, secret = "/internal/hooks/rpc", f"Bearer {SECRET_KEY}"
+            await self.http("POST", path, json.dumps(call).encode(), Authorization=secret)
+        while (await late.frame()).get("event") != "ai:done":
+            pass
+        for _ in range(2):
+            # Only one of the workers had a watcher while the stream ran.
+            later = await self.client()
+            later.positions = True
+            later.tell({"type": "subscribe", "topic": "chat/b", "rewind": 1})
+            self.assertEqual((await later.frame())["type"], "subscribed")
+            end = await later.frame()
+            self.assertEqual((end["data"]["text"], end["data"]["model"]), ("a", "m"))
         status, body = await self.http(
             "GET",
             "/api/v1/public/realtime/history?projectId=p&room=chat/a",

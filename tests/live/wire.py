@@ -56,6 +56,9 @@ class Wire(Protocol):
     A connection to the daemon.
 
     @ivar headers: The headers of the answer to the opening, in lower case.
+    @ivar positions: Whether frames keep their positions, which differ in every run.
+    @ivar feeds: Whether to keep the frames that say that the feed of changes is down or up.  On a
+        slow disk they come between any other frames.
     @ivar closeCode: The code of the daemon's close frame, if it sent one.
     @ivar closing: Fires when the daemon's close frame arrives, or else when the connection is lost.
     @ivar lost: Fires when the connection is lost.
@@ -75,8 +78,8 @@ class Wire(Protocol):
         self.closing: Deferred[None] = Deferred()
         self.lost: Deferred[None] = Deferred()
         self.answerPings = True
-        # Whether frames keep their positions, which differ in every run.
         self.positions = False
+        self.feeds = False
         self.answerClose = True
         self.received = b""
         self.payload = b""
@@ -274,6 +277,8 @@ class Wire(Protocol):
         if opcode == TEXT:
             self.payload = payload
             frame = json.loads(payload)
+            if frame["type"] == "status" and "feed" in frame and not self.feeds:
+                return
             if not self.positions:
                 frame.pop("pos", None)
             if self._waiting:

@@ -52,8 +52,6 @@ class WorkersTests(ProgramTests):
     Runs the daemon with two workers.
     """
 
-    timeout = 120
-
     def setUp(self) -> None:
         super().setUp()
         self._found: set[int] = set()

@@ -22,7 +22,7 @@ from aerostack.core.replay.logs import COST
 from aerostack.core.rows.changes import INSERT, Change
 from aerostack.core.topics.policies import TopicPolicies, TopicPolicy
 from aerostack.core.topics.topics import Topic
-from aerostack.databases import history
+from aerostack.databases import keptmessages
 from aerostack.errors import CLOSE_SLOW
 from aerostack.hub.commitqueue import CommitQueues
 from aerostack.hub.measuring import MAX_BACKLOG
@@ -46,11 +46,24 @@ ELSEWHERE = {
     ),
     "names that the daemon remembers": "tests.core.topics.test_topics.RememberedTests.test_bounded",
     "messages of one transaction": "tests.databases.test_history.SQLiteAppendTests.test_bytes",
+    "values of keyed topics": "tests.stories.test_keyedbounds.KeyedBoundTests.test_bytes",
     "token streams": "tests.streams.test_growing.AppendTests.test_tooLarge",
     "ends of streams that are not kept yet": (
         "tests.streams.test_keeping.EndKeeperTests.test_bounded"
     ),
     "answers of models": "tests.ai.test_upstream.UpstreamTests.test_most",
+    "frames that have come over HTTP": "tests.net.sse.test_inbox.InboxTests.test_full",
+    "names of sessions over HTTP": "tests.net.sse.test_uplink.ElsewhereTests.test_bounded",
+    "options in ids of events": "tests.protocol.test_eventids.EventIdTests.test_longOptions",
+    "options of named views of tables": "tests.sessions.test_views.SizeTests.test_bounded",
+    "refusals that the console lists": (
+        "tests.core.diagnosis.test_refusals.GroupsTests.test_groups"
+    ),
+    "events in one call of ``socket.emit``": "tests.sessions.test_rpc.RPCTests.test_listBounds",
+    "a key set of an identity provider": "tests.live.test_keysets.FetcherTests.test_faults",
+    "topics whose metrics are remembered": (
+        "tests.core.diagnosis.test_histogram.TopicHistogramsTests.test_remembered"
+    ),
     "the body of an HTTP request": "tests.live.test_http.AccessTests.test_badBodies",
 }
 """Rows of the table whose tests are in another module."""
@@ -384,7 +397,7 @@ class FillHistoryTests(SQLiteCase):
 
         A page ends at its bound, and the next page continues behind it.
         """
-        self.patch(history, "PAGE_CHARACTERS", 3000)
+        self.patch(keptmessages, "PAGE_CHARACTERS", 3000)
         for time in range(1, 10):
             self.keep(time, data=b'"%s"' % (b"x" * 998))
         self.keep(10, data=b'"%s"' % (b"x" * 9998))

@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.access.removals import Disconnect
+from aerostack.core.diagnosis.tracing import Tracer
 from aerostack.core.limits.leases import LEASE
 from aerostack.engine.alone import AloneNodes
 from aerostack.errors import CLOSE_SUPERSEDED
@@ -86,11 +87,11 @@ class WorkerWorld(World):
         clock, channel = self.clock, self._channel
         self._replica = RosterReplica()
         self._logs = RemoteLogs(clock, channel, self.backbone.sequencer)
-        self._publisher = RemotePublisher(clock, channel)
+        self._publisher = RemotePublisher(clock, channel, str)
         shares = RemoteShares(clock, channel, self.projects)
         clients = RemoteClients(clock, channel)
         self.line = RemoteLine(channel, "machine")
-        self.parts = (self._replica, self._logs, shares, clients, self.line)
+        self.parts = (self._replica, self._logs, self._publisher, shares, clients, self.line)
         return replace(
             super()._node(),
             publisher=self._publisher,
@@ -112,23 +113,26 @@ class Machine:
     @ivar workers: What serves clients.
     """
 
-    def __init__(self, **project: Any) -> None:
+    def __init__(self, tracer: Tracer | None = None, **project: Any) -> None:
         """
+        @param tracer: Traces publications at the hub; L{None} if they are not traced.
         @param project: The settings of the project C{p}.
         """
         self.hub = hub = World({"p": makeProject(**project)})
         self.workers: list[WorkerWorld] = []
         backbone = hub.backbone
         presence = WorkerPresence(hub.clock, backbone.roster, backbone.roster.rosters)
+        publications = WorkerPublications(backbone.publisher, tracer)
         parts: list[Any] = [
             presence,
             WorkerClients(presence),
             WorkerShares(hub.clock, hub.shares, hub.projects),
             WorkerLine(hub.revocations, AloneNodes("machine")),
-            Part(WorkerPublications(backbone.publisher).handlers),
+            Part(publications.handlers),
         ]
         self.linked = Linked(hub.clock, parts, self._make, (*KINDS, *logs.KINDS, *publishing.KINDS))
         relay = Relay(hub.clock, self.linked.codec, backbone.sequencer, presence.sendMembers)
+        publications.linksOf = relay.links
         parts.insert(0, relay)
         backbone.start(relay)
         for _ in range(2):

@@ -1,0 +1,3 @@
+"""
+Tests for what stands in C{etc/monitoring}.
+"""
