@@ -262,13 +262,13 @@ class Nodes:
     def _node(self, number: int) -> Server:
         engine = f'[engine]\nurl = "valkey://127.0.0.1:{self._valkey.port}/0"'
         name = f"node{number}"
-        workers = f"workers = {self._workers}"
+        server = f'name = "{name}"\nworkers = {self._workers}'
         return _daemon(
             self._directory,
             name,
             self.ports[number],
             self._settings,
-            workers,
+            server,
             engine,
             self._project,
         )

@@ -73,6 +73,8 @@ class Daemon(Aerostack):
         text += f"[presence]\ngrace = {self.grace}\n"
         if self.shared is not None:
             text = re.sub(r"(?<=\[database\]\n)url = .*", self.shared.database, text)
+            # Both run on one machine, after which they would be called.
+            text = text.replace("[server]\n", f'[server]\nname = "node{port}"\n')
             text += f'[engine]\nurl = "valkey://127.0.0.1:{self.shared.engine}/0"\n'
         return text
 

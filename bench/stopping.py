@@ -193,6 +193,7 @@ STOPS: dict[str, Scene] = {
     "1,000 well-behaved clients": polite,
     "1,000 clients that do not answer": deaf,
     **{f"300 clients, {name}": flood(name) for name in SCENES},
+    "1,000 clients, 250 publishes": flood("250 publishes", 1000),
     "the SQLite database is locked": locked,
 }
 

@@ -21,6 +21,9 @@ UNKEPT = 3.0
 """For how many seconds the database may have nothing of a stream.  The daemon writes each
 second."""
 
+TAKEN = 1.0
+"""For how many seconds a part may live on when its kill is written down."""
+
 _SIGNS = ("", "", "é", "漢", "😀")
 """What stands behind a word: text whose length differs in bytes, characters and UTF-16 units."""
 
@@ -281,7 +284,8 @@ class Ledger:
         began it again.
         """
         isOver = script.left is not None or script.state == "aborted"
-        return isOver and any(script.began <= each <= script.began + UNKEPT for each in self.events)
+        began = script.began
+        return isOver and any(each - UNKEPT <= began <= each + TAKEN for each in self.events)
 
     def _slow(self, script: Script, readings: Iterable[Reading]) -> Iterator[float]:
         """By how many seconds a stream without a producer ended later than its lease allows."""

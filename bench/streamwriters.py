@@ -167,6 +167,9 @@ class FrameWriter(Writer):
             if started["type"] == "error":
                 await self._refused(script, started)
                 return
+            if not started["length"]:
+                # It may have waited for a daemon until now.
+                script.began = time.time()
             passage = _Passage(wire, script, started, self._desk.ledger)
             await self._pieces(passage, until)
             if script.state is not None:
@@ -330,6 +333,7 @@ class SDKWriter(Writer):
         while stream is None and script.state is None:
             try:
                 stream = await self._sdk.ai.start(script.topic, stream=script.name, lease=LEASE)
+                script.began = time.time()
             except ClientError as error:
                 if error.code == "stream_ended":
                     # It had begun, and its lease has passed meanwhile.

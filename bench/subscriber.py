@@ -16,7 +16,7 @@ from typing import Any
 
 class Subscriber:
     """
-    A client that subscribes to a table in its constructor.
+    A client that subscribes to a topic in its constructor.
 
     @ivar error: Why it has ended without C{close}.
     """
@@ -25,7 +25,7 @@ class Subscriber:
         self, port: int, key: str, topic: str, received: Callable[[dict[str, Any], float], None]
     ) -> None:
         """
-        @param received: The thread calls it with each change and the time of its arrival.
+        @param received: The thread calls it with each change or event, and the time of its arrival.
         """
         self.error: str | None = None
         self._received = received
@@ -72,7 +72,7 @@ class Subscriber:
                 payload = read(length)
                 if head[0] == 0x81:
                     frame = json.loads(payload)
-                    if frame["type"] == "db_change":
+                    if frame["type"] in ("db_change", "event"):
                         self._received(frame, time.time())
                     elif frame["type"] == "subscribed":
                         self._subscribed.set()

@@ -1,0 +1,3 @@
+"""
+What is published: see L{release.distributions}.
+"""
