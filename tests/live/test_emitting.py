@@ -264,6 +264,8 @@ class KilledTests(ProgramTests):
             wire.positions = True
             since = {} if emitter.since is None else {"since": emitter.since}
             wire.tell({"type": "subscribe", "topic": TOPIC, **since})
+            # Without a position, the client gets what is published from its subscription on.
+            self.assertEqual((await wire.frame())["type"], "subscribed")
             # The daemon is killed in the midst of a burst.
             for _ in range(60):
                 number += 1
