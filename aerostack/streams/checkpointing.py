@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aerostack.core.answers.answer import OWNER, Answer, Terms
@@ -72,6 +73,8 @@ class Checkpointer:
     @ivar run: The run of this daemon, as L{AnswerRecord} has it.
     @ivar lost: Called with each stream that another daemon turns out to have.
     """
+
+    log = Logger()
 
     def __init__(self, store: IAnswerStore, node: str, run: str) -> None:
         """
@@ -159,8 +162,9 @@ class Checkpointer:
             return len(after)
 
         def failed(failure: Failure) -> int:
-            failure.trap(RealtimeError)
-            # The store has said why.  The next checkpoint has it.
+            # The store has logged its own refusals.  The next checkpoint writes what is missing.
+            if not failure.check(RealtimeError):
+                self.log.failure("what is new of streams cannot be kept", failure)
             for answer in after:
                 if answer.end is None:
                     self._changed[answer] = None

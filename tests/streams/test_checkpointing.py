@@ -57,6 +57,20 @@ class CheckpointTests(StreamCase):
         self.wait(3)
         self.assertEqual("".join(piece.text for piece in answers.pieces.values()), "abcdef")
 
+    def test_broken(self) -> None:
+        """
+        A fault of the store itself is logged, and what it did not write is written later.
+        """
+        answers = self.world.history.answers
+        self.start()
+        patched = self.patch(answers, "write", lambda checkpoint: fail(ZeroDivisionError()))
+        self.append("abc")
+        self.wait(2)
+        self.assertNotEqual(self.flushLoggedErrors(ZeroDivisionError), [])
+        patched.restore()
+        self.wait(1)
+        self.assertEqual(answers.written, 3)
+
     def test_portions(self) -> None:
         """
         Much text is written in several transactions, of which each follows the one before at once;
