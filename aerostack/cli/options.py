@@ -145,10 +145,21 @@ def configOf(given: Path | None) -> Path:
     @param given: Its path; L{None} to look where it usually is.
     @raise CommandError: There is no configuration.
     """
-    found = given or next((path for path in CONFIGS if path.exists()), None)
+    found = given or next(filter(_isThere, CONFIGS), None)
     if found is None:
         raise CommandError("there is no configuration here; give --config, or --url and --key")
     return found
+
+
+def _isThere(path: Path) -> bool:
+    try:
+        path.stat()
+    except PermissionError:
+        # Only the daemon's user may look into the directory.  Reading the file reports that.
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def partsOf(given: Path | None) -> Parts:

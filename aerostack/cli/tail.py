@@ -30,6 +30,9 @@ _GAPS: dict[Any, str] = {
     "altered": "columns were changed, so rows that were shown may look different",
 }
 
+# The key of a configuration alone reads no table where only users with a token may.
+_FORBIDDEN = "; give the --token of a user who may read it, which aerostack-rt token makes"
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
@@ -174,7 +177,8 @@ class Tail:
         # Only a signal stops the client before the command is done.
         if self._done.called or self._over or failure.value.code == "stopped":
             return
-        say(f"{topic}: {failure.value}")
+        advice = _FORBIDDEN if failure.value.code == "forbidden" else ""
+        say(f"{topic}: {failure.value}{advice}")
         self._topics.pop(topic, None)
         if not self._topics:
             self._done.errback(CommandError("there is nothing left to watch"))

@@ -68,8 +68,10 @@ def _read(privateKey: Path | None) -> str | None:
     """Read the key that the person gives."""
     try:
         return None if privateKey is None else privateKey.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{privateKey}: {error}") from None
+    except OSError as error:
+        raise CommandError(f"{privateKey} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{privateKey} is no UTF-8 text") from None
 
 
 def _project(options: argparse.Namespace, given: str | None) -> ProjectConfig:

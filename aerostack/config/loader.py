@@ -74,6 +74,8 @@ def parse(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(readFile(path)[0].decode())
+    except PermissionError as error:
+        message = f"cannot be read: {error.strerror}; run this as root or as the daemon's user"
     except OSError as error:
         message = f"cannot be read: {error.strerror}; name the file with --config"
     except UnicodeDecodeError as error:

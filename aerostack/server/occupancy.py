@@ -64,7 +64,15 @@ def _port(description: Description) -> Iterator[Finding]:
 
 def _socketFile(description: Description, path: Path) -> Iterator[Finding]:
     text, folder = description.text, path.parent
-    if not folder.is_dir():
+    try:
+        isFolder = folder.is_dir()
+    except PermissionError:
+        yield Finding(
+            Level.WARNING,
+            f"{_KEY}: {text}: this user may not look into {folder.parent}; the daemon's user must",
+        )
+        return
+    if not isFolder:
         yield Finding(
             Level.WARNING,
             f"{_KEY}: {text}: the directory {folder} is missing; make it, or let systemd make it"

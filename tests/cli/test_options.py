@@ -5,21 +5,25 @@ Tests for what the commands have in common.
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import json
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
-from aerostack.cli import main, why
+from aerostack.cli import main, options, why
 from aerostack.cli.console import checkAllowed, consoleOf
 from aerostack.cli.emit import dataOf, groupsOf
 from aerostack.cli.options import CommandError, count, duration, positive
 from aerostack.cli.output import Output, say
 from aerostack.cli.status import describe
 from aerostack.client.address import Address
+from aerostack.config import loader
 from aerostack.config.parts import Parts
 
 
@@ -316,6 +320,36 @@ class MainTests(SynchronousTestCase):
         status, errors = self.execute("detach", "--config", "/nowhere/rt.toml")
         self.assertEqual(status, 1)
         self.assertRegex(errors, r"^aerostack-rt: /nowhere/rt.toml: cannot be read.*\n$")
+
+    def test_otherUser(self) -> None:
+        """
+        If another user's directory has the configuration, the command says that this user cannot
+        read it.
+        """
+
+        def refuse(path: Path | str, *args: object, **kwargs: object) -> NoReturn:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+        self.patch(options, "CONFIGS", (Path("/nowhere/rt.toml"),))
+        self.patch(Path, "stat", refuse)
+        self.patch(loader, "readFile", refuse)
+        for command in (["status"], ["emit", "a/b", "e"], ["tail", "a"], ["detach"]):
+            status, errors = self.execute(*command)
+            self.assertEqual(status, 1)
+            self.assertEqual(
+                errors,
+                "aerostack-rt: /nowhere/rt.toml: cannot be read: Permission denied; run this as"
+                " root or as the daemon's user\n",
+            )
+
+    def test_nowhere(self) -> None:
+        """
+        If no configuration is where it usually is, the command says what to give.
+        """
+        self.patch(options, "CONFIGS", (Path("/nowhere/rt.toml"), Path("/dev/null/rt.toml")))
+        status, errors = self.execute("status")
+        self.assertEqual(status, 1)
+        self.assertIn("there is no configuration here; give --config, or", errors)
 
     def test_url(self) -> None:
         """

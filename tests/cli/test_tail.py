@@ -16,6 +16,7 @@ from aerostack.cli.options import CommandError
 from aerostack.cli.output import Output
 from aerostack.cli.tail import Tail
 from aerostack.client.errors import ClientError
+from aerostack.settings.settings import TableConfig
 from aerostack.testing import World
 
 
@@ -169,6 +170,15 @@ class TailTests(SynchronousTestCase):
         self.failureResultOf(done, CommandError)
         self.assertIn("[unknown_table]", self.errors.getvalue())
         self.assertIn("[invalid_topic]", self.errors.getvalue())
+
+    def test_tokenOnly(self) -> None:
+        """
+        If only users with a token may read a table, the command says how to get one.
+        """
+        self.world = World(access={"orders": TableConfig(read=("token",))})
+        done = self.follow("orders")
+        self.failureResultOf(done, CommandError)
+        self.assertIn("[forbidden]; give the --token of a user", self.errors.getvalue())
 
     def test_lines(self) -> None:
         """

@@ -145,7 +145,15 @@ class TokenTests(SynchronousTestCase):
             "the daemon would refuse this token",
             self.refusal("ann", "--private-key", self.privateKey(OTHER_RSA)),
         )
-        self.assertIn("nowhere.pem", self.refusal("ann", "--private-key", "/nowhere.pem"))
+        self.assertIn(
+            "/nowhere.pem cannot be read: No such file or directory\n",
+            self.refusal("ann", "--private-key", "/nowhere.pem"),
+        )
+        (self.directory / "private.pem").write_bytes(b"\xff")
+        self.assertIn(
+            "private.pem is no UTF-8 text",
+            self.refusal("ann", "--private-key", str(self.directory / "private.pem")),
+        )
 
     def test_wrongClaims(self) -> None:
         """

@@ -157,6 +157,14 @@ class OccupancyTests(SynchronousTestCase):
         (found,) = self.find("unix:rt.sock")
         self.assertEqual(found.level, Level.WARNING)
 
+        def hide(path: Path) -> bool:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        self.patch(Path, "is_dir", hide)
+        (found,) = self.find("unix:rt.sock")
+        self.assertEqual(found.level, Level.WARNING)
+        self.assertIn(f"this user may not look into {self.base.parent}", found.text)
+
     def test_elsewhere(self) -> None:
         """
         An address that this machine does not have is an error.

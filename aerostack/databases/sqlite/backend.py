@@ -115,8 +115,12 @@ class SQLiteBackend(Backend):
         return self._detaching(lambda cursor: self._removeWith(cursor, keepHistory))
 
     def _detaching(self, question: Callable[[sqlite3.Cursor], T]) -> T:
-        if not self._path.exists():
-            raise Unusable(f"there is no database at {self.name}")
+        try:
+            self._path.stat()
+        except FileNotFoundError:
+            raise Unusable(f"there is no database at {self.name}") from None
+        except OSError as error:
+            raise Unusable(f"{self.name}: {error.strerror}") from None
         try:
             with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
                 return question(connection.cursor())
@@ -132,6 +136,8 @@ def _unusable(error: Exception) -> Unusable:
     name = getattr(error, "sqlite_errorname", None) or ""
     if name.startswith(_PASSING):
         return Unready(str(error), faults.describe(error))
+    if isinstance(error, OSError) and error.filename is not None:
+        return Unusable(f"{error.strerror}: {error.filename}")
     return Unusable(str(error))
 
 
