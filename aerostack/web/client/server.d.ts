@@ -210,6 +210,12 @@ export interface TokenStream {
   ): Promise<void>;
   /** Attach a value, instead of the one that had this id. */
   data(id: string, name: string, value: unknown): Promise<void>;
+  /**
+   * Write a UI message stream of the AI SDK, such as `streamText(...).toUIMessageStream()`, and end the
+   * stream: as done if the SDK says that the answer is finished, else as failed. The promise is rejected
+   * with `StreamEnded` as soon as the stream takes nothing more, and what was read is let go of.
+   */
+  pipe(chunks: ReadableStream<{ type: string }> | AsyncIterable<{ type: string }>): Promise<EndedStream>;
   /** Send the rest, and end it. `usage` says what the answer has used, such as numbers of tokens. */
   end(usage?: Record<string, unknown>): Promise<EndedStream>;
   /** Send the rest, and end it as failed. Clients get the reason, at most 1000 characters. */

@@ -5,6 +5,7 @@
 import { Draft } from "./draft.js";
 import { RealtimeError } from "./errors.js";
 import { readAnswer } from "./http.js";
+import { UIWriter, readChunks } from "./uistream.js";
 
 // Milliseconds for which text gathers before it goes out.
 const WINDOW = 40;
@@ -94,6 +95,17 @@ export class TokenStream {
 
   data(id, name, value) {
     return this.#written(() => this.#draft.put(id, "data", { name, value }));
+  }
+
+  async pipe(chunks) {
+    const writer = new UIWriter(this);
+    try {
+      await readChunks(chunks, this.signal, (chunk) => writer.write(chunk));
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    return writer.failure === null ? this.end() : this.fail(writer.failure);
   }
 
   end(usage) {

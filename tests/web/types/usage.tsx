@@ -157,7 +157,14 @@ export async function serve(): Promise<Order[]> {
   return results;
 }
 
-export async function answer(sdk: ServerSDK, tokens: AsyncIterable<string>): Promise<void> {
+/** Some of what the AI SDK gives; its own declarations need those of Node.js. */
+type Chunk = { type: "text-delta"; id: string; delta: string } | { type: `data-${string}`; data: unknown };
+
+export async function answer(
+  sdk: ServerSDK,
+  tokens: AsyncIterable<string>,
+  chunks: ReadableStream<Chunk>,
+): Promise<void> {
   const stream = await sdk.ai.stream("ai-chat/7", { owner: "ann", meta: { model: "small" } });
   try {
     const { body } = await fetch("http://127.0.0.1/model", { signal: stream.signal });
@@ -174,6 +181,7 @@ export async function answer(sdk: ServerSDK, tokens: AsyncIterable<string>): Pro
   } finally {
     await stream.close();
   }
+  console.log((await stream.pipe(chunks)).state);
   const { text, parts } = await sdk.ai.get(stream.id);
   console.log(text, parts.map(({ kind }) => kind));
   await sdk.ai.cancel(stream.id);
@@ -184,6 +192,8 @@ export async function answer(sdk: ServerSDK, tokens: AsyncIterable<string>): Pro
   console.log(verdict, findings.map(({ code }) => code));
   // @ts-expect-error: a text is written
   await stream.write({ token: "a" });
+  // @ts-expect-error: tokens are no chunks
+  await stream.pipe(tokens);
   // @ts-expect-error: there is no such option
   await sdk.ai.stream("ai-chat/7", { user: "ann" });
 }
