@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from aerostack.cli.obstacles import accountOf, obstacles
 from aerostack.cli.options import CommandError
 from aerostack.cli.output import say
 from aerostack.cli.serverfiles import (
@@ -35,6 +34,9 @@ SERVER = Path("/etc/aerostack-rt")
 """The directory of a server's configuration."""
 
 _UNIT = "systemd/aerostack-rt.service"
+
+# Directories that the unit hides from the daemon.
+_HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -136,8 +138,11 @@ def _initServer(options: argparse.Namespace) -> None:
     )
     for command in nextCommands(wanted, known, os.geteuid() == 0):
         print(f"    {command}")
-    for obstacle in obstacles(wanted, accountOf(wanted.user)):
-        say(obstacle)
+    if any(wanted.programs.is_relative_to(hidden) for hidden in _HIDDEN):
+        say(
+            f"the unit hides {wanted.programs} from the daemon; install aerostack-rt into"
+            " /opt/aerostack-rt, and write these files with the command there"
+        )
     # A mistake in what was given is best told now.
     load(wanted.config, os.environ)
 

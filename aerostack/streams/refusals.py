@@ -4,7 +4,7 @@ The errors with which streams refuse what is asked of them.
 
 from __future__ import annotations
 
-from aerostack.core.answers.answer import Answer, Verdict
+from aerostack.core.answers.answer import FAILED, Answer, Verdict
 from aerostack.errors import RealtimeError
 
 
@@ -56,17 +56,26 @@ def ended(answer: Answer) -> RealtimeError:
     """
     Make the error for a stream that has ended.
     """
-    return endedAs(answer.id, answer.state, None if answer.end is None else answer.end.by)
+    end = answer.end
+    if end is None:
+        return endedAs(answer.id, answer.state)
+    # What a producer gave as the reason of a failure, it knows.
+    reason = None if end.state == FAILED else end.reason
+    return endedAs(answer.id, answer.state, end.by, reason)
 
 
-def endedAs(stream: str, state: str, by: str | None = None) -> RealtimeError:
+def endedAs(
+    stream: str, state: str, by: str | None = None, reason: str | None = None
+) -> RealtimeError:
     """
     Make the error for a stream that has ended.
 
     @param by: The user who has cancelled it, if known.
+    @param reason: Why it has ended so, in a word, if known.
     """
     details = {"stream": stream, "state": state, **({} if by is None else {"by": by})}
-    message = f"The stream {stream} has ended: {state}."
+    why = "" if reason is None else f" ({reason})"
+    message = f"The stream {stream} has ended: {state}{why}."
     return RealtimeError("stream_ended", message, details=details)
 
 

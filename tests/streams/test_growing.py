@@ -113,6 +113,7 @@ class AppendTests(StreamCase):
         self.append("a" * 6000)
         error = self.refused("b" * 6000)
         self.assertEqual((error["code"], error["state"]), ("stream_ended", "aborted"))
+        self.assertEqual(error["message"], "The stream a1 has ended: aborted (limit).")
         self.early.take()
         self.assertEqual(self.early.ends["a1"]["reason"], "limit")
         self.assertEqual(len(self.world.history.messages), 1)
