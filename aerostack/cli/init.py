@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from aerostack.cli.obstacles import accountOf, obstacles
 from aerostack.cli.options import CommandError
 from aerostack.cli.output import say
 from aerostack.cli.serverfiles import (
@@ -34,9 +35,6 @@ SERVER = Path("/etc/aerostack-rt")
 """The directory of a server's configuration."""
 
 _UNIT = "systemd/aerostack-rt.service"
-
-# Directories that the unit hides from the daemon.
-_HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -138,11 +136,8 @@ def _initServer(options: argparse.Namespace) -> None:
     )
     for command in nextCommands(wanted, known, os.geteuid() == 0):
         print(f"    {command}")
-    if any(wanted.programs.is_relative_to(hidden) for hidden in _HIDDEN):
-        say(
-            f"the unit hides {wanted.programs} from the daemon; install aerostack-rt into"
-            " /opt/aerostack-rt, and write these files with the command there"
-        )
+    for obstacle in obstacles(wanted, accountOf(wanted.user)):
+        say(obstacle)
     # A mistake in what was given is best told now.
     load(wanted.config, os.environ)
 
