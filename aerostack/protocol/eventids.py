@@ -79,6 +79,26 @@ class EventIds:
         self._wanted: dict[str, str | None] = {}
         self._room = OPTIONS
         self._isUnknown = False
+        # The subscriptions of an earlier connection that the daemon has not answered yet.
+        self._unanswered: set[str] = set()
+
+    def resume(self, resumed: Sequence[Resumed]) -> None:
+        """
+        Take up the subscriptions with which the client comes back.
+
+        They are in every id from now on, so that a client whose connection breaks again before the
+        daemon has answered all of them comes back with all of them.
+        """
+        for each in resumed:
+            packed = _pack(each.options)
+            if packed is None or len(packed) > self._room:
+                self._isComplete = False
+                continue
+            self._forget(self._options, each.key)
+            self._options[each.key] = packed
+            self._room -= len(packed)
+            self._unanswered.add(each.key)
+            self._enter(each.key, each.pos or "")
 
     def subscribing(self, topic: str, fields: Mapping[str, msgspec.Raw]) -> None:
         """
@@ -113,22 +133,29 @@ class EventIds:
             return ""
         topic = _keyOf(head.topic, head.view)
         if head.type == "subscribed":
+            self._unanswered.discard(topic)
             if topic in self._wanted:
                 self._forget(self._options, topic)
                 self._options[topic] = self._wanted.pop(topic)
             self._enter(topic, head.pos or "")
         elif head.type == "unsubscribed":
-            self._forget(self._options, topic)
-            self._leave(topic)
+            self._end(topic)
         elif head.type == "error":
             if head.request == "subscribe":
                 self._forget(self._wanted, topic)
+                if topic in self._unanswered and head.retryAfter is None:
+                    self._end(topic)
             return ""
         elif head.pos is not None:
             self._enter(topic, head.pos)
         else:
             return ""
         return str(self)
+
+    def _end(self, topic: str) -> None:
+        self._unanswered.discard(topic)
+        self._forget(self._options, topic)
+        self._leave(topic)
 
     def _enter(self, topic: str, pos: str) -> None:
         options = self._options.get(topic, "")

@@ -20,6 +20,8 @@ class FrameHead(msgspec.Struct, frozen=True, gc=False):
     @ivar pos: The position in the topic's log.
     @ivar request: The type of the client's frame that an error is about.
     @ivar view: The name of the subscription, if it has one.
+    @ivar retryAfter: After how many milliseconds the client may ask again; L{None} if the answer
+        stays.
     """
 
     type: str = ""
@@ -27,6 +29,7 @@ class FrameHead(msgspec.Struct, frozen=True, gc=False):
     pos: str | None = None
     request: str | None = None
     view: str | None = None
+    retryAfter: int | None = None
 
 
 class FrameEvent(msgspec.Struct, frozen=True, gc=False):

@@ -104,6 +104,27 @@ class EventIdTests(SynchronousTestCase):
         )
         self.assertEqual([each.get("view") for each in frames(str(self.ids))], [None, "a"])
 
+    def test_resumed(self) -> None:
+        """
+        The subscriptions of an earlier connection are in each id, with their options, until the
+        daemon answers them or refuses them for good.
+        """
+        self.ids.resume(
+            readEventId("chat/a/p=1,chat/b/p=2=eyJyZXdpbmQiOjN9,chat/c/p=3").subscriptions
+        )
+        for head in (
+            FrameHead("error", "chat/a/p", request="subscribe", retryAfter=100),
+            FrameHead("error", "chat/b/p", request="subscribe"),
+        ):
+            self.assertEqual(self.ids.next(head), "")
+        self.assertEqual(self.next("subscribed", "chat/c/p", "4"), "chat/a/p=1,chat/c/p=4")
+        # A subscription that stands is not ended by the refusal of another one.
+        self.ids.next(FrameHead("error", "chat/c/p", request="subscribe"))
+        self.assertEqual(self.next("subscribed", "chat/a/p", "5"), "chat/c/p=4,chat/a/p=5")
+        self.ids.resume(readEventId("chat/b/p=2=eyJyZXdpbmQiOjN9").subscriptions)
+        self.assertEqual(frames(str(self.ids))[-1]["rewind"], 3)
+        self.assertEqual(self.next("unsubscribed", "chat/b/p"), "chat/c/p=4,chat/a/p=5")
+
     def test_beginning(self) -> None:
         """
         A subscription whose snapshot is not complete begins anew.

@@ -205,6 +205,10 @@ class EventConnection:
         self._resumed = {
             each.key: each.pos for each in resumed if each.key in named and each.pos is not None
         }
+        if self._ids is not None:
+            self._ids.resume(
+                [each for each in resumed if self._canonical(each.topic) == each.topic]
+            )
         if not isComplete:
             session.sendError(
                 RealtimeError(

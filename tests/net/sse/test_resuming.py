@@ -42,6 +42,33 @@ class ResumeTests(EventsCase):
             data = [each["data"] for each in frames if each["type"] == "event"]
             self.assertEqual(sorted(data), missed, number)
 
+    def test_brokenAgain(self) -> None:
+        """
+        A client whose connection breaks again before all of its topics are answered loses none of
+        them.
+        """
+        subscribe = b'[{"type":"subscribe","topic":"chat/a"},{"type":"subscribe","topic":"chat/b"}]'
+        wire = self.open(body=subscribe)
+        self.publish("chat/b", 1)
+        self.site.lose(wire)
+        self.publish("chat/a", 2)
+        self.publish("chat/b", 3)
+        for body in (b"", subscribe):
+            again = self.open(f"Last-Event-ID: {self.ids(wire)[-1]}", body=body)
+            first = next(id for id in self.ids(again) if id)
+            self.site.lose(again)
+            last = self.open(f"Last-Event-ID: {first}", body=body)
+            data = [each["data"] for each in self.frames(last) if each["type"] == "event"]
+            self.assertEqual(sorted(data), [2, 3])
+            self.site.lose(last)
+
+    def test_foreignTopic(self) -> None:
+        """
+        The ids that follow have only topics of the client's project.
+        """
+        again = self.open("Last-Event-ID: chat/a/q=,chat/b/p=")
+        self.assertNotIn("chat/a/q=", self.ids(again)[-1])
+
     def test_named(self) -> None:
         """
         A client that repeats its subscriptions gets what it has missed, once.
