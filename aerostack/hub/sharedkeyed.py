@@ -5,7 +5,7 @@ has the values, and decides.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -39,7 +39,8 @@ class SharedGate:
 
     The script that puts a publication into the log decides about its condition.  One that is to be
     kept is committed before, so it reserves its key first; it and everything behind it on the topic
-    wait for that.
+    wait for that.  It reserves its key when all before it on the topic have their places: one of
+    them could wait for that very key, and it would wait behind that one.
 
     @ivar maxWaiting: How many publications of one topic may wait.
     @ivar maxBytes: How many bytes all that wait may have.
@@ -70,6 +71,10 @@ class SharedGate:
         self._policyOf = policyOf
         self._newId = newId
         self._queues: dict[str, deque[_Waiting]] = {}
+        # By topic, how many publications that are not to be kept have no place yet, and what waits
+        # until they have.
+        self._placing: Counter[str] = Counter()
+        self._whenPlaced: dict[str, Deferred[None]] = {}
         self._held = 0
         # For each topic whose values end: the time, ms, from which on one of them may be over.
         # None while the engine is asked for that time, if nothing was published since.
@@ -112,8 +117,21 @@ class SharedGate:
 
     def _place(self, waiting: _Waiting) -> Deferred[Receipt | None] | None:
         """Give a publication that is not to be kept its place."""
-        placed = self._watched(waiting.publication.topic, waiting.place(None))
-        return None if placed is None else placed.addErrback(self._unplaced, waiting)
+        topic = waiting.publication.topic
+        placed = self._watched(topic, waiting.place(None))
+        if placed is None:
+            return None
+        self._placing[topic] += 1
+        return placed.addBoth(self._hasPlace, topic).addErrback(self._unplaced, waiting)
+
+    def _hasPlace(self, result: T, topic: str) -> T:
+        self._placing[topic] -= 1
+        if not self._placing[topic]:
+            del self._placing[topic]
+            waiting = self._whenPlaced.pop(topic, None)
+            if waiting is not None:
+                waiting.callback(None)
+        return result
 
     def _unplaced(self, failure: Failure, waiting: _Waiting) -> Any:
         failure.trap(Unplaced)
@@ -148,6 +166,10 @@ class SharedGate:
             return self._place(waiting)
         publication, messageId = waiting.publication, waiting.messageId or self._newId()
         tag = keptTag(publication.topic, messageId)
+        if publication.topic in self._placing:
+            # What comes meanwhile waits behind this one.
+            placing = self._whenPlaced[publication.topic] = Deferred()
+            await placing
         deadline = self._clock.seconds() + PATIENCE
         while not await self._values.reserve(publication, tag):
             if self._clock.seconds() >= deadline:

@@ -109,6 +109,28 @@ class SharedGateTests(SynchronousTestCase):
         self.assertNotIn(TOPIC, self.gate)
         self.assertIsNone(self.enter("d"))
 
+    def test_before(self) -> None:
+        """
+        A publication reserves its key when those before it have their places, also if one of them
+        is to be kept because the value is.
+        """
+        first, second = Deferred[Any](), Deferred[Any]()
+        self.outcomes = [first, second]
+        others = [self.enter("a"), self.enter("a")]
+        kept = self.enter("a", True)
+        behind = self.enter("a")
+        first.errback(Unplaced(False))
+        self.assertEqual(self.values.asked, [])
+        second.errback(RealtimeError("engine_unavailable", "The engine does not answer.", 1000))
+        self.failureResultOf(others[1], RealtimeError)
+        self.values.asked[0].callback(True)
+        self.successResultOf(kept)
+        self.successResultOf(behind)
+        self.values.asked[1].callback(True)
+        self.successResultOf(others[0])
+        self.assertEqual([isKept for _, isKept in self.placed], [False, False, True, False, True])
+        self.assertEqual((self.gate._placing, self.gate._whenPlaced), ({}, {}))
+
     def test_taken(self) -> None:
         """
         A key that another publication has is asked for again, and not for ever.
