@@ -5,8 +5,8 @@ A topic has a hash of its values by key, a sorted set of the keys by the numbers
 changes, and a hash of what else is known: the number of the newest change C{n}, how many bytes the
 values have C{s}, and the epoch of the log for which they were compared with the database C{r}.
 While a node has a value of a key kept, that hash has the publication's tag and until when, under
-C{l:} and the key: no other publication on the key enters the log meanwhile.  The last hash lives on
-for an hour when the topic has no value any more.
+C{l:} and the key: no other publication on the key enters the log meanwhile, but what was kept
+before and comes late.  The last hash lives on for an hour when the topic has no value any more.
 
 A project has a hash of how many bytes the values of all its topics have C{s}, and how many of them
 each topic counts for, by the name of the topic's hash of values.
@@ -47,11 +47,21 @@ local function readValue(values, name)
     size = tonumber(size)}
 end
 
-local function isLocked(info, name, tag, now)
+-- Whether another publication has a key: 'w' while it does, 'l' once if its time is over.  Its node
+-- may be gone, and the database may have what the log lacks.  So the values are compared again.
+local function lockOf(info, name, tag, now)
   local lock = redis.call('HGET', info, 'l:' .. name)
-  if not lock then return false end
+  if not lock then return nil end
   local holder, untilTime = string.match(lock, '^(%S+) (%d+)$')
-  return holder ~= tag and tonumber(untilTime) > now
+  if holder == tag then return nil end
+  if tonumber(untilTime) > now then return 'w' end
+  redis.call('HDEL', info, 'l:' .. name, 'r')
+  return 'l'
+end
+
+local function unlock(info, name, tag)
+  local lock = redis.call('HGET', info, 'l:' .. name)
+  if lock and string.match(lock, '^%S+') == tag then redis.call('HDEL', info, 'l:' .. name) end
 end
 
 local function holds(value, condition)
@@ -130,7 +140,8 @@ local info = at.info
 local epoch = redis.call('HGET', KEYS[1], 'e')
 if not epoch or redis.call('HGET', info, 'r') ~= epoch then return 'l' end
 local now = milliseconds()
-if isLocked(info, name, tag, now) then return 'w' end
+local lock = lockOf(info, name, tag, now)
+if lock then return lock end
 local value = readValue(at.values, name)
 if not holds(value, condition) then return 's' end
 local full = fullness(at, value, size, bounds)
@@ -149,13 +160,13 @@ L{aerostack.engine.valkey.keyedentries.keyedArguments} gives, the tag, for how m
 and the bounds that L{aerostack.engine.valkey.keyed.ValkeyValues.boundsOf} gives.
 """
 
-_RELEASE = """
-local lock = redis.call('HGET', KEYS[1], 'l:' .. ARGV[1])
-if lock and string.match(lock, '^%S+') == ARGV[2] then
-  redis.call('HDEL', KEYS[1], 'l:' .. ARGV[1])
-end
+_RELEASE = (
+    VALUE
+    + """
+unlock(KEYS[1], ARGV[1], ARGV[2])
 return 'ok'
 """
+)
 """
 Takes back what L{RESERVE} has given.
 

@@ -73,10 +73,14 @@ for i = 12, #ARGV, isKeyed and 8 or 5 do
   local name, valueSize, condition = '', '', ''
   if isKeyed then name, valueSize, condition = unpack(ARGV, i + 5, i + 7) end
   local refusal
-  if name ~= '' and isLoaded then
-    if isLocked(info, name, newTag, now) then
-      refusal = 'w'
-    elseif newMark == '' then
+  -- What is kept has been decided.
+  if name ~= '' and isLoaded and newMark == '' then
+    local lock = lockOf(info, name, newTag, now)
+    if lock == 'l' then
+      isLoaded = false
+    elseif lock then
+      refusal = lock
+    else
       local value = readValue(values, name)
       if not holds(value, condition) then
         refusal = 's'
@@ -127,7 +131,7 @@ for i = 12, #ARGV, isKeyed and 8 or 5 do
       local line = place .. ' ' .. mark .. ' ' .. kept .. ' ' .. (newMark ~= '' and '1' or '0')
       writeValue(at, name, line, valueSize, body)
       account(at, bounds.topic)
-      redis.call('HDEL', info, 'l:' .. name)
+      unlock(info, name, newTag)
     end
     redis.call('PUBLISH', channel, entry)
     tag, placed = newTag, true

@@ -65,8 +65,9 @@ class Opening(Struct, frozen=True):
             if not queryCredentials:
                 raise RealtimeError(
                     "invalid_arguments",
-                    "Credentials in the URL end up in logs: bring them in headers, or as subprotocols"
-                    " of a WebSocket, or set server.query_credentials = true for older clients.",
+                    "Credentials in the URL end up in logs: bring them in headers, or as"
+                    " subprotocols of a WebSocket, or set server.query_credentials = true for older"
+                    " clients.",
                 )
             key, token = key or urlKey, token or urlToken
         return Credentials(

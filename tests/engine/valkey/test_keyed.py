@@ -16,7 +16,7 @@ from aerostack.core.replay.positions import Position
 from aerostack.core.replay.publications import EVENT, Publication
 from aerostack.core.replay.tags import keptTag
 from aerostack.core.topics.policies import KeyedPolicy
-from aerostack.engine.valkey import keyedscripts, logscripts
+from aerostack.engine.valkey import keyed, keyedscripts, logscripts
 from aerostack.engine.valkey.keyed import ValkeyValues
 from aerostack.engine.valkey.keys import Keys
 from aerostack.engine.valkey.log import ValkeyLog
@@ -258,6 +258,55 @@ class ValuesTests(NodesCase):
         await self.values[0].release(first, tag)
         await waiting
         self.assertEqual([value.data for value in await self.page()], [b"2"])
+
+    async def test_abandoned(self) -> None:
+        """
+        A node is killed between the commit of a value and its place in the log.  When its
+        reservation is over, the value counts: no other publication goes by the one before it.
+        """
+        self.kept = [publication("a", 1, None, 3)]
+        [before] = await self.page()
+        self.patch(keyed, "RESERVED", 0.001)
+        for number, data in enumerate((2, 3)):
+            tag = keptTag(TOPIC, f"m{number}")
+            lost = publication("a", data)
+            self.assertTrue(await self.values[0].reserve(lost, tag))
+            self.kept = [publication("a", data, None, 5 + number)]
+            other = publication("a", 9, Condition(str(before.place)))
+            await self.untilOver(tag)
+            if number:
+                with self.assertRaises(Unplaced):
+                    await self.publish(1, other)
+            else:
+                with self.assertRaises(RealtimeError) as caught:
+                    await self.values[1].reserve(other, keptTag(TOPIC, "other"))
+                self.assertEqual(caught.exception.code, "stale")
+            self.assertEqual([value.data for value in await self.page(1)], [b"%d" % data])
+
+    async def untilOver(self, tag: str) -> None:
+        """
+        Wait until the time of the reservation of the key C{a} is over.
+        """
+        lock = self.server.execute("HGET", Keys().valuesOf(TOPIC)[2], "l:a").decode()
+        holder, until = lock.split()
+        self.assertEqual(holder, tag)
+
+        def now() -> int:
+            seconds, micros = self.server.execute("TIME")
+            return int(seconds) * 1000 + int(micros) // 1000
+
+        await self.until(lambda: now() >= int(until))
+
+    async def test_late(self) -> None:
+        """
+        What was kept before another publication reserved its key goes before that one, and leaves
+        it the key.
+        """
+        self.assertTrue(await self.values[0].reserve(publication("a", 2), keptTag(TOPIC, "m2")))
+        await self.publish(1, publication("a", 1, None, 5), keptTag(TOPIC, "m1"))
+        self.assertFalse(await self.values[1].reserve(publication("a", 3), keptTag(TOPIC, "m3")))
+        await self.publish(0, publication("a", 2, None, 6), keptTag(TOPIC, "m2"))
+        self.assertTrue(await self.values[1].reserve(publication("a", 3), keptTag(TOPIC, "m3")))
 
     async def test_staysKept(self) -> None:
         """
