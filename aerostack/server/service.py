@@ -23,6 +23,7 @@ from aerostack.client.address import urlsOf
 from aerostack.config.loader import load
 from aerostack.config.problems import ConfigError, Problem
 from aerostack.config.secrets import credentialsOf
+from aerostack.process.background import reportRefusal
 from aerostack.process.control import Control
 from aerostack.process.garbage import GarbageCollector
 from aerostack.process.logfile import LogOutput
@@ -182,6 +183,13 @@ class Program(MultiService):
 
     def _closeLog(self) -> None:
         self._output.close()
+
+    def privilegedStartService(self) -> None:
+        try:
+            super().privilegedStartService()
+        except SystemExit as refusal:
+            reportRefusal(self._options.parent or {}, str(refusal))
+            raise
 
     def startService(self) -> None:
         super().startService()

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.utils import getProcessOutputAndValue
 
-from tests.live.program import READY, ProgramTests
+from tests.live.program import READY, TWISTD, ProgramTests
 from tests.live.wire import Refused
 from tests.net import ROOT, Child, socketPath
 
@@ -171,6 +171,23 @@ class RefusedStartTests(ProgramTests):
         """
         with closing(socket.create_server(("127.0.0.1", self.port))):
             await self.assertSays("cannot listen on", str(self.port), "in use")
+
+    async def test_inBackground(self) -> None:
+        """
+        Without C{--nodaemon}, the process that the operator started ends with the refusal too, and
+        no file of a process id stays.
+        """
+        log, pid = self.directory / "rt.log", self.directory / "rt.pid"
+        options = [f"--pidfile={pid}", f"--logfile={log}", f"--rundir={self.directory}"]
+        command = ["-c", TWISTD, *options, "aerostack-rt", f"--config={self.config}"]
+        with closing(socket.create_server(("127.0.0.1", self.port))):
+            child = Child.spawn(self.reactor, command)
+            self.addCleanup(child.kill)
+            self.assertEqual(await child.ended, 1)
+        self.assertIn(f"cannot listen on {self.listen}", child.errors)
+        self.assertFalse(pid.exists())
+        # The daemon itself may end a moment later.
+        await self.until(lambda: log.exists() and "in use" in log.read_text())
 
     async def test_noDatabase(self) -> None:
         """
