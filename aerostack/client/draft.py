@@ -4,11 +4,13 @@ What a publisher has written of a stream, and how much of it the daemon has.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from aerostack.client.errors import ClientError
+from aerostack.client.outgoing import encodeGiven, requireText
 from aerostack.core.answers.units import after, units
 
 TEXT, REASONING, TOOL, DATA = "text", "reasoning", "tool", "data"
@@ -157,11 +159,14 @@ class Draft:
 
         @param reset: Take back first what was written behind this place, UTF-16 units; L{None} to
             take back nothing.
-        @raise ValueError: The text has half a character in it, or C{reset} is no place between two
-            characters of the part.
+        @raise TypeError: The text, or the name of the part or kind, is no text.
+        @raise ValueError: One of them has half a character in it, or C{reset} is no place between
+            two characters of the part.
         """
+        requireText(text, "what is written")
         try:
-            text.encode()
+            for each in (text, requireText(part, "part"), requireText(kind, "kind")):
+                each.encode()
         except UnicodeEncodeError:
             raise ValueError(
                 "the text has half a character in it (an unpaired surrogate); cut it elsewhere"
@@ -203,8 +208,16 @@ class Draft:
         Give a part a value, instead of the value before.
 
         @param value: A JSON value.
+        @raise TypeError: The value has a type that JSON does not have.
+        @raise ValueError: The value is not in JSON, or common parsers cannot hold it.
         """
-        self._pieces.append(_Piece(part, kind, 0, None, value))
+        name = f"the value of the part {requireText(part, 'part')}"
+        payload = encodeGiven(value, name)
+        # As it is now: the application may change it later.
+        piece = _Piece(part, kind, 0, None, json.loads(payload))
+        # It goes out within a list, which may not be nested too deeply.
+        encodeGiven([piece.operation], name)
+        self._pieces.append(piece)
 
     def _add(self, part: str, kind: str, text: str) -> None:
         at, edition = self._lengths.get(part, 0), self._editions.get(part, 0)

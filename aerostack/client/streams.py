@@ -182,6 +182,13 @@ def endOptions(
     The options of the call that ends a stream.
 
     @param error: Why it failed; its first 1000 characters count.
+    @raise TypeError: They cannot be sent, as L{encodeGiven} says.
+    @raise ValueError: Likewise.
     """
-    options = {"state": state, "error": error and error[:1000], "usage": usage}
-    return {name: value for name, value in options.items() if value is not None}
+    if error is not None:
+        error = requireText(error, "error")[:1000]
+    given = {"state": state, "error": error, "usage": usage}
+    options = {name: value for name, value in given.items() if value is not None}
+    # Before the stream counts as ended.
+    encodeGiven(options, "the end of a stream")
+    return options

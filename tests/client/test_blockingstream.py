@@ -112,6 +112,34 @@ class BlockingStreamTests(SynchronousTestCase):
         self.assertLess(self.daemon.appends, 100)
         self.waitFor(stream)
 
+    def test_unsendable(self) -> None:
+        """
+        What cannot be sent is refused where it is written, and the stream goes on.
+        """
+        with self.ai.stream("ai-chat/7") as stream:
+            stream.write("be")
+            self.assertRaises(ValueError, stream.data, "d", "n", float("nan"))
+            self.assertRaises(TypeError, stream.tool, "c", "n", input=object())
+            self.assertRaises(TypeError, stream.write, None)
+            stream.write("hind")
+        self.assertEqual(self.daemon.text, "behind")
+        self.assertEqual(self.daemon.said[-1], ("end", {"state": "done"}))
+
+    def test_unsendableEnd(self) -> None:
+        """
+        An end that cannot be sent ends nothing: the block that it leaves ends the stream as failed.
+        """
+        for usage, error in (({"tokens": float("nan")}, ValueError), ({"of": object()}, TypeError)):
+            with self.assertRaises(error), self.ai.stream("ai-chat/7") as stream:
+                stream.end(usage)
+            failed = {"state": "failed", "error": error.__name__}
+            self.assertEqual(self.daemon.said[-1], ("end", failed))
+        reasons: tuple[Any, ...] = (KeyError("a"), "\ud83d")
+        with self.ai.stream("ai-chat/7") as stream:
+            for reason in reasons:
+                self.assertRaises((TypeError, ValueError), stream.fail, reason)
+        self.assertEqual(self.daemon.said[-1], ("end", {"state": "done"}))
+
     def test_first(self) -> None:
         """
         The first text goes out without waiting for the next.

@@ -12,8 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.client.draft import LONGEST, Draft, Held, readEnd
 from aerostack.client.errors import ClientError
+from aerostack.client.outgoing import encodeGiven
 from aerostack.core.answers.answer import Answer, Terms, Verdict
 from aerostack.core.answers.units import units
+from aerostack.protocol.codec import MAX_DEPTH
 
 
 def texts(draft: Draft) -> list[tuple[str, int, str]]:
@@ -166,6 +168,46 @@ class DraftTests(SynchronousTestCase):
         """
         self.assertRaises(ValueError, self.write, "a\ud83d")
         self.assertTrue(self.draft.isTaken)
+
+    def test_noText(self) -> None:
+        """
+        What is no text is refused where it is written.  A model's last piece may have none.
+        """
+        draft: Any = self.draft
+        for given in (None, b"a", 1):
+            with self.assertRaisesRegex(TypeError, "what is written is text"):
+                draft.write("0", "text", given)
+        self.assertRaises(TypeError, draft.write, 0, "text", "a")
+        for part in (0, "\ud83d"):
+            self.assertRaises((TypeError, ValueError), draft.write, part, "text", "a")
+            self.assertRaises((TypeError, ValueError), draft.put, part, "data", {"name": "n"})
+        self.assertTrue(self.draft.isTaken)
+
+    def test_noValue(self) -> None:
+        """
+        A value that cannot be sent is refused where it is given, and what follows goes out.
+        """
+        deep: list[Any] = []
+        for _ in range(MAX_DEPTH - 3):
+            deep = [deep]
+        self.draft.put("d", "data", {"value": deep[0]})
+        for value in (object(), float("nan"), "\ud83d", 10**400, deep):
+            with self.assertRaisesRegex((TypeError, ValueError), "^the value of the part e"):
+                self.draft.put("e", "data", {"name": "n", "value": value})
+        self.write("on")
+        sent = self.draft.take()
+        self.assertEqual([each["part"] for each in sent], ["d", "0"])
+        # The calls of the daemon take them so.
+        encodeGiven(sent, "ai.append")
+
+    def test_changed(self) -> None:
+        """
+        A value goes out as it was when it was given.
+        """
+        sources = ["a"]
+        self.draft.put("d", "data", {"name": "sources", "value": sources})
+        sources.append("b")
+        self.assertEqual(self.draft.take()[0]["value"], {"name": "sources", "value": ["a"]})
 
     @given(st.data())
     def test_daemon(self, data: st.DataObject) -> None:

@@ -5,6 +5,7 @@
 import { Draft } from "./draft.js";
 import { RealtimeError } from "./errors.js";
 import { readAnswer } from "./http.js";
+import { encode } from "./outgoing.js";
 import { UIWriter, readChunks } from "./uistream.js";
 
 // Milliseconds for which text gathers before it goes out.
@@ -113,7 +114,9 @@ export class TokenStream {
   }
 
   fail(error) {
-    return this.#watch(this.#end({ state: "failed", error: `${error}`.slice(0, LONGEST_ERROR) }));
+    // The cut may leave half of a character.
+    const reason = `${error}`.slice(0, LONGEST_ERROR).replace(/\p{Surrogate}/gu, "\ufffd");
+    return this.#watch(this.#end({ state: "failed", error: reason }));
   }
 
   async close() {
@@ -151,6 +154,8 @@ export class TokenStream {
 
   async #end(options) {
     this.#check();
+    // What cannot be sent ends nothing.
+    encode(options);
     this.#isEnding = true;
     this.#wake();
     await this.#running;

@@ -167,6 +167,17 @@ test("what cannot be written is refused, and the stream goes on", async () => {
   assert.deepEqual(calls.at(-1)[3].edition, { 0: 2 });
 });
 
+test("an end that cannot be sent ends nothing", async () => {
+  const { sdk, calls } = make();
+  const stream = await sdk.ai.stream("ai-chat/6");
+  await assert.rejects(stream.end({ tokens: 10n }), { code: "invalid_data" });
+  await stream.write("on");
+  // The cut is within the second emoji.
+  await stream.fail(`😀${"x".repeat(997)}😀`);
+  assert.deepEqual(texts(calls), { 0: "on" });
+  assert.equal(calls.at(-1)[3].error, `😀${"x".repeat(997)}\ufffd`);
+});
+
 test("a long text is cut between characters", () => {
   const draft = new Draft();
   draft.write("0", "text", `x${"😀".repeat(20_000)}`);
