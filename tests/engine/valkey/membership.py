@@ -18,17 +18,20 @@ from aerostack.engine.valkey.nodes import ValkeyNodes
 from aerostack.testing.relay import Relay
 from tests.engine.valkey.cases import ServerCase
 
-LEASE = 0.5
-"""How long a node may say nothing, in seconds."""
+LONG = 3_600.0
+"""A lease that is not over before a test is, in seconds, however slow the machine is."""
 
 
 class MembersCase(ServerCase):
     """
     A test case with nodes on one server.
 
+    @cvar lease: How long a node may say nothing, in seconds.
     @ivar links: The link of each node.
     @ivar described: What each node describes, by its run.
     """
+
+    lease = LONG
 
     def setUp(self) -> None:
         """
@@ -45,7 +48,7 @@ class MembersCase(ServerCase):
         @param usage: What its report says that projects use.
         """
         run = f"run{len(self.nodes)}"
-        nodes = ValkeyNodes(reactor, run, name, Keys(), LEASE)
+        nodes = ValkeyNodes(reactor, run, name, Keys(), self.lease)
         nodes.interval = 0.05
         link = self.makeLink(run, dict(nodescripts.SCRIPTS), nodes)
         nodes.begin(link)
@@ -72,10 +75,15 @@ class MembersCase(ServerCase):
 
     async def acquainted(self) -> None:
         """
-        Wait until every node knows every other.
+        Wait until every node is connected and knows every other.  All of that is so at one moment,
+        which lasts until the reactor turns.
         """
-        for nodes in self.nodes:
-            await self.until(lambda n=nodes: len(n.membership.alive) == len(self.nodes) - 1)
+        others = len(self.nodes) - 1
+        await self.until(
+            lambda: all(
+                nodes.isCurrent and len(nodes.membership.alive) == others for nodes in self.nodes
+            )
+        )
 
     def passed(self, seconds: float) -> Deferred[None]:
         """
