@@ -21,10 +21,12 @@ class RosterCase(ServerCase):
     """
     A test case with nodes whose presence is on one server.
 
-    @ivar lease: How long the nodes' leases last, in seconds.
+    @cvar lease: How long the nodes' leases last, in seconds.  No node is believed dead within the
+        default, however slow the machine is.
+    @ivar authorities: What decides at each node.
     """
 
-    lease = 0.5
+    lease = 3_600.0
 
     def setUp(self) -> None:
         """
@@ -32,6 +34,7 @@ class RosterCase(ServerCase):
         """
         super().setUp()
         self.links: dict[RosterNode, Link] = {}
+        self.authorities: dict[RosterNode, ValkeyRoster] = {}
 
     def node(self, grace: float = LONG, room: Room = ROOM, patience: float = 60.0) -> RosterNode:
         """
@@ -49,6 +52,7 @@ class RosterCase(ServerCase):
             patience,
         )
         roster.interval = 0.05
+        self.authorities[node] = roster
         link = self.links[node] = self.makeLink(name, SCRIPTS, roster)
         roster.begin(link)
         self.serve(node, roster)
@@ -85,7 +89,17 @@ class RosterCase(ServerCase):
         for node in nodes:
             for topic in (TOPIC, OTHER):
                 await node.roster.attach(topic)
+        if grace < LONG:
+            self.mature()
         return nodes
+
+    def mature(self) -> None:
+        """
+        Let every node have been connected for the time of a lease: before that, none looks after
+        lost members.
+        """
+        for roster in self.authorities.values():
+            roster._connectedAt -= self.lease
 
     def isUp(self, node: RosterNode) -> bool:
         """

@@ -29,9 +29,6 @@ class RaceTests(RosterCase):
     Topics are attached while their members change.
     """
 
-    # No node is believed dead, however slow the machine is.
-    lease = 3_600.0
-
     async def race(self, node: RosterNode, other: RosterNode, topic: str, random: Random) -> None:
         """
         Attach a topic at one node while another one has its members join, change and leave; then
@@ -139,6 +136,7 @@ class AttachTests(RosterCase):
         error = await self.assertFailure(node.roster.attach(TOPIC), RealtimeError)
         self.assertEqual(error.code, "engine_unavailable")
         self.server.start()
+        self.authorities[node].rosters._patience = 600.0
         await node.roster.attach(TOPIC)
 
     async def test_notPermitted(self) -> None:

@@ -23,9 +23,6 @@ class RaceTests(RosterCase):
     A node attaches topics whose members change at another node at the same time.
     """
 
-    # No node is believed dead, however slow the machine is.
-    lease = 60.0
-
     async def race(self, topic: str, random: Random) -> tuple[dict[str, None], int]:
         """
         Let members join and leave at one node while another one attaches the topic.
