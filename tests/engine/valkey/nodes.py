@@ -28,7 +28,7 @@ class NodesCase(ServerCase):
     @ivar links: The links of the nodes, by their logs.
     """
 
-    patience = 60.0
+    patience = 600.0
     interval = 0.2
 
     def setUp(self) -> None:

@@ -237,10 +237,19 @@ class ValkeyServer:
         Wait until a replica has its master's data.
         """
         deadline = time.monotonic() + PATIENCE
-        while self.execute("ROLE")[3] != b"connected":
+        while not self._isFollowing():
             if time.monotonic() > deadline:
                 raise RuntimeError("the replica did not connect to its master")
             time.sleep(0.01)
+
+    def _isFollowing(self) -> bool:
+        """Whether it is a replica that has its master's data."""
+        try:
+            role = self.execute("ROLE")
+        except ConnectionResetError:
+            # A server that becomes a replica may close its connections.
+            return False
+        return bool(role[0] == b"slave" and role[3] == b"connected")
 
     def configure(self, name: str, value: str) -> None:
         """

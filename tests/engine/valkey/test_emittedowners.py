@@ -66,7 +66,7 @@ class EmittedOwnersTests(ServerCase):
         await self.first.own(TOPIC, None)
         key = Keys().emittedOf(TOPIC)
         self.assertIn(self.server.execute("TTL", key), range(LIFE - 60, LIFE + 1))
-        self.server.execute("EXPIRE", key, 5)
+        self.server.execute("EXPIRE", key, LIFE // 2)
         self.first.renew(TOPIC)
         await self.first.ownerOf(TOPIC)
         self.assertIn(self.server.execute("TTL", key), range(LIFE - 60, LIFE + 1))

@@ -19,12 +19,15 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.trial.unittest import TestCase
 
+from aerostack.engine.valkey import link as linking
+from aerostack.engine.valkey import watch
 from aerostack.engine.valkey.address import Host
 from aerostack.engine.valkey.endpoints import Endpoints
 from aerostack.engine.valkey.errors import NotConnected, ReplyError, Unanswered
 from aerostack.engine.valkey.link import Link, Login
 from aerostack.engine.valkey.scripts import Scripts
 from aerostack.testing.relay import Relay
+from tests import PATIENCE
 from tests.engine.valkey.lines import until
 from tests.engine.valkey.server import ownServer, sharedServer
 from tests.net.certificates import Authority
@@ -63,8 +66,18 @@ class LinkTests(TestCase):
 
     def setUp(self) -> None:
         self.server = sharedServer(self)
+        # A slow machine may take longer to connect, and to answer.
+        self.patience = linking.OPENING
+        self.wait(PATIENCE)
         self.user = User()
         self.endpoint: IStreamClientEndpoint = UNIXClientEndpoint(reactor, self.server.path)
+
+    def wait(self, seconds: float) -> None:
+        """
+        Let the link wait for so long for a connection, and for the server's next byte.
+        """
+        self.patch(linking, "OPENING", seconds)
+        self.patch(watch, "SILENCE", seconds)
 
     def start(self, **login: Any) -> Link:
         """
@@ -161,6 +174,7 @@ class LinkTests(TestCase):
         relay = await self.relayed()
         self.start()
         await self.told(1)
+        self.wait(self.patience)
         relay.hold()
         told = await self.told(2)
         self.assertIn("has sent nothing for 3 seconds", str(told[1]))
@@ -172,6 +186,7 @@ class LinkTests(TestCase):
         A login that is not answered once is tried again (trap 14).
         """
         relay = await self.relayed()
+        self.wait(self.patience)
         relay.hold()
         self.start()
         told = await self.told(1)

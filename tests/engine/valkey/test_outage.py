@@ -12,7 +12,7 @@ from aerostack.core.replay.log import Depth
 from aerostack.engine.valkey.keys import Keys
 from aerostack.engine.valkey.placing import Placing
 from aerostack.errors import RealtimeError
-from tests.engine.lognodes import TOPIC, keep
+from tests.engine.lognodes import TOPIC, Node, keep
 from tests.engine.valkey.nodes import NodesCase
 
 TOPICS = [f"chat/{number}/p" for number in range(5)]
@@ -192,7 +192,12 @@ class PatienceTests(NodesCase):
     Callers wait for the server for a while, and are refused then.
     """
 
-    patience = 0.3
+    def hurry(self, node: Node, patience: float = 0.3) -> None:
+        """
+        Let what is asked from now on wait no longer for the server.
+        """
+        log = getattr(node.log, "_log", node.log)
+        log._placing._patience = log._attaching._patience = patience
 
     async def test_refused(self) -> None:
         """
@@ -202,12 +207,14 @@ class PatienceTests(NodesCase):
         node, relay = await self.relayed()
         await node.attach()
         await node.publish("a")
+        self.hurry(node)
         relay.refusing = True
         relay.cut()
         waiting: list[Deferred[Any]] = [node.publish("b"), node.log.attach("chat/b/p")]
         for each in waiting:
             error = await self.assertFailure(each, RealtimeError)
             self.assertEqual((error.code, error.retryAfter), ("engine_unavailable", 1000))
+        self.hurry(node, self.patience)
         relay.refusing = False
         await self.until(lambda: node.states[-1] == "up")
         await node.publish("c")
@@ -234,6 +241,7 @@ class PatienceTests(NodesCase):
         self.patch(Placing, "maxBytes", 10_000)
         node, relay = await self.relayed()
         await node.attach()
+        self.hurry(node)
         relay.refusing = True
         relay.cut()
         placed = [node.publish("x" * 1_000) for _ in range(20)]
@@ -250,6 +258,7 @@ class PatienceTests(NodesCase):
         other = self.node()
         for each in (node, other):
             await each.attach()
+        self.hurry(node)
         relay.refusing = True
         relay.cut()
         keep(self.history, 100)
@@ -285,7 +294,6 @@ class PatienceTests(NodesCase):
         rules = ("~*", "+@all", "resetchannels", "&own:*", f"&{allowed}")
         self.server.addUser("few", "secret", *rules)
         self.login = {"username": "few", "password": "secret"}
-        self.patience = 30.0
         node = self.node()
         same = next(
             topic

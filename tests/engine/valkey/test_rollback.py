@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from unittest.mock import patch
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
@@ -237,27 +236,30 @@ class EmptiedTests(NodesCase):
         A topic that is followed and quiet for longer than its entries live keeps its epoch, and a
         position in it stays good (trap 18); one that no node follows is forgotten.
         """
-        depth = Depth(100, 1_000_000, 0.5)
-        with patch.object(logscripts, "SHORTEST", 0.5):
-            node = self.node(depth)
-            await node.attach()
-            await publishAll(node, "a", 2)
-            await self.reached(node, TOPIC)
-            left = await node.attach("chat/left/p")
-            await node.publish("x", "chat/left/p")
-            node.detach("chat/left/p")
-            known = node.heads[TOPIC]
-            keys = Keys()
-            await self.until(lambda: not self.server.execute("EXISTS", keys.metaOf("chat/left/p")))
-            await self.pause(1.0)
-            self.assertFalse(self.server.execute("EXISTS", keys.streamOf(TOPIC)))
-            other = self.node(depth)
-            self.assertEqual(await other.attach(TOPIC, known), known)
-            await publishAll(other, "b", 2)
-            await self.settle()
-            self.assertEqual(node.data(), ["a0", "a1", "b0", "b1"])
-            self.assertEqual((node.breaks, node.mistakes), ([], []))
-            self.assertNotEqual((await node.attach("chat/left/p")).epoch, left.epoch)
+        depth, keys, other = Depth(100, 1_000_000, 0.5), Keys(), "chat/left/p"
+        node = self.node(depth)
+        await node.attach()
+        await publishAll(node, "a", 2)
+        await self.until(lambda: node.data() == ["a0", "a1"])
+        left = await node.attach(other)
+        await node.publish("x", other)
+        node.detach(other)
+        known, short = node.heads[TOPIC], int(1000 * logscripts.SHORTEST / 2)
+        for topic in (TOPIC, other):
+            self.server.execute("PEXPIRE", keys.metaOf(topic), short)
+        # The node lets the log live on that it follows, and no other.
+        await self.until(lambda: self.server.execute("PTTL", keys.metaOf(TOPIC)) > short)
+        self.assertLessEqual(self.server.execute("PTTL", keys.metaOf(other)), short)
+        self.server.execute("PEXPIRE", keys.metaOf(other), 1)
+        for gone in (keys.metaOf(other), keys.streamOf(TOPIC)):
+            await self.until(lambda gone=gone: not self.server.execute("EXISTS", gone))
+        late = self.node(depth)
+        self.assertEqual(await late.attach(TOPIC, known), known)
+        await publishAll(late, "b", 2)
+        await self.until(lambda: len(node.data()) >= 4)
+        self.assertEqual(node.data(), ["a0", "a1", "b0", "b1"])
+        self.assertEqual((node.breaks, node.mistakes), ([], []))
+        self.assertNotEqual((await node.attach(other)).epoch, left.epoch)
 
 
 class ComparedTests(NodesCase):
