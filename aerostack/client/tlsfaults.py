@@ -13,6 +13,9 @@ from aerostack.client.errors import ClientError
 # certificate that has expired.  Twisted's errors have no more than "certificate verify failed".
 _UNKNOWN = re.compile(r"self.signed|issuer|verify failed")
 
+# What OpenSSL says of a server that answers in plain text.
+_PLAIN = re.compile(r"wrong.version.number|packet.length.too.long", re.IGNORECASE)
+
 
 def tlsFault(url: str, error: ssl.SSLError) -> ClientError | None:
     """
@@ -45,4 +48,7 @@ def badTLS(url: str, why: str) -> ClientError:
 
     @param why: In words.
     """
-    return ClientError("tls_failed", f"{url} does not speak TLS as it should: {why.rstrip('.')}.")
+    said = f"{url} does not speak TLS as it should: {why.rstrip('.')}."
+    if _PLAIN.search(why):
+        said += " If it has no TLS, write http:// or ws://."
+    return ClientError("tls_failed", said)

@@ -28,7 +28,11 @@ class FaultTests(SynchronousTestCase):
         malformed.reason = "WRONG_VERSION_NUMBER"
         for error, said in (
             (unverified, "The certificate of wss://h cannot be trusted: self-signed certificate."),
-            (malformed, "wss://h does not speak TLS as it should: WRONG_VERSION_NUMBER."),
+            (
+                malformed,
+                "wss://h does not speak TLS as it should: WRONG_VERSION_NUMBER."
+                " If it has no TLS, write http:// or ws://.",
+            ),
             (Error([("SSL", "", "wrong version number")]), "should: wrong version number."),
             (Error(), "should: no reason."),
         ):

@@ -24,6 +24,15 @@ from aerostack.net.http.tree import Tree
 from aerostack.net.intake import Intake
 from aerostack.settings.limits import LimitsConfig
 
+# How a client begins that speaks TLS.  It may wait for ever for the end of a line.
+_TLS = b"\x16\x03"
+
+# The client's library says at once that this is no TLS.
+_NO_TLS = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+    b"This address has no TLS: write http:// or ws://.\n"
+)
+
 
 class BoundedChannel(HTTPChannel):
     """
@@ -120,6 +129,10 @@ class BoundedChannel(HTTPChannel):
             if self._upgrade(data):
                 return
             self._begin(left)
+            if data.startswith(_TLS):
+                self.write(_NO_TLS)
+                self.loseConnection()
+                return
         if not self._waitingForTransport and not self._handlingRequest:
             self.paused = False
         LineReceiver.dataReceived(self, data)

@@ -133,6 +133,23 @@ class NotesTests(RefusingCase):
         self.assertEqual(self.world.refusals.list("p")["refusals"][0]["userId"], "ann")
 
 
+class TLSTests(RefusingCase):
+    """
+    Tests for clients that speak TLS where the daemon has none.
+    """
+
+    def test_hello(self) -> None:
+        """
+        The daemon ends the connection at once, and says why in plain text.
+        """
+        wire = self.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500))
+        self.assertTrue(wire.value().startswith(b"HTTP/1.1 400 "))
+        self.assertIn(b"This address has no TLS", wire.value())
+        self.assertTrue(wire.disconnecting)
+        self.site.lose(wire)
+        self.assertEqual(self.site.held(), (0, 0, 0))
+
+
 class CheckTests(RefusingCase):
     """
     Tests for L{aerostack.net.sse.checking}, and for pages that are not let in.
