@@ -174,9 +174,9 @@ class DraftTests(SynchronousTestCase):
         What is no text is refused where it is written.  A model's last piece may have none.
         """
         draft: Any = self.draft
-        for given in (None, b"a", 1):
+        for wrong in (None, b"a", 1):
             with self.assertRaisesRegex(TypeError, "what is written is text"):
-                draft.write("0", "text", given)
+                draft.write("0", "text", wrong)
         self.assertRaises(TypeError, draft.write, 0, "text", "a")
         for part in (0, "\ud83d"):
             self.assertRaises((TypeError, ValueError), draft.write, part, "text", "a")
