@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aerostack.core.answers.growth import DATA, REASONING, TOOL, Grown, Growth, Valued
+from aerostack.protocol.codec import encodeValue
 
 HEADER = (b"x-vercel-ai-ui-message-stream", b"v1")
 """The header by which the AI SDK knows such a stream."""
@@ -159,7 +160,7 @@ class ChunkWriter:
             chunks.append({"type": "tool-output-available", **output})
         elif "error" in value:
             tool.isOver = True
-            failed: Chunk = {"toolCallId": part, "errorText": str(value["error"])}
+            failed: Chunk = {"toolCallId": part, "errorText": _textOf(value["error"])}
             if tool.hasInput:
                 chunks.append({"type": "tool-output-error", **failed})
             else:
@@ -186,6 +187,13 @@ class ChunkWriter:
         }
         place = {} if name == "file" else {"sourceId": growth.part}
         return [{"type": name, **place, **known}]
+
+
+def _textOf(error: Any) -> str:
+    """What a person reads of the error of a tool, which may be any JSON value."""
+    if error is None:
+        return "The call failed."
+    return error if isinstance(error, str) else encodeValue(error).decode()
 
 
 def _delta(part: str, text: str) -> Chunk:

@@ -229,6 +229,11 @@ class ChunkTests(SynchronousTestCase):
             late, {"type": "tool-output-error", "toolCallId": "c2", "errorText": "down"}
         )
         self.assertEqual(self.write(Valued("c2", TOOL, {"name": "f", "output": 1})), [])
+        # The error is any JSON, and the SDK takes a text.
+        for error, text in ((None, "The call failed."), ({"code": None}, '{"code":null}')):
+            name = f"c{len(text)}"
+            (_, early) = self.write(Valued(name, TOOL, {"name": "f", "error": error}))
+            self.assertEqual(early["errorText"], text)
 
     def test_data(self) -> None:
         """
