@@ -87,6 +87,27 @@ class HousekeepingTests(SynchronousTestCase):
         self.pump(6)
         self.assertIsNotNone(client.connection.closing)
 
+    def test_stoodStill(self) -> None:
+        """
+        If the process stood still while an answer to a ping came, the answer is read before the
+        deadline counts.  A process that is always late keeps the deadlines all the same.
+        """
+        self.start()
+        client, silent = self.world.connect(), self.world.connect()
+        self.pump(11)
+        self.clock.advance(8)
+        self.pump(0)
+        self.assertIsNone(silent.connection.closing)
+        client.session.heard()
+        self.pump(1)
+        self.assertIsNone(client.connection.closing)
+        self.assertIsNotNone(silent.connection.closing)
+        late = self.world.connect()
+        for _ in range(8):
+            self.clock.advance(4)
+            self.clock.pump([0] * 20)
+        self.assertIsNotNone(late.connection.closing)
+
     def test_probed(self) -> None:
         """
         The daemon checks every few seconds whether messages can be kept, even if none come.
