@@ -21,6 +21,7 @@ from twisted.python import log
 from twisted.trial.unittest import SkipTest, TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 
+from aerostack.databases.sqlite import connection
 from aerostack.server.daemon import Daemon
 from aerostack.server.hub import HubDaemon, processes
 from aerostack.settings.limits import LimitsConfig
@@ -51,6 +52,8 @@ class DaemonTests(TestCase):
     @cvar limits: The limits that differ from the defaults.
     @cvar workers: How many processes serve clients.
     @cvar local: Whether the listener has C{local=1}.
+    @cvar busy: For how many seconds the daemon waits for the lock of another connection to SQLite.
+        On a slow disk every writer keeps the file locked for long.
     @cvar feeds: Whether clients keep the frames about the state of the feed; see L{Wire.feeds}.
     @ivar path: The database's file.
     @ivar port: The port on which the daemon listens.
@@ -61,12 +64,14 @@ class DaemonTests(TestCase):
     grace = 2.0
     pollInterval = 0.05
     local = 1
+    busy = 60.0
     feeds = False
 
     async def setUp(self) -> None:  # type: ignore[override]
         from twisted.internet import reactor
 
         self.reactor: Any = reactor
+        self.patch(connection, "BUSY_TIMEOUT", self.busy)
         self.directory = Path(self.mktemp())
         self.directory.mkdir()
         self.path = self.directory / "rt.db"

@@ -87,10 +87,9 @@ class BrowserTests(PageTests):
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT)")
         await self.browser.open(f"{self.page}?topic=orders")
         await self.watches("orders")
-        subprocess.run(
-            ["sqlite3", str(self.path), "INSERT INTO orders (status) VALUES ('brand new')"],
-            check=True,
-        )
+        # Without a time-out the shell fails where the daemon writes at the same moment.
+        insert = "INSERT INTO orders (status) VALUES ('brand new')"
+        subprocess.run(["sqlite3", "-cmd", ".timeout 60000", str(self.path), insert], check=True)
         await self.shows("brand new")
         self.assertEqual(await self.browser.complaints(), [])
 

@@ -9,7 +9,6 @@ from base64 import b64encode
 from contextlib import closing
 from typing import Any
 
-from aerostack.databases.sqlite import connection
 from tests.live.requests import HTTPTests
 
 
@@ -26,7 +25,7 @@ class ThingsTests(HTTPTests):
         """
         Return the content of the table, as another program reads it.
         """
-        with closing(sqlite3.connect(self.path)) as connection:
+        with closing(sqlite3.connect(self.path, 60)) as connection:
             return [
                 value for (value,) in connection.execute("SELECT value FROM things ORDER BY id")
             ]
@@ -205,16 +204,14 @@ class LockedTests(ThingsTests):
     Tests with a database that another program locks.
     """
 
-    async def setUp(self) -> None:  # type: ignore[override]
-        self.patch(connection, "BUSY_TIMEOUT", 0.2)
-        await super().setUp()
+    busy = 0.2
 
     async def test_locked(self) -> None:
         """
         While another program writes, a write is refused temporarily, and a read is answered;
         afterwards both work.
         """
-        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+        with closing(sqlite3.connect(self.path, 60, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             insert = "INSERT INTO things VALUES (1, 1)"
             status, body = await self.rpc("db.query", insert)

@@ -124,7 +124,7 @@ class DetachTests(CommandTests):
         A database that another program locks is left unchanged, and named.
         """
         await self.stopped()
-        with closing(sqlite3.connect(self.path, isolation_level=None)) as holder:
+        with closing(sqlite3.connect(self.path, 60, isolation_level=None)) as holder:
             holder.execute("BEGIN IMMEDIATE")
             status, _, errors = await self.detach()
         self.assertEqual(status, 1)

@@ -35,6 +35,8 @@ class LockTests(DaemonTests):
     Tests with another program that locks the database for long.
     """
 
+    busy = 5.0
+
     async def start(self, port: int = 0) -> None:
         self.log = io.StringIO()
         observer = makeObserver(self.log, "text", "info")
