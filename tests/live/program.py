@@ -80,6 +80,10 @@ class ProgramTests(TestCase):
         @param more: More lines, for the project and for other tables.
         """
         workers = "" if "workers" in server else f"workers = {self.workers}"
+        # A daemon that has stood still must not refuse the test's clients.
+        if "[limits]" not in more:
+            more = f"{more}\n[limits]"
+        more = more.replace("[limits]", "[limits]\nlag = 0", 1)
         return f"""
 [server]
 listen = {json.dumps(listen or [self.listen])}

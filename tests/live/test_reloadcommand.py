@@ -61,7 +61,7 @@ class ReloadCommandTests(CommandTests):
         status, _, errors = await self.reload()
         self.assertEqual(status, 1)
         self.assertIn("aerostack-rt: the old certificate stays: ", errors)
-        self.config.write_text(changed + "[limits]\nframe_bites = 1\nlag = -1")
+        self.config.write_text(changed.replace("lag = 0", "frame_bites = 1\nlag = -1"))
         status, _, errors = await self.reload()
         first, second = errors.splitlines()
         self.assertEqual(status, 1)
