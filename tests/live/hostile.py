@@ -132,6 +132,17 @@ class HostileTests(DaemonTests):
         wire.keepRaw()
         return wire
 
+    async def flood(self, client: Wire, frames: bytes) -> None:
+        """
+        Send whole frames again and again, until the daemon has closed the connection.  The daemon
+        begins to count anew where no frame has come for a moment, so one flood may be too short.
+        """
+        gone: list[None] = []
+        client.lost.addCallback(gone.append)
+        while not gone:
+            client.write(frames)
+            await self.sleep(0.1)
+
     async def assertCloses(self, code: int, *frames: bytes) -> None:
         """
         Check that the daemon closes a new client that sends this with a code.

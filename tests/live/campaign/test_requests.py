@@ -175,7 +175,9 @@ class PipelineTests(Requests):
         transport.pauseProducing()
         count = 400
         wire.write(b"GET /client/realtime.js HTTP/1.1\r\nHost: a\r\n\r\n" * count)
-        (channel,) = self.daemon.listening.lobby._channels
+        channels = self.daemon.listening.lobby._channels
+        await self.until(lambda: channels)
+        (channel,) = channels
         await self.until(lambda: channel._waitingForTransport)
         for _ in range(100):
             await self.sleep(0)
@@ -242,6 +244,8 @@ class CrowdTests(Requests):
     """
     Tests for very many connections without a request.
     """
+
+    limits = {"handshakeTimeout": 300.0}  # noqa: RUF012
 
     def config(self) -> Config:
         """The configuration, with the lowest possible limit."""

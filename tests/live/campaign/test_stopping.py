@@ -15,11 +15,17 @@ from twisted.internet.error import ConnectionRefusedError
 
 from aerostack.sessions.draining import PATIENCE
 from tests.live.campaign import SECONDS
-from tests.live.program import ProgramTests
+from tests.live.program import TWISTD, ProgramTests
 from tests.live.wire import Wire
 from tests.net import socketPath
 
 timeout = SECONDS
+
+PATIENT = """
+from aerostack.databases.sqlite import connection
+connection.BUSY_TIMEOUT = 600.0
+"""
+"""Has the daemon wait for the lock of another program until it stops."""
 
 
 class StopTests(ProgramTests):
@@ -129,9 +135,9 @@ class StopTests(ProgramTests):
         """
         A message that waited for the database at the signal is written before the end.
         """
-        daemon = await self.serve(self.configure())
+        daemon = await self.serve(self.configure(), program=PATIENT + TWISTD)
         wire = await self.client()
-        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+        with closing(sqlite3.connect(self.path, 60, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             # The first is being written, the others wait.
             names = {"first", "second", "third"}

@@ -82,8 +82,7 @@ class FrameTests(HostileTests):
         """
         Check that the daemon closes a client that sends this as a flood.
         """
-        client.write(data)
-        await client.lost
+        await self.flood(client, data)
         self.assertEqual(client.closeCode, CLOSE_FLOOD)
 
     async def test_pongs(self) -> None:
@@ -122,7 +121,9 @@ class StopTests(ProgramTests):
         ann = await self.subscribed("chat/a")
         daemon.signal("TERM")
         for wire in wires:
-            wire.write(PUBLISH * 20_000)
+            # The daemon may have closed some of them for the flood.
+            if wire.transport is not None:
+                wire.write(PUBLISH * 20_000)
         await ann.lost
         self.assertEqual(ann.closeCode, CLOSE_GOING_AWAY)
         self.assertEqual(await daemon.ended, 0)
