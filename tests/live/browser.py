@@ -48,6 +48,9 @@ KEYS = {
 }
 """The keys that have names, as WebDriver encodes them (17.4.2)."""
 
+PATIENCE = 600_000
+"""How long a script may run, and a page may load, in milliseconds."""
+
 ARGUMENTS = [
     "--headless=new",
     "--no-sandbox",
@@ -98,6 +101,7 @@ class Browser:
             {
                 "capabilities": {
                     "alwaysMatch": {
+                        "timeouts": {"script": PATIENCE, "pageLoad": PATIENCE},
                         "goog:chromeOptions": {"binary": chromium, "args": arguments},
                         "goog:loggingPrefs": {"browser": "ALL"},
                     }

@@ -4,6 +4,7 @@ The program that drives Chromium over WebDriver.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,10 @@ class Chromedriver:
 
         @raise RuntimeError: If the program ends at once.
         """
-        for _ in range(STARTS):
-            held = holdPort()
-            try:
+        with ExitStack() as stack:
+            for _ in range(STARTS):
+                # A port that was taken stays held, so that the next one is another.
+                held = stack.enter_context(holdPort())
                 port = held.getsockname()[1]
                 self._process = _Process()
                 self._transport = self._reactor.spawnProcess(
@@ -87,9 +89,7 @@ class Chromedriver:
                 if await self._process.listening:
                     self.url = f"http://127.0.0.1:{port}"
                     return
-            finally:
-                held.close()
-            await self._process.ended
+                await self._process.ended
         raise RuntimeError(f"chromedriver found each of {STARTS} ports taken")
 
     async def stop(self) -> None:

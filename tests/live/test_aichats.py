@@ -5,7 +5,9 @@ The AI SDK's own C{useChat} with the daemon.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+from aerostack.settings.ai import ModelConfig
 from aerostack.testing import PUBLIC_KEY
 from aerostack.testing.models import CUT, DONE, HOLD, ModelAnswer, chunk, words
 from tests.live.models import ModelTests
@@ -38,6 +40,10 @@ class AIChatTests(ModelTests):
     """
     Tests with the classes behind the hook, unchanged.
     """
+
+    def modelConfig(self) -> ModelConfig:
+        # The model is silent until the program has joined and left the answer.
+        return replace(super().modelConfig(), idle=600.0)
 
     async def test_http(self) -> None:
         """

@@ -166,7 +166,8 @@ class ClientTests(DaemonTests):
         A client with only the public key whose connection is dead has its presence and its
         publications once after it has reconnected.
         """
-        watcher = self.started().channel("chat/a")
+        watching = self.started()
+        watcher = watching.channel("chat/a")
         got: list[Any] = []
         events: list[str] = []
         watcher.on("e", lambda frame: got.append(frame["data"]))
@@ -194,6 +195,8 @@ class ClientTests(DaemonTests):
         relay.isCut = False
         for each in waiting:
             await each
+        await self.until(lambda: len(got) >= 10)
+        await watching.ping()
         self.assertEqual(sorted(got), list(range(10)))
         self.assertEqual([name for name in events if name != "e"], ["presence:join"])
 

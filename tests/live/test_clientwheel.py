@@ -21,7 +21,7 @@ EMITTING = """
 import sys
 from aerostack.client.blocking import BlockingSDK
 
-with BlockingSDK(sys.argv[1], sys.argv[2]) as sdk:
+with BlockingSDK(sys.argv[1], sys.argv[2], timeout=300) as sdk:
     sdk.socket.emit("said", {"n": 1}, "chat/a", persist=True)
     print(sdk.health()["status"], "twisted" in sys.modules)
 """

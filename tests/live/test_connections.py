@@ -304,7 +304,10 @@ class StallTests(DaemonTests):
                 try:
                     answer += secure.read()
                 except ssl.SSLWantReadError:
-                    incoming.write(plain.recv(65536))
+                    came = plain.recv(65536)
+                    if not came:
+                        raise ConnectionResetError(answer) from None
+                    incoming.write(came)
             return answer
 
     async def test_tls(self) -> None:

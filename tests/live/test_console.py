@@ -163,13 +163,17 @@ class ViewTests(ConsoleTests):
         await self.console.reads("health", "Works")
         self.execute("INSERT INTO orders VALUES (1)")
         await self.console.reads("health", "Delivered\n2")
-        # Two frames in one second are the highest rate of deliveries.
         await self.console.reads("charts", "Deliveries")
         charts = "return document.querySelectorAll('.plot[role=img] canvas').length"
         self.assertEqual(await self.browser.run(charts), 4)
-        await self.browser.until(
-            "return document.querySelector('.plot').ariaLabel.match(/Deliveries .*, at most [1-9]/)"
-        )
+        # Two frames in one second are the highest rate of deliveries.  A sample of a daemon that
+        # stood still is longer than a second, and has a lower rate.
+        peak = "document.querySelector('.plot').ariaLabel.match(/Deliveries .*, at most [1-9]/)"
+        row = 1
+        while not await self.browser.run(f"return {peak}"):
+            await self.sleep(1.5)
+            row += 1
+            self.execute(f"INSERT INTO orders VALUES ({row})")
         await self.browser.screenshot("console-overview")
         self.assertEqual(await self.mistakes(), [])
 
@@ -226,7 +230,9 @@ class ViewTests(ConsoleTests):
         ann.drop()
         await self.console.rows("connections-table", 1, hostile)
         await self.disconnects()
-        await gather(*(self.client(f"user{n}") for n in range(130)))
+        # The first hundred are shown.
+        for numbers in (range(100), range(100, 130)):
+            await gather(*(self.client(f"user{n}") for n in numbers))
         await self.console.rows("connections-table", 100)
         await self.console.reads("connections-count", "The first 100 of 130 connections")
         await self.sorts()
@@ -429,11 +435,15 @@ class StreamsTests(ConsoleTests):
         self.assertEqual(status, 200)
         await self.console.open(view="streams")
         rows = await self.console.rows("streams", 2, "ann", HOSTILE, "5")
-        self.assertEqual(rows[0][:5], [started["stream"], "ai/a/p", "ann", "1", "5"])
-        self.assertRegex(rows[0][5], r"^[\d.]+$")
+        # Two streams of one millisecond have no order.
+        (place,) = (n for n, row in enumerate(rows) if row[0] == started["stream"])
+        self.assertEqual(rows[place][:5], [started["stream"], "ai/a/p", "ann", "1", "5"])
+        self.assertRegex(rows[place][5], r"^[\d.]+$")
         await self.console.reads("streams-count", "2 streams.")
         await self.browser.screenshot("console-streams")
-        await self.browser.run("document.querySelector('#streams tbody button').click()")
+        await self.browser.run(
+            "document.querySelectorAll('#streams tbody button')[arguments[0]].click()", place
+        )
         await self.console.rows("streams", 1, HOSTILE)
         # A click on a row that the page has not removed yet.
         await self.browser.run(

@@ -81,12 +81,17 @@ class DrainTests(ProgramTests):
         While the daemon closes clients, a new opening gets 503 with a delay, if the daemon accepts
         it at all.
         """
-        daemon = await self.serve(self.configure(more="[limits]\nclose_timeout = 300"))
-        # The last two are at different workers, if there are two.
-        first, *_, other, last = await self.many(BATCH * 4)
-        # The daemon still reads what arrived before its end.
-        other.answerClose = last.answerClose = False
+        daemon = await self.serve(
+            self.configure(more="[limits]\nclose_timeout = 300\nhandshake_timeout = 300")
+        )
+        # The daemon has accepted these once it serves the clients that come after them.
         waiting = [await self.wire() for _ in range(3)]
+        first, *others = await self.many(BATCH * 4)
+        # The daemon still reads what arrived before its end.  If there are two workers, some of
+        # these are at each.
+        stubborn = others[-10:]
+        for wire in stubborn:
+            wire.answerClose = False
         daemon.signal("TERM")
         await first.lost
         for wire in waiting:
@@ -95,8 +100,8 @@ class DrainTests(ProgramTests):
             self.assertEqual((refused.status, refused.body["error"]), (503, "shutting_down"))
             self.assertGreaterEqual(refused.body["retryAfter"], 3000)
             self.assertGreaterEqual(int(refused.headers["retry-after"]), 3)
-        other.drop()
-        last.drop()
+        for wire in stubborn:
+            wire.drop()
         self.assertEqual(await daemon.ended, 0)
 
     async def test_publishing(self) -> None:

@@ -22,7 +22,8 @@ import { makeRandom } from "./random.js";
 
 const [urls, edits, restarts, ...seeds] = process.argv.slice(2);
 const EDITORS = 5;
-const PATIENCE = 120_000;
+// A slow disk needs minutes.
+const PATIENCE = 480_000;
 const LETTERS = "abcdefghijklmnopqrstuvwxyz  \n";
 
 /** A network that can be cut, for one client. */
