@@ -23,7 +23,8 @@ import { Choice, findWebSocket, openingError, openWebSocket } from "./transport.
 const STABLE_AFTER = 5000;
 // The client asks over HTTP why an opening failed for the first of so many failures in a row.
 const ASK_EVERY = 3;
-// A WebSocket that has not opened after so many milliseconds may be held up on its way.
+// A WebSocket that has not opened, or has brought nothing, after so many milliseconds may be held up on
+// its way.
 const LATE = 2000;
 
 /** Keeps a connection open, from the first attempt to the last. */
@@ -182,12 +183,21 @@ export class Connection {
 
   /** A WebSocket takes long to open: see whether HTTP passes. */
   async #late(turn) {
+    const why = await this.#refusal();
+    if (turn === this.#turn && why !== undefined) this.#lost(undefined, undefined, why);
+  }
+
+  /** The error that the daemon would let the client in; undefined if it would not, or is not there. */
+  async #refusal() {
     const why = await this.#owner.diagnose();
-    if (turn === this.#turn && why.code === "refused") this.#lost(undefined, undefined, why);
+    return why.code === "refused" ? why : undefined;
   }
 
   #opened() {
     this.#enter("open", this.#socket);
+    if (this.#choice.hasOther) {
+      this.#lateTimer = setTimeout(() => this.#wasHeard || this.#liveness.probe(), LATE);
+    }
     const { transport } = this.#choice;
     if (transport !== this.#transport) {
       this.#transport = transport;
@@ -199,6 +209,11 @@ export class Connection {
     this.#opening?.resolve();
     this.#opening = null;
     this.#setStatus("connected");
+  }
+
+  /** Whether the present connection has brought a frame. */
+  get #wasHeard() {
+    return this.#stableTimer !== undefined;
   }
 
   #received(text) {
@@ -273,15 +288,17 @@ export class Connection {
 
   async #lost(code, reason = "", error = undefined) {
     const wasOpen = this.isOpen;
+    const isMute = wasOpen && this.#choice.isMute(this.#wasHeard, code);
     const turn = this.#enter("deciding");
     const delay = this.#delay ?? readReason(reason).delay;
     if (code === TOKEN_CLOSE) error = this.#tokenError;
     const isMended = wasOpen && code === TOO_LARGE_CLOSE && this.#withoutTheLargest(reason);
     if (wasOpen) this.#owner.closed();
-    else error ??= await this.#askWhy();
+    if (isMute) error = (await this.#refusal()) ?? error;
+    else if (!wasOpen) error ??= await this.#askWhy();
     if (turn !== this.#turn) return;
     error ??= closedError(code, reason);
-    if (!wasOpen && this.#choice.failed(error)) {
+    if ((!wasOpen || isMute) && this.#choice.failed(error)) {
       this.#begin();
     } else if (FINAL_CLOSES.has(code) && !isMended) {
       this.#report(error);

@@ -6,6 +6,10 @@ import { RealtimeError } from "./errors.js";
 
 // For so many milliseconds a client stays with server-sent events before it tries a WebSocket again.
 const STAYS = 600_000;
+// So many WebSockets in a row that open and bring no frame count as one that does not open.
+const MUTE = 2;
+// The code of a WebSocket that ends without a word.
+const BROKEN = 1006;
 // The errors after which a WebSocket may do better than server-sent events would.
 const KEPT = new Set(["unreachable", "token_expired", "token_revoked", "invalid_token"]);
 
@@ -15,6 +19,7 @@ export class Choice {
   transport;
   #isFixed;
   #since = 0;
+  #mute = 0;
 
   /** @param {string} wanted  `auto`, `websocket` or `sse`. */
   constructor(wanted) {
@@ -33,6 +38,19 @@ export class Choice {
   }
 
   /**
+   * An open connection is lost.
+   *
+   * @param {boolean} wasHeard  Whether it has brought a frame.
+   * @param {number | undefined} code  Undefined if the client has given it up.
+   * @returns {boolean} Whether WebSockets open and let nothing through.
+   */
+  isMute(wasHeard, code) {
+    const passes = wasHeard || (code !== undefined && code !== BROKEN);
+    this.#mute = passes || !this.hasOther ? 0 : this.#mute + 1;
+    return this.#mute >= MUTE;
+  }
+
+  /**
    * An attempt has failed.
    *
    * @returns {boolean} Whether the other way is worth an attempt at once.
@@ -46,6 +64,7 @@ export class Choice {
     }
     if (error.code !== "refused") return false;
     this.transport = "sse";
+    this.#mute = 0;
     this.#since = performance.now();
     return true;
   }

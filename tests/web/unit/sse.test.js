@@ -6,106 +6,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { EventSocket } from "../../../aerostack/web/client/eventsocket.js";
-import { PONG, World, collector, event, settle } from "./fakes.js";
-
-const bytes = new TextEncoder();
-const OPENS = { status: 200, body: { opens: true } };
-
-/** What answers the requests of a client that has no WebSocket. */
-class Daemon {
-  /** The requests for events, and the bodies of those that send. */
-  openings = [];
-  sent = [];
-  /** How each of the next openings, and each request that sends, is answered. */
-  refusals = [];
-  statuses = [];
-  check = OPENS;
-  isHeld = false;
-  held = [];
-
-  fetch = async (url, init) => {
-    const signal = init.signal ?? new AbortController().signal;
-    if (url.includes("/check")) return this.answer(await this.check);
-    if (url.includes("/sse")) return this.#open(url, init);
-    this.sent.push({ url, ...init });
-    if (this.isHeld) await new Promise((resolve) => this.held.push(resolve));
-    const status = this.statuses.shift() ?? 202;
-    if (signal.aborted) throw new Error("aborted");
-    const message = "A body has at most 9 bytes here.";
-    return this.answer({ status, body: status === 413 ? { error: "too_large", message } : {} });
-  };
-
-  answer({ status, body }) {
-    const text = async () => (body === undefined ? "<html>" : JSON.stringify(body));
-    return { ok: status < 300, status, text };
-  }
-
-  #open(url, init) {
-    const opening = { url, ...init };
-    this.openings.push(opening);
-    const refusal = this.refusals.shift();
-    if (refusal instanceof Error) throw refusal;
-    if (refusal) return this.answer(refusal);
-    const body = new ReadableStream({ start: (controller) => (opening.stream = controller) });
-    init.signal.addEventListener("abort", () => {
-      try {
-        opening.stream.error(new Error("aborted"));
-      } catch {
-        // It has ended.
-      }
-    });
-    return { ok: true, status: 200, body };
-  }
-
-  get opening() {
-    return this.openings.at(-1);
-  }
-
-  async write(text) {
-    this.opening.stream.enqueue(bytes.encode(text));
-    await settle();
-    await settle();
-  }
-
-  say(frame) {
-    return this.write(`data: ${JSON.stringify(frame)}\n\n`);
-  }
-
-  accept() {
-    return this.say({ type: "session", session: "c1.secret" });
-  }
-
-  async end() {
-    this.opening.stream.close();
-    await settle();
-  }
-
-  /** The frames that were sent. */
-  get frames() {
-    return this.sent.flatMap(({ body }) => JSON.parse(body));
-  }
-}
-
-/** A client whose WebSockets do not pass. */
-function strip(t, options = {}) {
-  const world = new World(t);
-  const daemon = new Daemon();
-  const transports = collector();
-  const client = world.client({ transport: undefined, fetch: daemon.fetch, ...options });
-  client.onTransportChange(transports);
-  return { world, daemon, client, transports };
-}
-
-/** Connect such a client. */
-async function connected(t, options) {
-  const all = strip(t, options);
-  all.opening = all.client.connect();
-  await settle();
-  await all.world.socket.end();
-  await settle();
-  await all.daemon.accept();
-  return all;
-}
+import { PONG, collector, event, settle } from "./fakes.js";
+import { Daemon, bytes, connected, strip } from "./nosockets.js";
 
 test("a client changes over at once when a WebSocket does not open and HTTP answers", async (t) => {
   const { world, daemon, client, transports, opening } = await connected(t, { apiKey: "pk" });
@@ -133,6 +35,47 @@ test("a client changes over when a WebSocket takes long to open", async (t) => {
   await daemon.accept();
   assert.equal(client.transport, "sse");
   assert.ok(world.socket.isClosed);
+});
+
+test("a client changes over when WebSockets open and let nothing through", async (t) => {
+  for (const isCut of [true, false]) {
+    const { world, daemon, client } = strip(t);
+    client.connect();
+    for (let n = 0; n < 2; n++) {
+      await settle();
+      assert.equal(daemon.openings.length, 0);
+      await world.socket.open();
+      if (isCut) await world.socket.end();
+      // The client asks for a sign of life, and gives it up.
+      else await world.clock.advance(2000 + 10_000);
+      if (n === 0) await world.clock.advance(2000);
+    }
+    await settle();
+    await daemon.accept();
+    assert.equal(client.transport, "sse", String(isCut));
+    client.disconnect();
+  }
+});
+
+test("a client stays with WebSockets if one brings a frame, or the daemon closes it", async (t) => {
+  const { world, daemon, client } = strip(t);
+  client.connect();
+  for (const [code, isHeard] of [
+    [1006, false],
+    [1012, false],
+    [1006, false],
+    [1006, true],
+    [1006, false],
+  ]) {
+    await settle();
+    await world.socket.open();
+    if (isHeard) await world.socket.say({ type: "pong" });
+    const { length } = world.sockets;
+    await world.socket.end(code);
+    while (world.sockets.length === length) await world.clock.advance(100);
+  }
+  assert.equal(daemon.openings.length, 0);
+  assert.equal(client.transport, "websocket");
 });
 
 test("a client stays with WebSockets if they open, or if HTTP does not answer", async (t) => {
