@@ -128,7 +128,11 @@ class BlockingSDK(Calls[list[Message], HealthResult, ExplainResult]):
                 wait = attempts.pause(error, time.monotonic()) if self._retry else None
                 if wait is None:
                     raise
+                failed = error
             time.sleep(wait)
+            if attempts.isOver(time.monotonic()):
+                # The program slept for longer than it meant to.
+                raise failed
 
     def _once(self, request: Request, until: float) -> Any:
         """

@@ -5,12 +5,15 @@ Tests for L{aerostack.client.blocking} that need no daemon.
 from __future__ import annotations
 
 import socket
+from types import SimpleNamespace
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from aerostack.client import blocking
 from aerostack.client.blocking import BlockingSDK
 from aerostack.client.errors import ClientError
 from aerostack.testing import SECRET_KEY
+from tests.ports import freePort
 
 
 class ConnectingTests(SynchronousTestCase):
@@ -40,6 +43,22 @@ class ConnectingTests(SynchronousTestCase):
             error = self.failure(f"https://127.0.0.1:{silent.getsockname()[1]}", 0.2)
         self.assertEqual(error.code, "unreachable")
         self.assertIn(": it did not answer in time.", error.message)
+
+    def test_overslept(self) -> None:
+        """
+        A program that sleeps until the time of a call is over learns why the attempt before failed.
+        """
+        now = 50.0
+
+        def sleep(seconds: float) -> None:
+            nonlocal now
+            now += 20.0
+
+        self.patch(blocking, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+        with BlockingSDK(f"http://127.0.0.1:{freePort(self)}", SECRET_KEY, timeout=10.0) as sdk:
+            error = self.assertRaises(ClientError, sdk.health)
+        self.assertEqual(error.code, "unreachable")
+        self.assertIn("refused", error.message)
 
     def test_noName(self) -> None:
         """
