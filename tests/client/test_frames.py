@@ -69,12 +69,20 @@ class ReadFrameTests(SynchronousTestCase):
         The time to find the head grows no faster than the frame.
         """
         for piece in (b'"', b'"\\', b'{"a":"', b"[", b'"a"\\', b"\\"):
-            times = []
-            for count in (20_000, 160_000):
-                begun = time.process_time()
-                self.assertRaises(Unreadable, readFrame, piece * count)
-                times.append(time.process_time() - begun)
+            times = [self.least(piece * count) for count in (20_000, 160_000)]
             self.assertLess(times[1], 32 * max(times[0], 0.005), piece)
+
+    def least(self, payload: bytes) -> float:
+        """
+        The least time that it takes to refuse a frame, in seconds.  The garbage collector may run
+        meanwhile, and search what other tests have left.
+        """
+        times = []
+        for _ in range(3):
+            begun = time.process_time()
+            self.assertRaises(Unreadable, readFrame, payload)
+            times.append(time.process_time() - begun)
+        return min(times)
 
     @given(st.binary())
     def test_anything(self, payload: bytes) -> None:

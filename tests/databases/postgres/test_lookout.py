@@ -9,7 +9,6 @@ from threading import Thread
 from typing import Any
 
 import psycopg
-from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from aerostack.databases.migrations import migrate
@@ -235,10 +234,9 @@ class PoolTests(TestCase):
         self.addCleanup(database.close)
         with closing(postgres.connect(ADMIN, application_name="the tool")) as holder:
             holder.execute("BEGIN; LOCK TABLE _aerostack.messages IN ACCESS EXCLUSIVE MODE")
-            reading = database.run(lambda cursor: cursor.execute("TABLE _aerostack.messages"))
-            while not reading.called and not lookout.found:
+            while not lookout.found:
                 await database.run(lookout.look)
-                await deferLater(reactor, 0.05)  # type: ignore[arg-type]
+            reading = database.run(lambda cursor: cursor.execute("TABLE _aerostack.messages"))
             error = await self.assertFailure(reading, LockedOut)
             self.assertIn("(the tool)", error.fault)
         failing = database.run(lambda cursor: cursor.execute("TABLE nowhere"))

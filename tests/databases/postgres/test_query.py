@@ -168,7 +168,7 @@ class SessionTests(QueryCase):
         for sql in (
             "SELECT set_config('TimeZone', 'Asia/Tokyo', false)",
             "SELECT set_config('search_path', 'nowhere', false)",
-            "SELECT set_config('statement_timeout', '1', false)",
+            "SELECT set_config('statement_timeout', '1h', false)",
             "SELECT set_config('role', 'pg_monitor', false)",
             "CREATE TEMP TABLE orders (a int)",
             "SELECT pg_advisory_lock(1)",
@@ -179,7 +179,10 @@ class SessionTests(QueryCase):
             self.assertEqual(self.value("'2026-01-01Z'::timestamptz"), "2026-01-01T00:00:00+00:00")
             self.assertEqual(self.value("current_user"), ROLE)
             self.assertEqual(self.query("SELECT id, b FROM orders")["results"], [])
-            self.value("pg_sleep(0.01) IS NULL")
+            timeout = self.database.run(
+                lambda c: c.execute("SHOW statement_timeout", prepare=False).fetchone()
+            )
+            self.assertEqual(self.successResultOf(timeout), ("0",))
             for left in ("pg_prepared_statements", "pg_listening_channels() AS c"):
                 self.assertEqual(self.value(f"count(*) FROM {left}"), 0, sql)
             locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
