@@ -92,6 +92,13 @@ class ReactTests(PageTests):
         while len(self.front.hub.registry.subscribers(f"{topic}/p")) != count:
             await self.sleep(0.02)
 
+    async def isFollowed(self) -> None:
+        """
+        Wait until the page has the subscription to C{orders} that its components want now.  The
+        daemon may still have the one of before.
+        """
+        await self.browser.until("return realtime.channel('orders').state === 'subscribed'")
+
     async def test_quickStart(self) -> None:
         """
         The quick start runs unchanged.  Strict mode opens one connection, and after any number of
@@ -106,6 +113,7 @@ class ReactTests(PageTests):
         for _ in range(5):
             await self.show(feed=False)
             await self.show(feed=True)
+        await self.isFollowed()
         await self.watchers("table/orders", 1)
         # A callback that was not removed would add a line of its own.
         await self.query("INSERT INTO orders VALUES (3, 'third')")
@@ -220,6 +228,7 @@ class ReactTests(PageTests):
         await self.query("INSERT INTO orders VALUES (2, 'b')")
         await self.reads("last", '{"id":2,"status":"b"}')
         await self.show(feed=True, last=False)
+        await self.isFollowed()
         await self.query("INSERT INTO orders VALUES (3, 'c')")
         await self.reads("feed", "c")
 

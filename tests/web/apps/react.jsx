@@ -9,6 +9,7 @@ import { createRoot } from "react-dom/client";
 
 import {
   AerostackProvider,
+  useAerostack,
   useChannel,
   useHistory,
   usePresence,
@@ -38,6 +39,11 @@ const fetch = async (url, init) => {
 };
 
 const options = { WebSocket: CountedWebSocket, fetch };
+
+/** Shows the test the client of the provider. */
+function Spy() {
+  window.realtime = useAerostack().realtime;
+}
 
 function Cursor({ topic, line }) {
   usePresence(topic, { line });
@@ -98,6 +104,7 @@ function Page() {
       token={shown.token}
       options={options}
     >
+      <Spy />
       <div id="feed">{shown.feed && <LiveFeed />}</div>
       <div id="orders">{shown.orders && <Orders />}</div>
       <div id="open">{shown.open && <Some status="open" />}</div>
