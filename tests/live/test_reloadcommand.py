@@ -52,7 +52,7 @@ class ReloadCommandTests(CommandTests):
         self.assertIn(f"no daemon that runs on {self.config} can be asked", errors)
         daemon = await self.serve(self.configure(server="workers = 2"))
         self.assertEqual(await self.reload(), (0, "", ""))
-        self.assertIn(f"{self.config} is taken up", daemon.output)
+        await daemon.wrote(f"{self.config} is taken up")
         changed = self.configure(server='workers = 2\nname = "other"')
         self.config.write_text(changed)
         note = "aerostack-rt: [server] has changed; it takes a restart\n"

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.threads import deferToThread
 
+from aerostack.client import blocking, repeating
 from aerostack.client.blocking import BlockingSDK
 from aerostack.client.errors import ClientError
 from aerostack.client.sdk import TwistedSDK
@@ -17,6 +18,9 @@ from aerostack.testing import PUBLIC_KEY, SECRET_KEY
 from tests.live.daemon import DaemonTests
 from tests.live.program import ProgramTests
 from tests.net import socketPath
+
+PATIENCE = 600.0
+"""For how many seconds a call waits.  By itself it waits for less than a slow disk may take."""
 
 
 class SDKTestCase(DaemonTests):
@@ -115,7 +119,7 @@ class TwistedTests(SDKTestsMixin, SDKTestCase):
     """
 
     async def ask(self, method: str, *args: Any, **options: Any) -> Any:
-        sdk = TwistedSDK(self.reactor, self.url, SECRET_KEY)
+        sdk = TwistedSDK(self.reactor, self.url, SECRET_KEY, timeout=PATIENCE)
         call: Any = sdk
         for name in method.split("."):
             call = getattr(call, name)
@@ -128,7 +132,7 @@ class TwistedTests(SDKTestsMixin, SDKTestCase):
         """
         One connection serves many calls.
         """
-        sdk = TwistedSDK(self.reactor, self.url, SECRET_KEY)
+        sdk = TwistedSDK(self.reactor, self.url, SECRET_KEY, timeout=PATIENCE)
         self.addCleanup(sdk.close)
         await sdk.health()
         before = len(self.reactor.getReaders())
@@ -143,7 +147,7 @@ class BlockingTests(SDKTestsMixin, SDKTestCase):
     """
 
     async def ask(self, method: str, *args: Any, **options: Any) -> Any:
-        with BlockingSDK(self.url, SECRET_KEY) as sdk:
+        with BlockingSDK(self.url, SECRET_KEY, timeout=PATIENCE) as sdk:
             call: Any = sdk
             for name in method.split("."):
                 call = getattr(call, name)
@@ -154,8 +158,10 @@ class BlockingTests(SDKTestsMixin, SDKTestCase):
         Many threads use one SDK at once, each gets its own answers, and they share few
         connections.
         """
+        # No connection is idle for too long, however slow the threads are.
+        self.patch(blocking, "_IDLE", PATIENCE)
         opened: list[object] = []
-        with BlockingSDK(self.url, SECRET_KEY) as sdk:
+        with BlockingSDK(self.url, SECRET_KEY, timeout=PATIENCE) as sdk:
             connect = sdk._connect
             self.patch(sdk, "_connect", lambda until: opened.append(1) or connect(until))
             failed: list[Any] = []
@@ -181,7 +187,7 @@ class BlockingTests(SDKTestsMixin, SDKTestCase):
         """
         The SDK does not use a connection again that the daemon has closed, and the call succeeds.
         """
-        with BlockingSDK(self.url, SECRET_KEY, retry=False) as sdk:
+        with BlockingSDK(self.url, SECRET_KEY, timeout=PATIENCE, retry=False) as sdk:
             await deferToThread(sdk.socket.emit, "e", 1, "chat/a")
             port = self.port
             await self.stop()
@@ -192,7 +198,7 @@ class BlockingTests(SDKTestsMixin, SDKTestCase):
         """
         A forked process does not use its parent's connections.
         """
-        with BlockingSDK(self.url, SECRET_KEY) as sdk:
+        with BlockingSDK(self.url, SECRET_KEY, timeout=PATIENCE) as sdk:
             await deferToThread(sdk.health)
             self.assertEqual(len(sdk._idle), 1)
             (_, parents), *_ = sdk._idle
@@ -205,7 +211,7 @@ class BlockingTests(SDKTestsMixin, SDKTestCase):
         """
         With the public key the SDK can read the history, and do nothing else.
         """
-        with BlockingSDK(self.url, PUBLIC_KEY, projectId="p") as sdk:
+        with BlockingSDK(self.url, PUBLIC_KEY, projectId="p", timeout=PATIENCE) as sdk:
             self.assertEqual(await deferToThread(sdk.history, "chat/a"), [])
             error = await self.assertFailure(deferToThread(sdk.db.query, "SELECT 1"), ClientError)
             self.assertEqual(error.code, "forbidden")
@@ -220,9 +226,12 @@ class ProcessTests(ProgramTests):
         """
         A call during a restart of the daemon waits for it.
         """
+        # The daemon may take longer to start than the SDK repeats a call.
+        self.patch(repeating, "LONGEST_REPEATING", PATIENCE)
         config = self.configure(server="restart_time = 0\nreconnect_spread = 0")
         daemon = await self.serve(config)
-        with BlockingSDK(f"http://127.0.0.1:{self.port}", SECRET_KEY, timeout=60) as sdk:
+        url = f"http://127.0.0.1:{self.port}"
+        with BlockingSDK(url, SECRET_KEY, timeout=PATIENCE) as sdk:
             await deferToThread(sdk.socket.emit, "e", 1, "chat/a", persist=True)
             daemon.signal("TERM")
             await daemon.ended
@@ -238,7 +247,7 @@ class ProcessTests(ProgramTests):
         """
         path = socketPath()
         await self.serve(self.configure(f"unix:{path}"))
-        with BlockingSDK(f"http+unix://{path}", SECRET_KEY) as sdk:
+        with BlockingSDK(f"http+unix://{path}", SECRET_KEY, timeout=PATIENCE) as sdk:
             self.assertEqual((await deferToThread(sdk.health))["status"], "ok")
         with BlockingSDK(f"http+unix://{path.parent}/no.sock", SECRET_KEY, retry=False) as sdk:
             error = await self.assertFailure(deferToThread(sdk.health), ClientError)

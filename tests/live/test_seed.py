@@ -14,7 +14,11 @@ from tests.web import Workshop, run
 SERVER_HEAD = """
 import {{ ServerSDK }} from "aerostack-rt/server";
 
-const sdk = new ServerSDK({{ baseUrl: "http://127.0.0.1:{port}", secretKey: "{key}" }});
+const sdk = new ServerSDK({{
+  baseUrl: "http://127.0.0.1:{port}",
+  secretKey: "{key}",
+  timeout: 600_000,
+}});
 const orderId = 1;
 const [text, author, timestamp] = ["hello", "ann", 5];
 """

@@ -96,9 +96,7 @@ class Child(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         for text, waiting in self._waiting:
-            waiting.errback(
-                AssertionError(f"ended before it wrote {text!r}:\n{self.output}{self.errors}")
-            )
+            waiting.errback(self._silent(text))
         self._waiting = []
         if reason.check(ProcessDone):
             self.ended.callback(0)
@@ -109,14 +107,20 @@ class Child(ProcessProtocol):
 
     def wrote(self, text: str) -> Deferred[None]:
         """
-        Wait until the child has written something to its standard output.
+        Wait until the child has written something to its standard output.  Fails if it has ended
+        without that.
         """
         waiting: Deferred[None] = Deferred()
         if text in self.output:
             waiting.callback(None)
+        elif self.ended.called:
+            waiting.errback(self._silent(text))
         else:
             self._waiting.append((text, waiting))
         return waiting
+
+    def _silent(self, text: str) -> AssertionError:
+        return AssertionError(f"ended before it wrote {text!r}:\n{self.output}{self.errors}")
 
     def signal(self, name: str) -> None:
         """
