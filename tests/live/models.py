@@ -51,7 +51,8 @@ class ModelTests(DaemonTests):
         """
         How the daemon asks the model.
         """
-        return ModelConfig(self.modelURL, "sk-upstream", "large", idle=5.0)
+        # A test lets the model wait for as long as its own steps take.
+        return ModelConfig(self.modelURL, "sk-upstream", "large", idle=600.0)
 
     def config(self) -> Config:
         models = {"default": self.modelConfig(), "other": self.modelConfig()}

@@ -12,7 +12,6 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from aerostack.errors import CLOSE_DISCONNECTED, CLOSE_REVOKED, CLOSE_TOKEN
-from aerostack.settings.ai import ModelConfig
 from aerostack.testing import PUBLIC_KEY, makeProject
 from aerostack.testing.models import HANG, ModelAnswer, chunk
 from tests.live.clients import makeToken
@@ -43,10 +42,6 @@ class StreamRightsTests(StreamReaderTests):
     Tests for clients that lose their rights.
     """
 
-    def modelConfig(self) -> ModelConfig:
-        # On a slow machine, tokens expire late; the model says nothing for that long.
-        return replace(super().modelConfig(), idle=600.0)
-
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
         self.model.answers[:] = [ModelAnswer([chunk({"content": "one"})], ending=HANG)]
@@ -57,7 +52,7 @@ class StreamRightsTests(StreamReaderTests):
 
         @param protocol: The credential as a subprotocol.
         """
-        faces, before = Faces(), self.model.open
+        faces, before = Faces(), len(self.model.asked)
         body = {"messages": HELLO, "stream": True}
         gateway = await self.open("POST", GATEWAY, body, key, X_Aerostack_Topic=f"{TOPIC}/{chat}")
         self.assertEqual(gateway.code, 200)
@@ -103,7 +98,11 @@ class StreamRightsTests(StreamReaderTests):
                 lambda r=reader: r.done.called or any("one" in each.data for each in r.events)
             )
             self.assertFalse(reader.done.called, name)
-        await self.until(lambda: self.model.open == before + 5)
+        waiting = faces.whole.values()
+        await self.until(
+            lambda: len(self.model.asked) == before + 5 or any(each.called for each in waiting)
+        )
+        self.assertFalse(any(each.called for each in waiting))
         return faces
 
     async def assertEnded(self, faces: Faces, code: str, says: str, close: int) -> None:

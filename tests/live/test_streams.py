@@ -136,7 +136,7 @@ class StreamTests(DaemonTests):
         A stream outlives a restart of the daemon: its producer goes on with it, and cannot end it
         as long as the daemon has less than was written.
         """
-        options = {"stream": "a1", "producer": "run"}
+        options = {"stream": "a1", "producer": "run", "lease": 600_000}
         await self.call("ai.start", TOPIC, options)
         await self.call("ai.append", "a1", 1, [{"part": "0", "at": 0, "text": "Hel"}])
         await self.stop()

@@ -142,7 +142,9 @@ class RoundTripTests(TLSProgramTests):
                 b"Sec-WebSocket-Key: " + b64encode(bytes(16)) + b"\r\n"
                 b"Sec-WebSocket-Protocol: aerostack-key." + PUBLIC_KEY.encode() + b"\r\n\r\n"
             )
-            answer = secure.recv(65536)
+            answer = b""
+            while not answer.endswith(b"\r\n\r\n"):
+                answer += secure.recv(65536)
             secure.sendall(maskedFrame(b'{"type":"ping"}'))
             return secure.version(), answer, secure.recv(65536)
 
@@ -201,7 +203,8 @@ class ClientTests(TLSProgramTests):
         error = await self.assertFailure(client.channel("chat/a").subscribe(), ClientError)
         self.assertEqual(error.code, "tls_failed")
         self.assertIn("certificate verify failed", error.message)
-        sdk = TwistedSDK(self.reactor, f"https://localhost:{self.port}", SECRET_KEY)
+        url = f"https://localhost:{self.port}"
+        sdk = TwistedSDK(self.reactor, url, SECRET_KEY, timeout=60.0)
         refused = await self.assertFailure(sdk.socket.emit("e", 1, "chat/a"), ClientError)
         self.assertEqual(refused.code, "tls_failed")
 
@@ -211,16 +214,17 @@ class ClientTests(TLSProgramTests):
         """
         self.believe(self.authority)
         await self.serve(self.configure())
+        url = f"https://localhost:{self.port}"
 
         def ask() -> object:
-            with BlockingSDK(f"https://localhost:{self.port}", SECRET_KEY) as sdk:
+            with BlockingSDK(url, SECRET_KEY, timeout=60.0) as sdk:
                 return sdk.socket.emit("e", 1, "chat/a")
 
         self.assertEqual(await deferToThread(ask), {"success": True})
         self.believe(Authority("Other CA"))
 
         def fail() -> ClientError:
-            with BlockingSDK(f"https://localhost:{self.port}", SECRET_KEY) as sdk:
+            with BlockingSDK(url, SECRET_KEY, timeout=60.0) as sdk:
                 return self.assertRaises(ClientError, sdk.socket.emit, "e", 1, "chat/a")
 
         error = await deferToThread(fail)

@@ -124,7 +124,7 @@ class LockTests(DaemonTests):
         While another program locks the database, the daemon refuses events with C{persist},
         C{/health} says why, and the log has one line at the beginning and one at the end.
         """
-        locker = sqlite3.connect(self.path, timeout=10, isolation_level=None)
+        locker = sqlite3.connect(self.path, timeout=60, isolation_level=None)
         self.addCleanup(locker.close)
         client = await self.client("ann")
         locker.execute("BEGIN EXCLUSIVE")
@@ -184,7 +184,7 @@ class FloodTests(DaemonTests):
 
     rows = 100_000
     # Stalled clients do not answer pings, for as long as the machine needs for the flood.
-    limits = {"outboxBytes": 2_097_152, "pongTimeout": 240.0}  # noqa: RUF012
+    limits = {"outboxBytes": 2_097_152, "pongTimeout": 3600.0}  # noqa: RUF012
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()

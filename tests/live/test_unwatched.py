@@ -18,11 +18,11 @@ CANONICAL = f"{TOPIC}/p"
 
 class UnwatchedTests(StreamReaderTests):
     """
-    Tests with a model whose streams end five seconds after the last watcher has gone.
+    Tests with a model whose streams end ten seconds after the last watcher has gone.
     """
 
     def modelConfig(self) -> ModelConfig:
-        return replace(super().modelConfig(), unwatched=5.0, idle=600.0)
+        return replace(super().modelConfig(), unwatched=10.0)
 
     @property
     def watchers(self) -> int:
