@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from aerostack.core.answers.checkpoints import (
@@ -69,12 +70,12 @@ class MemoryAnswersTests(SynchronousTestCase):
         """
         self.store.write(GROWN)
         message = Message("m1", "ai-chat/7/p", EVENT, "ai:done", b"{}", None, 1)
-        self.history.append(replace(message, id="m2"))
+        self.history.append(structs.replace(message, id="m2"))
         end = StreamMark("a1", state="done")
         self.assertEqual(len(self.store.records), 1)
-        lost = self.history.append(replace(message, stream=end, run="r2"))
+        lost = self.history.append(structs.replace(message, stream=end, run="r2"))
         self.failureResultOf(lost, RealtimeError)
-        self.history.append(replace(message, stream=end, run="r1"))
+        self.history.append(structs.replace(message, stream=end, run="r1"))
         self.assertEqual(self.successResultOf(self.store.write(GROWN)), {"m1"})
         self.assertEqual(self.store.records, {})
 

@@ -4,9 +4,9 @@ Publications and the messages that the history keeps of them, as plain data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from aerostack.core.keyed.values import Condition
 from aerostack.errors import RealtimeError
@@ -107,8 +107,7 @@ class Publication(Struct, frozen=True, gc=False):
     condition: Condition | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True, gc=False):
     """
     A publication that the history is to keep.
 
@@ -133,7 +132,8 @@ class Message:
     @ivar key: As of L{Publication}.
     @ivar emitted: The row of the event that it keeps; L{None} if no transaction of the database
         emitted it.  The message is kept only if the row is there; the transaction that keeps it
-        deletes the row, unless daemons share their topics.
+        deletes the row, unless daemons share their topics.  The database keeps neither this nor
+        C{run}, so messages are compared without them.
     """
 
     id: str
@@ -145,10 +145,21 @@ class Message:
     timestamp: int
     publishId: str | None = None
     stream: StreamMark | None = None
-    run: str = field(default="", compare=False)
+    run: str = ""
     replaces: int | None = None
     key: str | None = None
-    emitted: EmittedMark | None = field(default=None, compare=False)
+    emitted: EmittedMark | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Message) and self._stored == other._stored
+
+    def __hash__(self) -> int:
+        return hash(self._stored)
+
+    @property
+    def _stored(self) -> tuple[Any, ...]:
+        """What the database keeps of it."""
+        return structs.astuple(structs.replace(self, run="", emitted=None))
 
     @property
     def isReplacing(self) -> bool:
@@ -156,8 +167,7 @@ class Message:
         return (self.replaces or 0) > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True, gc=False):
     """
     What a publisher may know of its message that was kept.  It is remembered for as long as the
     message may come again, so it holds none of the data.
@@ -170,8 +180,7 @@ class Receipt:
     createdAt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True, gc=False):
     """
     A message in the history.
 
@@ -186,7 +195,15 @@ class Kept:
 
     message: Message
     createdAt: int
-    before: int | None = field(default=None, compare=False)
+    before: int | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Kept):
+            return False
+        return self.createdAt == other.createdAt and self.message == other.message
+
+    def __hash__(self) -> int:
+        return hash((self.createdAt, self.message))
 
     @property
     def publication(self) -> Publication:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
 from twisted.logger import globalLogPublisher
 
 from aerostack.core.answers.checkpoints import (
@@ -115,7 +116,7 @@ class AnswerContract:
         message = Message(
             "m1", "ai-chat/7/p", EVENT, "ai:done", b'{"id":"a1"}', None, 5, stream=END, run="r1"
         )
-        return replace(message, **differing)
+        return structs.replace(message, **differing)
 
     def end(self, **differing: Any) -> Message:
         """
