@@ -212,9 +212,8 @@ class Commands:
             condition,
         )
         counts = self._context.counts
-        self._acknowledge(
-            published, frame, topic, began, counts.kept if frame.persist else counts.passing
-        )
+        durations = counts.kept if frame.persist else counts.passing
+        self._acknowledge(published, frame, topic, began, durations)
 
     def _repeatable(self, messageId: MessageId | None) -> tuple[Hashable, str | None]:
         """Give the key by which the hub recognizes a repeated publication, and the id to keep."""
@@ -262,33 +261,39 @@ class Commands:
         @param began: When the publication came.
         @param durations: Takes how long it took until the ack.
         """
-        clock = self._context.clock
         if published is None:
             if frame.id is not None:
                 self._session.send(Ack(id=frame.id))
-                durations.observe(clock.seconds() - began)
+                durations.observe(self._context.clock.seconds() - began)
             return
         self.unanswered += 1
-        # Keep only these two: the frame itself may be large.
-        messageId, request = frame.id, requestOf(frame)
+        # The callback keeps only parts of the frame, which may be large.
+        published.addBoth(self._answer, frame.id, requestOf(frame), topic, began, durations)
 
-        def answered(_: object) -> None:
-            self.unanswered -= 1
-            if not self.unanswered:
-                self._session.depart()
-
-        def done(_: Receipt | None) -> None:
-            if messageId is not None:
+    def _answer(
+        self,
+        result: Receipt | Failure | None,
+        messageId: MessageId | None,
+        request: str,
+        topic: Topic,
+        began: float,
+        durations: Histogram,
+    ) -> None:
+        """Answer a publication whose outcome is known; see L{_acknowledge}."""
+        try:
+            if isinstance(result, Failure):
+                error = refusal(result)
+                if error.code == "stale" and not self._mayRead(topic):
+                    error = staleUnread()
+                self._session.sendError(error, messageId, topic.canonical, request)
+            elif messageId is not None:
                 self._session.send(Ack(id=messageId))
-                durations.observe(clock.seconds() - began)
-
-        def failed(failure: Failure) -> None:
-            error = refusal(failure)
-            if error.code == "stale" and not self._mayRead(topic):
-                error = staleUnread()
-            self._session.sendError(error, messageId, topic.canonical, request)
-
-        published.addCallbacks(done, failed).addErrback(self._session.fail).addCallback(answered)
+                durations.observe(self._context.clock.seconds() - began)
+        except Exception:
+            self._session.fail(Failure())
+        self.unanswered -= 1
+        if not self.unanswered:
+            self._session.depart()
 
     def _track(self, frame: Track) -> None:
         self._tracking.track(self._topic(frame.topic), frame)

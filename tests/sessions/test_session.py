@@ -250,3 +250,12 @@ class BadInputTests(SynchronousTestCase):
         self.client.send(type="subscribe", topic="orders")
         self.assertEqual(self.client.connection.closing, (CLOSE_INTERNAL, "the daemon failed"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_keepingFailure(self) -> None:
+        """
+        An unexpected error of the history closes the connection that published.
+        """
+        self.patch(self.world.history, "append", lambda message: fail(ZeroDivisionError()))
+        self.client.send(type="publish", topic="a/b", event="e", data=1, persist=True)
+        self.assertEqual(self.client.connection.closing, (CLOSE_INTERNAL, "the daemon failed"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
