@@ -198,11 +198,15 @@ class TopicLogs:
             return
         self._rest(topic, now)
         if self._idleSize > self.budget // 4:
-            most = max(self._shares.values(), key=lambda share: share.idleSize)
-            # Two go for one that comes, so that there are soon few enough.
-            for oldest in tuple(islice(most.idle, 2)):
-                if oldest != topic:
-                    self._abandon(oldest, now)
+            self._dropIdle(topic, now)
+
+    def _dropIdle(self, topic: str, now: float) -> None:
+        """Drop logs that are not needed, because they take too much.  A topic's own stays."""
+        most = max(self._shares.values(), key=lambda share: share.idleSize)
+        # Two go for one that comes, so that there are soon few enough.
+        for oldest in tuple(islice(most.idle, 2)):
+            if oldest != topic:
+                self._abandon(oldest, now)
 
     def _rest(self, topic: str, now: float) -> None:
         self.need(topic)
@@ -242,7 +246,10 @@ class TopicLogs:
         share.holding[topic] = log
         share.holding.move_to_end(topic)
         if topic in share.idle:
-            self.leave(topic, now)
+            share.idle[topic] = now
+            share.idle.move_to_end(topic)
+            if self._idleSize > self.budget // 4:
+                self._dropIdle(topic, now)
         if self._tally.size > self.budget:
             self._fit()
 
