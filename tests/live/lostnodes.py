@@ -131,10 +131,19 @@ class LostNodesTests(NodesProgramTests):
             found.setdefault(data["id"], []).append((data["state"], data["text"]))
         return found
 
-    def assertForgotten(self) -> None:
+    async def kept(self, number: int, stream: str, state: str, text: str) -> None:
         """
-        The database has nothing of running streams.
+        Wait until the history has the end of a stream, once.  Watchers may have it earlier if the
+        database is slow.
+        """
+        while (found := (await self.history(number)).get(stream)) is None:
+            await self.sleep(0.05)
+        self.assertEqual(found, [(state, text)])
+
+    async def forgotten(self) -> None:
+        """
+        Wait until the database has nothing of running streams.
         """
         for table in ("answers", "answer_pieces"):
-            rows = self.postgres.execute(f"SELECT count(*) FROM _aerostack.{table}")
-            self.assertEqual(rows, [(0,)])
+            query = f"SELECT count(*) FROM _aerostack.{table}"
+            await self.until(lambda query=query: self.postgres.execute(query) == [(0,)])

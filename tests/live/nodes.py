@@ -11,8 +11,12 @@ from uuid import uuid4
 import treq
 from twisted.web.client import Agent
 
+from aerostack.admin import gathering
 from aerostack.server.daemon import Daemon
+from aerostack.sessions import users
 from aerostack.settings.settings import Config, EngineConfig
+from aerostack.streams import elsewhere, emittedelsewhere
+from tests import PATIENCE
 from tests.engine.valkey.server import ValkeyServer, sharedServer
 from tests.live.daemon import DaemonTests
 from tests.live.wire import Frame, Wire
@@ -32,6 +36,11 @@ class NodesTests(DaemonTests):
     patience = 30.0
 
     async def setUp(self) -> None:  # type: ignore[override]
+        # The daemons wait for each other until they have answered, however slow the machine is.
+        for module in (gathering, users, elsewhere):
+            self.patch(module, "PATIENCE", PATIENCE)
+        self.patch(elsewhere, "COPYING", PATIENCE)
+        self.patch(emittedelsewhere, "ANSWERED", PATIENCE)
         self.server = self.makeServer()
         self.enginePort = self.server.port
         self.daemons: list[Daemon] = []
@@ -47,7 +56,10 @@ class NodesTests(DaemonTests):
         config = super().config()
         # The first is n0, the second n1.
         server = replace(config.server, name=f"n{len(self.daemons)}")
-        return replace(config, server=server, engine=EngineConfig(url, patience=self.patience))
+        # The end of a stream waits for the database for longer than a slow disk takes.
+        ai = replace(config.ai, keepWait=PATIENCE)
+        engine = EngineConfig(url, patience=self.patience)
+        return replace(config, server=server, engine=engine, ai=ai)
 
     async def start(self, port: int = 0) -> None:
         for _ in range(2):
@@ -62,6 +74,23 @@ class NodesTests(DaemonTests):
         """
         await self.until(lambda: all(each.node.faults()["engine"] is None for each in self.daemons))
         await self.until(lambda: all(isAcquainted(each) for each in self.daemons))
+
+    async def restarted(self) -> None:
+        """
+        Wait until both daemons have lost their connections to the server, and have new ones.
+        """
+        await self.until(lambda: all(each.node.faults()["engine"] for each in self.daemons))
+        if not self.server.running:
+            self.server.start()
+        await self.connected()
+
+    async def subscribedAgain(self, wire: Wire) -> Frame:
+        """
+        Wait for a C{subscribed} that the client has not asked for.
+        """
+        while (frame := await wire.frame())["type"] != "subscribed":
+            self.assertEqual(frame["type"], "status")
+        return frame
 
     async def metrics(self) -> str:
         """

@@ -43,8 +43,10 @@ class SkewedTests(NodesTests):
         self.assertGreater(stamps[-1] - stamps[0], 0.9 * SKEW * 1000)
         for isEmptied in (False, True):
             if isEmptied:
-                self.server.restart()
-                await self.connected()
+                self.server.kill()
+                await self.restarted()
+                for wire in wires:
+                    await self.subscribedAgain(wire)
             for number in (0, 1, 6, 7):
                 for there in (0, 1):
                     wire, answer = await self.join(there, TOPIC, since=frames[number]["pos"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aerostack.admin import gathering
 from aerostack.testing import SECRET_KEY
 from tests.live.nodes import NodesTests
 
@@ -80,6 +81,7 @@ class NodeConsoleTests(NodesTests):
             await self.join(number, TOPIC)
         nodes: Any = self.daemons[0].node.others
         self.patch(nodes, "pushed", lambda push: None)
+        self.patch(gathering, "PATIENCE", 0.5)
         found = await self.ask("connections")
         self.assertEqual((found["total"], found["missing"]), (1, ["n0"]))
         self.server.kill()

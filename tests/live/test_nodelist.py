@@ -9,9 +9,11 @@ from typing import Any
 
 from twisted.logger import globalLogPublisher
 
+from aerostack.engine.valkey import nodes
 from aerostack.settings.projects import ProjectConfig
 from aerostack.settings.settings import Config, PresenceConfig
 from aerostack.testing import makeProject
+from tests import PATIENCE
 from tests.live.nodes import NodesTests
 
 
@@ -42,6 +44,7 @@ class AgreeingTests(NodesTests):
         """
         A daemon that stops is in no list any more.
         """
+        self.patch(nodes, "LEAVING", PATIENCE)
         await self.daemons[1].stopService()
         await self.until(lambda: len(self.daemons[0].node.nodes()) == 1)
         self.assertIsNone(self.daemons[0].node.notices()["nodes"])

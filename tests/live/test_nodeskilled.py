@@ -36,6 +36,8 @@ class TwoLostTests(LostNodesTests):
         for watcher in watchers.values():
             await watcher.has("kept", "kept")
             await watcher.has("unkept0", "unkept")
+        # Its lease does not end before the kill.
+        await self.done(0, "ai.beat", "kept", 1)
         await self.nodes[0].kill()
         query = "SELECT node FROM _aerostack.answers WHERE name = 'kept'"
         await self.until(lambda: self.postgres.execute(query) != [("n0",)])
@@ -47,8 +49,8 @@ class TwoLostTests(LostNodesTests):
             await Texts(wire).until("unkept1")
         await watchers[left].until("kept", "unkept0")
         self.assertEqual(self.shown(watchers[left]), {"kept": ["lease"], "unkept0": ["restart"]})
-        self.assertEqual((await self.history(left))["kept"], [("aborted", "kept")])
-        self.assertForgotten()
+        await self.kept(left, "kept", "aborted", "kept")
+        await self.forgotten()
 
     def shown(self, watcher: Texts) -> dict[str, list[Any]]:
         """

@@ -8,7 +8,6 @@ from typing import Any
 
 from aerostack.core.replay.publications import EVENT, Message
 from tests.live.nodes import NodesTests, heard
-from tests.live.wire import Frame, Wire
 
 TOPIC = "room/1/p"
 
@@ -17,19 +16,6 @@ class TroubleTests(NodesTests):
     """
     Tests for a server that is killed, restored, emptied or frozen.
     """
-
-    async def restarted(self) -> None:
-        """Wait until both daemons have lost their connections, and have new ones."""
-        await self.until(lambda: all(each.node.faults()["engine"] for each in self.daemons))
-        if not self.server.running:
-            self.server.start()
-        await self.connected()
-
-    async def subscribedAgain(self, wire: Wire) -> Frame:
-        """Wait for a C{subscribed} that the client has not asked for."""
-        while (frame := await wire.frame())["type"] != "subscribed":
-            self.assertEqual(frame["type"], "status")
-        return frame
 
     async def test_emptied(self) -> None:
         """
@@ -198,7 +184,14 @@ class FrozenTests(NodesTests):
     Tests for a server that does not answer for a while.
     """
 
-    patience = 0.5
+    def hurry(self) -> None:
+        """
+        Let what the daemons ask the server from now on wait for half a second only.
+        """
+        for daemon in self.daemons:
+            engine: Any = daemon.node.engine
+            for part in (engine.log._placing, engine.log._attaching, engine.roster.rosters):
+                part._patience = 0.5
 
     async def test_frozen(self) -> None:
         """
@@ -210,6 +203,7 @@ class FrozenTests(NodesTests):
         there, _ = await self.join(1, TOPIC)
         await self.say(here, TOPIC, 1)
         self.assertEqual(await heard(there, 1), [1])
+        self.hurry()
         self.server.freeze()
         refused = await self.say(there, TOPIC, "refused")
         self.assertEqual((refused["type"], refused["code"]), ("error", "engine_unavailable"))
