@@ -9,7 +9,7 @@ import json
 from aerostack.testing import PUBLIC_KEY
 from tests.live.clients import ClientTests, makeToken
 from tests.live.daemon import ORIGIN, gather
-from tests.live.wire import Frame
+from tests.live.wire import Frame, Wire
 
 
 class OrderTests(ClientTests):
@@ -55,18 +55,21 @@ class OrderTests(ClientTests):
         """
         self.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
         await self.subscribed("orders")
-        clients = []
-        for number in range(30):
-            self.execute(f"INSERT INTO orders VALUES ({number})")
-            if number < 10:
+        clients: list[Wire] = []
+        written = 0
+        # The program writes until each client has its answer, and a change behind that.
+        while len(clients) < 10 or not all(client.waitingFrames() > 1 for client in clients):
+            self.execute(f"INSERT INTO orders VALUES ({written})")
+            written += 1
+            if len(clients) < 10:
                 clients.append(await self.client())
                 clients[-1].tell({"type": "subscribe", "topic": "orders"})
             await self.sleep(0.01)
         for client in clients:
             self.assertEqual((await client.frame())["type"], "subscribed")
             first = (await client.frame())["data"]["id"]
-            rest = [frame["data"]["id"] for frame in await client.frames(29 - first)]
-            self.assertEqual(rest, list(range(first + 1, 30)))
+            rest = [frame["data"]["id"] for frame in await client.frames(written - 1 - first)]
+            self.assertEqual(rest, list(range(first + 1, written)))
 
     async def test_pages(self) -> None:
         """

@@ -71,11 +71,17 @@ class ProcessTests(PostgresProgramTests):
         for key in range(3):
             self.postgres.execute(f"INSERT INTO orders VALUES ({key})")
             self.assertEqual((await wire.frame())["type"], "db_change")
-        (left,) = self.postgres.execute(
-            "SELECT until / 1000 - extract(epoch FROM clock_timestamp()) FROM _aerostack.journal",
-            user=ROLE,
-        )[0]
-        self.assertGreater(left, 24 * 3600)
+        query = (
+            "SELECT until / 1000 - extract(epoch FROM clock_timestamp()) FROM _aerostack.journal"
+        )
+        await self.until(lambda: self.postgres.execute(query, user=ROLE)[0][0] > 24 * 3600)
+
+    def sessions(self) -> int:
+        """
+        How many sessions of the daemon's role the database has.
+        """
+        query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+        return len(self.postgres.execute(f"{query} AND usename = '{ROLE}'"))
 
     async def failing(self) -> Any:
         """
@@ -134,6 +140,8 @@ class ProcessTests(PostgresProgramTests):
         self.assertEqual((await wire.frame())["type"], "ack")
         child.signal("TERM")
         await child.ended
+        # The server may end the daemon's sessions a little later.
+        await self.until(lambda: not self.sessions())
         detach = ("detach", "--config", str(self.config))
         status, planned = await self.ran(*detach, "--dry-run")
         self.assertEqual(status, 0, planned)

@@ -59,7 +59,9 @@ class FirstStartTests(ProgramTests):
         shell = shutil.which("sqlite3")
         assert shell is not None, "install the sqlite3 shell"
         statement = "INSERT INTO orders (status) VALUES ('new');"
-        _, errors, status = await getProcessOutputAndValue(shell, [str(self.path), statement])
+        # The daemon may be writing on a slow disk; by itself the shell does not wait for that.
+        arguments = ["-cmd", ".timeout 600000", str(self.path), statement]
+        _, errors, status = await getProcessOutputAndValue(shell, arguments)
         self.assertEqual((errors, status), (b"", 0))
         change = await wire.frame()
         self.assertEqual(
@@ -283,7 +285,7 @@ class WrittenTests(ProgramTests):
         await self.serve()
         wire = await self.subscribed("orders")
         script = (
-            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=600);"
             " c.execute('INSERT INTO orders VALUES (1)'); c.rollback();"
             " c.execute('INSERT INTO orders VALUES (2)'); c.commit()"
         )
