@@ -20,6 +20,7 @@ from aerostack.settings.projects import JWTConfig, ProjectConfig
 from tests.auth.tokens import EC, ED, OTHER_RSA, RSA, sign, webKey
 from tests.live.daemon import DaemonTests
 from tests.live.wire import Refused, Wire
+from tests.ports import freePort
 
 KEYS = (
     webKey("RS256", RSA, kid="rsa"),
@@ -62,6 +63,8 @@ class Provider(Resource):
         """
         from twisted.internet import reactor
 
+        # Nobody else gets the port after this has stopped to listen.
+        port = port or freePort(test)
         served: Any = reactor.listenTCP(port, Site(self), interface="127.0.0.1")  # type: ignore[attr-defined]
         test.addCleanup(served.stopListening)
         return served, f"http://127.0.0.1:{served.getHost().port}/jwks.json"
