@@ -8,10 +8,11 @@ import json
 import os
 import sys
 from codecs import getincrementaldecoder
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -89,5 +90,6 @@ class Terminal(ProcessProtocol):
         Make sure that it has ended.
         """
         if not self.ended.called:
-            self.transport.signalProcess("KILL")
+            with suppress(ProcessExitedAlready):
+                self.transport.signalProcess("KILL")
             await self.ended

@@ -11,11 +11,12 @@ import signal
 import sys
 import tempfile
 from codecs import getincrementaldecoder
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -133,5 +134,7 @@ class Child(ProcessProtocol):
         Make sure that it is gone.
         """
         if not self.ended.called:
-            self.transport.signalProcess("KILL")
+            # It may have ended, and what it wrote may not be read yet.
+            with suppress(ProcessExitedAlready):
+                self.transport.signalProcess("KILL")
             await self.ended
