@@ -9,6 +9,7 @@ import signal
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tests.live.program import ProgramTests
 from tests.live.wire import Wire
@@ -96,14 +97,16 @@ class WorkersTests(ProgramTests):
         connectionId: str = frame["data"]["members"][-1]["connectionId"]
         return connectionId.partition("-")[0]
 
-    async def besides(self, wire: Wire) -> Wire:
+    async def besides(self, wire: Wire, **where: Any) -> Wire:
         """
         Connect a client at the worker that does not serve another client.
 
         While a worker is late, the hub gives all connections to the other one.
+
+        @param where: See L{client}.
         """
         worker = await self.workerOf(wire)
-        while await self.workerOf(other := await self.client()) == worker:
+        while await self.workerOf(other := await self.client(**where)) == worker:
             await other.closeCleanly()
         return other
 
