@@ -256,7 +256,7 @@ class FollowerTests(ProgramTests):
         await app.wrote("subscribed\n")
         self.execute("INSERT INTO orders VALUES (1, 'a'), (2, 'b')")
         await app.wrote("row 1\n")
-        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(self.path, 60, isolation_level=None)) as connection:
             connection.execute("BEGIN EXCLUSIVE")
             connection.execute("INSERT INTO orders VALUES (3, 'a'), (4, 'b')")
             await app.wrote("feed down\n")
