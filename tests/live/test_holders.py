@@ -33,10 +33,17 @@ class LockedTests(PostgresDaemonTests):
         Return the fault of the database in C{/health}.
         """
         status, body, _ = await self.http("GET", "/health")
-        fault = str(body["checks"]["database"])
-        self.assertEqual(
-            (status, body["status"]), (200, "ok") if fault == "ok" else (503, "failing")
-        )
+        # If the machine has stood still, changes of tables may be late, too.
+        isOk = set(body["checks"].values()) == {"ok"}
+        self.assertEqual((status, body["status"]), (200, "ok") if isOk else (503, "failing"))
+        return str(body["checks"]["database"])
+
+    async def blamed(self, said: str) -> str:
+        """
+        Wait until the fault of the database contains a text, and return the fault.
+        """
+        while said not in (fault := await self.fault()):
+            await self.sleep(0.05)
         return fault
 
     async def test_kept(self) -> None:
@@ -54,12 +61,14 @@ class LockedTests(PostgresDaemonTests):
                 pid = holder.info.backend_pid
                 who = f"has its table _aerostack.{table} locked by process {pid} (the tool)"
                 remedy = f", which SELECT pg_terminate_backend({pid}) ends."
+                # A daemon that stands still meanwhile does not see who holds the lock.
+                await self.blamed(who)
                 client.tell({**publish, "id": table})
                 error = await client.frame()
                 self.assertEqual((error["type"], error["code"]), ("error", "database_unavailable"))
                 self.assertIn(f"send it again. The database {who}{remedy}", error["message"])
-                self.assertIn(f"he database {who}{remedy}", await self.fault())
-                for told in (error["message"], await self.fault()):
+                fault = await self.blamed(f"he database {who}{remedy}")
+                for told in (error["message"], fault):
                     self.assertNotIn("role", told)
                 self.assertTrue(any(f"{who} of the role admin" in line for line in self.logged))
             await self.untilAnswered("ok", self.fault)
@@ -80,8 +89,7 @@ class LockedTests(PostgresDaemonTests):
             self.execute("INSERT INTO orders VALUES (1)")
             status = await watcher.frame()
             self.assertEqual((status["type"], status["feed"]), ("status", "down"))
-            while "(the tool)" not in await self.fault():
-                await self.sleep(0.1)
+            await self.blamed("(the tool)")
         while (frame := await watcher.frame())["type"] == "status":
             pass
         self.assertEqual((frame["type"], frame["data"]), ("db_change", {"id": 1}))
@@ -103,9 +111,12 @@ class OpenTests(PostgresDaemonTests):
 
     async def notice(self) -> str:
         """
-        Return the notice in C{/health}; the daemon must be healthy.
+        Return the notice in C{/health}, once the daemon is healthy.  It is not for a moment if the
+        machine has stood still.
         """
-        status, body, _ = await self.http("GET", "/health")
+        status = 503
+        while status == 503:
+            status, body, _ = await self.http("GET", "/health")
         self.assertEqual((status, body["status"]), (200, "ok"))
         return str(body.get("notices", {}).get("transactions", ""))
 

@@ -8,6 +8,7 @@ import json
 import re
 
 from aerostack.testing import PUBLIC_KEY, SECRET_KEY
+from tests.live.program import TWISTD
 from tests.live.test_postgresprocess import PostgresProgramTests
 from tests.live.wire import Wire
 from tests.net import Child
@@ -19,6 +20,9 @@ LINE = re.compile(r"\S+Z (?P<level>\w+) +(?:\S+ )?\[(?P<namespace>[\w.]+)\] (?P<
 
 # What a machine that is busy with other tests makes the daemon say.
 SLOW = re.compile(r"behind with the work|The database does not answer\.|did not answer:")
+
+PATIENT = f"from aerostack.databases import outage; outage.LONG = 600.0; {TWISTD}"
+"""A program that runs a daemon for which no restart of a database takes too long."""
 
 
 class LevelTests(PostgresProgramTests):
@@ -33,7 +37,7 @@ class LevelTests(PostgresProgramTests):
         """
         for table in ("orders", "items"):
             self.postgres.execute(f"CREATE TABLE {table} (id integer PRIMARY KEY)")
-        child = await self.serve()
+        child = await self.serve(program=PATIENT)
         rows = await self.subscribed("orders")
         chat = await self.subscribed("chat/a")
         status, _ = await self.http("GET", "/api/realtime/sse")
@@ -75,6 +79,8 @@ class LevelTests(PostgresProgramTests):
             self.assertIn(status, (200, 503), (method, answer))
         for topic in ("items", "no_such_table"):
             rows.tell({"type": "subscribe", "topic": topic, "snapshot": True})
+        # The daemon has read them before the database is there again.
+        await rows.barrier()
 
     def assertExpected(self, child: Child) -> None:
         """

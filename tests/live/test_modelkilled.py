@@ -54,8 +54,8 @@ class KilledModelTests(ProgramTests):
         await child.ended
         await self.until(lambda: not self.model.open)
         await self.serve()
-        page: Any = {"messages": []}
-        while not page["messages"]:
+        page: Any = {}
+        while not page.get("messages"):
             _, page = await self.http("GET", HISTORY, X_Aerostack_Key=PUBLIC_KEY)
         (message,) = page["messages"]
         data = message["data"]
