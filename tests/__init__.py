@@ -37,7 +37,7 @@ settings.register_profile(
     "any-machine",
     settings.get_profile("ci" if os.environ.get("CI") else "default"),
     deadline=None,
-    suppress_health_check=[HealthCheck.differing_executors],
+    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
 )
 settings.load_profile("any-machine")
 
