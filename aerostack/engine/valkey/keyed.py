@@ -34,6 +34,7 @@ from aerostack.engine.valkey.keyedscripts import (
     PAGE,
     RELEASE,
     RESERVE,
+    RUN_OUT,
     UNKEYED,
 )
 from aerostack.engine.valkey.keys import Keys
@@ -202,9 +203,11 @@ class ValkeyValues:
             if compared is None:
                 raise unavailable("The topic has no log now.")
             head, _ = compared
+        info = self._keys.valuesOf(topic)[2]
+        runOut = await self._link.run(FIND, [info], [RUN_OUT]) or b"0"
         # What was kept before the log began is read; what is kept from now on waits for it.
         kept = await self._readKept(topic)
-        arguments = [head.epoch.encode(), b"%d" % topicSizeOf(topic)]
+        arguments = [head.epoch.encode(), b"%d" % topicSizeOf(topic), runOut]
         for each in kept:
             key, size = each.key or "", sizeOf(each.key or "", each.data)
             if each.data != REMOVED:

@@ -3,10 +3,11 @@ What the server does for the values of keyed topics, each in one step: scripts i
 
 A topic has a hash of its values by key, a sorted set of the keys by the numbers of their newest
 changes, and a hash of what else is known: the number of the newest change C{n}, how many bytes the
-values have C{s}, and the epoch of the log for which they were compared with the database C{r}.
-While a node has a value of a key kept, that hash has the publication's tag and until when, under
-C{l:} and the key: no other publication on the key enters the log meanwhile, but what was kept
-before and comes late.  The last hash lives on for an hour when the topic has no value any more.
+values have C{s}, the epoch of the log for which they were compared with the database C{r}, and how
+many reservations have run out C{x}.  While a node has a value of a key kept, that hash has the
+publication's tag and until when, under C{l:} and the key.  Meanwhile no other publication on the
+key enters the log, except one that was kept before and comes late.  The last hash lives on for an
+hour when the topic has no value any more.
 
 A project has a hash of how many bytes the values of all its topics have C{s}, and how many of them
 each topic counts for, by the name of the topic's hash of values.
@@ -21,6 +22,9 @@ RELEASE = "keyed.release"
 MERGE = "keyed.merge"
 PAGE = "keyed.page"
 FIND = "keyed.find"
+
+RUN_OUT = b"x"
+"""The field of the hash of what else is known that counts the reservations that have run out."""
 
 FULL_OF_KEYS, FULL_OF_BYTES, FULL_OF_MEMORY = b"fk", b"fb", b"fp"
 """How scripts say that the topic has as many keys or bytes of values as it may have, or that the
@@ -56,6 +60,7 @@ local function lockOf(info, name, tag, now)
   if holder == tag then return nil end
   if tonumber(untilTime) > now then return 'w' end
   redis.call('HDEL', info, 'l:' .. name, 'r')
+  redis.call('HINCRBY', info, 'x', 1)
   return 'l'
 end
 
@@ -181,7 +186,9 @@ local values, info = at.values, at.info
 local epoch, there = ARGV[1], {}
 if redis.call('HGET', KEYS[1], 'e') ~= epoch then return 'late' end
 if redis.call('HGET', info, 'r') == epoch then return 'ok' end
-for i = 3, #ARGV, 4 do
+-- What was read may lack what entered the log between two comparisons.
+if (redis.call('HGET', info, 'x') or '0') ~= ARGV[3] then return 'late' end
+for i = 4, #ARGV, 4 do
   local name, mark, size, body = unpack(ARGV, i, i + 3)
   there[name] = true
   local value = readValue(values, name)
@@ -199,11 +206,13 @@ return 'ok'
 """
 )
 """
-Compares the values with those that the database has kept, once for each log.
+Compares the values with those that the database has kept, once for each log, and again whenever a
+reservation has run out.
 
 Keys: the log's hash and those of the values.  Arguments: the log's epoch when the database was
-asked; how many bytes the topic counts beside its values; and for each value that was kept, oldest
-first, its key, its mark, its size and its publication.
+asked; how many bytes the topic counts beside its values; how many reservations had run out when the
+database was asked; and for each value that was kept, oldest first, its key, its mark, its size and
+its publication.
 """
 
 _PAGE = """
@@ -231,9 +240,9 @@ _FIND = """
 return redis.call('HGET', KEYS[1], ARGV[1])
 """
 """
-Reads one value.
+Reads one field of a hash, such as a value.
 
-Key: the hash of the values.  Argument: the key.
+Key: the hash.  Argument: the field; for a value, its key.
 """
 
 SCRIPTS: Mapping[str, str] = {

@@ -283,11 +283,11 @@ class ValuesTests(NodesCase):
                 self.assertEqual(caught.exception.code, "stale")
             self.assertEqual([value.data for value in await self.page(1)], [b"%d" % data])
 
-    async def untilOver(self, tag: str) -> None:
+    async def untilOver(self, tag: str, key: str = "a") -> None:
         """
-        Wait until the time of the reservation of the key C{a} is over.
+        Wait until the time of the reservation of a key is over.
         """
-        lock = self.server.execute("HGET", Keys().valuesOf(TOPIC)[2], "l:a").decode()
+        lock = self.server.execute("HGET", Keys().valuesOf(TOPIC)[2], f"l:{key}").decode()
         holder, until = lock.split()
         self.assertEqual(holder, tag)
 
@@ -296,6 +296,47 @@ class ValuesTests(NodesCase):
             return int(seconds) * 1000 + int(micros) // 1000
 
         await self.until(lambda: now() >= int(until))
+
+    async def test_overtaken(self) -> None:
+        """
+        A comparison whose answer of the database comes late, when another reservation has run out,
+        takes back nothing that was kept meanwhile.
+        """
+        self.kept = [publication("a", 1, None, 3)]
+        await self.page()
+        self.patch(keyed, "RESERVED", 0.001)
+        tags = [keptTag(TOPIC, f"lost{number}") for number in range(2)]
+        for key, tag in zip("ab", tags, strict=True):
+            self.assertTrue(await self.values[0].reserve(publication(key, 2), tag))
+            await self.untilOver(tag, key)
+        self.patch(keyed, "RESERVED", 60.0)
+        late: Deferred[list[Publication]] = Deferred()
+        asked: list[str] = []
+
+        def readLate(topic: str) -> Deferred[list[Publication]]:
+            asked.append(topic)
+            return late
+
+        read = self.values[0]._readKept
+        self.values[0]._readKept = readLate
+        first = self.values[0].reserve(publication("a", 3), keptTag(TOPIC, "first"))
+        await self.until(lambda: asked)
+        # The other node compares the values, and keeps another one.
+        self.assertEqual([value.key for value in await self.page(1)], ["a"])
+        before = list(self.kept)
+        await self.publish(1, publication("c", 1, None, 5))
+        self.kept.append(publication("c", 1, None, 5))
+        # That the second reservation has run out is found by a script alone.
+        answer = await self.links[self.nodes[1].log].run(
+            keyedscripts.RESERVE,
+            self.values[1]._scripted(TOPIC),
+            [b"b", b"2", b"", b"tag", b"60000", *self.values[1].boundsOf(TOPIC)],
+        )
+        self.assertEqual(answer, b"l")
+        self.values[0]._readKept = read
+        late.callback(before)
+        self.assertTrue(await first)
+        self.assertEqual([value.key for value in await self.page(1)], ["a", "c"])
 
     async def test_late(self) -> None:
         """
