@@ -187,7 +187,12 @@ export class Connection {
     if (turn === this.#turn && why !== undefined) this.#lost(undefined, undefined, why);
   }
 
-  /** The error that the daemon would let the client in; undefined if it would not, or is not there. */
+  /**
+   * Ask over HTTP whether the daemon would let the client in.
+   *
+   * @returns {Promise<RealtimeError | undefined>} The error `refused` if it would; undefined if it would
+   *   not, or does not answer.
+   */
   async #refusal() {
     const why = await this.#owner.diagnose();
     return why.code === "refused" ? why : undefined;
@@ -294,8 +299,13 @@ export class Connection {
     if (code === TOKEN_CLOSE) error = this.#tokenError;
     const isMended = wasOpen && code === TOO_LARGE_CLOSE && this.#withoutTheLargest(reason);
     if (wasOpen) this.#owner.closed();
-    if (isMute) error = (await this.#refusal()) ?? error;
-    else if (!wasOpen) error ??= await this.#askWhy();
+    if (!wasOpen) {
+      error ??= await this.#askWhy();
+    } else if (isMute && turn === this.#turn) {
+      // The answer, and the next connection, may take long.
+      this.#setStatus("reconnecting", { error: error ?? closedError(code, reason) });
+      if (turn === this.#turn) error = (await this.#refusal()) ?? error;
+    }
     if (turn !== this.#turn) return;
     error ??= closedError(code, reason);
     if ((!wasOpen || isMute) && this.#choice.failed(error)) {

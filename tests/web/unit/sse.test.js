@@ -48,13 +48,31 @@ test("a client changes over when WebSockets open and let nothing through", async
       if (isCut) await world.socket.end();
       // The client asks for a sign of life, and gives it up.
       else await world.clock.advance(2000 + 10_000);
+      assert.equal(client.status, "reconnecting");
       if (n === 0) await world.clock.advance(2000);
     }
     await settle();
+    assert.equal(client.status, "reconnecting");
     await daemon.accept();
+    assert.equal(client.status, "connected");
     assert.equal(client.transport, "sse", String(isCut));
     client.disconnect();
   }
+});
+
+test("a client that is disconnected when its mute WebSocket is lost stays so", async (t) => {
+  const { world, daemon, client } = strip(t);
+  client.connect();
+  await settle();
+  await world.socket.open();
+  await world.socket.end();
+  await world.clock.advance(2000);
+  await world.socket.open();
+  client.onStatusChange((status) => status === "reconnecting" && client.disconnect());
+  await world.socket.end();
+  await world.clock.advance(60_000);
+  assert.equal(client.status, "disconnected");
+  assert.deepEqual([daemon.openings.length, world.sockets.length], [0, 2]);
 });
 
 test("a client stays with WebSockets if one brings a frame, or the daemon closes it", async (t) => {
