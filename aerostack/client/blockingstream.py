@@ -73,7 +73,7 @@ class BlockingStream:
             L{None} to take back nothing.
         @raise StreamEnded: The stream takes nothing more.
         @raise ClientError: The daemon could not be reached for as long as a call may take.
-        @raise TypeError: The text is none; L{tool} and L{data}: the value is not JSON.
+        @raise TypeError: The text is no C{str}; of L{tool} and L{data}: the value is not JSON.
         @raise ValueError: The text has half a character in it, or C{reset} is no place between two
             characters of the part.
         """

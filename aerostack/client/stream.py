@@ -89,7 +89,7 @@ class Stream:
             L{None} to take back nothing.
         @return: Fires when the daemon has it.  Fails with L{StreamEnded} when the stream takes
             nothing more, else with L{ClientError}; then the text goes out with the next call.
-        @raise TypeError: The text is none; L{tool} and L{data}: the value is not JSON.
+        @raise TypeError: The text is no C{str}; of L{tool} and L{data}: the value is not JSON.
         @raise ValueError: The text has half a character in it, or C{reset} is no place between two
             characters of the part.
         """

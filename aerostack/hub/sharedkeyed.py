@@ -39,8 +39,9 @@ class SharedGate:
 
     The script that puts a publication into the log decides about its condition.  One that is to be
     kept is committed before, so it reserves its key first; it and everything behind it on the topic
-    wait for that.  It reserves its key when all before it on the topic have their places: one of
-    them could wait for that very key, and it would wait behind that one.
+    wait for that.  It reserves its key only when all publications before it on the topic have their
+    places.  Otherwise one of these could wait for the key, and the publication that has reserved
+    the key would wait behind it.
 
     @ivar maxWaiting: How many publications of one topic may wait.
     @ivar maxBytes: How many bytes all that wait may have.

@@ -119,7 +119,7 @@ class SessionMaintenance(_Repeating):
         # them.
         super().__init__(clock, 0.5)
         self._deadlines = deadlines
-        # When the last look was due to be made, and whether it was left out.
+        # When the last look was made or left out; and whether it was left out.
         self._looked: float | None = None
         self._left = False
         self._repeat(self._look, self.interval)

@@ -59,7 +59,7 @@ def ended(answer: Answer) -> RealtimeError:
     end = answer.end
     if end is None:
         return endedAs(answer.id, answer.state)
-    # What a producer gave as the reason of a failure, it knows.
+    # The producer itself gave the reason of a failure.
     reason = None if end.state == FAILED else end.reason
     return endedAs(answer.id, answer.state, end.by, reason)
 

@@ -47,7 +47,7 @@ class Stream:
         @param reset: Take back first what was written of the part behind this place, UTF-16 units;
             L{None} to take back nothing.
         @raise StreamEnded: The stream takes nothing more.
-        @raise TypeError: The text is none; L{tool} and L{data}: the value is not JSON.
+        @raise TypeError: The text is no C{str}; of L{tool} and L{data}: the value is not JSON.
         @raise ValueError: The text has half a character in it, or C{reset} is no place between two
             characters of the part.
         """

@@ -201,7 +201,11 @@ class TopicLogs:
             self._dropIdle(topic, now)
 
     def _dropIdle(self, topic: str, now: float) -> None:
-        """Drop logs that are not needed, because they take too much.  A topic's own stays."""
+        """
+        Drop logs that are not needed, because they take too much.
+
+        @param topic: The topic whose log stays.
+        """
         most = max(self._shares.values(), key=lambda share: share.idleSize)
         # Two go for one that comes, so that there are soon few enough.
         for oldest in tuple(islice(most.idle, 2)):

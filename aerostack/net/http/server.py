@@ -24,10 +24,11 @@ from aerostack.net.http.tree import Tree
 from aerostack.net.intake import Intake
 from aerostack.settings.limits import LimitsConfig
 
-# How a client begins that speaks TLS.  It may wait for ever for the end of a line.
+# The first bytes of a client that speaks TLS.  The client then waits for the daemon's part of the
+# handshake, and the daemon would wait for the end of a line.
 _TLS = b"\x16\x03"
 
-# The client's library says at once that this is no TLS.
+# The client's library reports at once that this answer is no TLS.
 _NO_TLS = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
     b"This address has no TLS: write http:// or ws://.\n"

@@ -31,7 +31,7 @@ export class UIWriter {
     return this.#isFinished ? null : "The producer's answer ended in the middle.";
   }
 
-  /** Write a chunk. A type that is not known here is none that a watcher needs. */
+  /** Write a chunk. Watchers do not need the types that are not handled here. */
   async write(chunk) {
     const { type, id, toolCallId: call } = chunk;
     switch (type) {
