@@ -126,7 +126,8 @@ def _initServer(options: argparse.Namespace) -> None:
         for path, prefix in zip(keys, ("pk_", "sk_", ""), strict=True):
             Pending(path, prefix).generate()
     except OSError as error:
-        raise CommandError(f"cannot write {error.filename}: {error.strerror}") from None
+        # A full disk names no file.
+        raise CommandError(f"cannot write {error.filename or path}: {error.strerror}") from None
     if password is not None:
         _write(wanted.passwordFile, f"{password}\n", 0o600)
     known = _handOver(wanted)

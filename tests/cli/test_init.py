@@ -4,6 +4,7 @@ Tests for L{aerostack.cli.init} and L{aerostack.cli.serverfiles}.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -172,6 +173,20 @@ class ServerTests(InitCase):
             self.assertEqual(self.init("--server", *arguments), 1)
             self.assertIn(said, self.err.getvalue())
             self.assertFalse(self.directory.exists())
+
+    def test_full(self) -> None:
+        """
+        A key that a full disk does not take is named, and leaves no file behind.
+        """
+
+        def refuse(descriptor: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.patch(os, "fsync", refuse)
+        self.assertEqual(self.init("--server"), 1)
+        path = self.directory / "keys" / "app.public"
+        self.assertIn(f"cannot write {path}: No space left on device", self.err.getvalue())
+        self.assertFalse(path.exists())
 
     def test_reported(self) -> None:
         """
