@@ -138,16 +138,17 @@ export async function readChunks(chunks, signal, take) {
   const iterator = reader ? null : chunks[Symbol.asyncIterator]();
   const leave = (reason) => (reader ? reader.cancel(reason) : iterator.return?.());
   let stop = () => {};
-  const stopped = new Promise((_, reject) => {
-    stop = () => reject(signal.reason);
-  });
-  stopped.catch(() => {});
-  signal.addEventListener("abort", stop);
+  const stopped = () => stop();
+  signal.addEventListener("abort", stopped);
   let isOver = false;
   try {
-    if (signal.aborted) throw signal.reason;
     for (;;) {
-      const { done, value } = await Promise.race([reader ? reader.read() : iterator.next(), stopped]);
+      if (signal.aborted) throw signal.reason;
+      // With one promise of the abort for all reads, that promise would hold every chunk until the end.
+      const { done, value } = await new Promise((resolve, reject) => {
+        stop = () => reject(signal.reason);
+        Promise.resolve(reader ? reader.read() : iterator.next()).then(resolve, reject);
+      });
       isOver = done;
       if (done) return;
       await take(value);
@@ -157,6 +158,6 @@ export async function readChunks(chunks, signal, take) {
     if (!isOver) Promise.resolve(leave(error)).catch(() => {});
     throw error;
   } finally {
-    signal.removeEventListener("abort", stop);
+    signal.removeEventListener("abort", stopped);
   }
 }

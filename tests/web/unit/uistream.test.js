@@ -4,6 +4,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { createUIMessageStream, jsonSchema, simulateReadableStream, stepCountIs, streamText, tool } from "ai";
 import { MockLanguageModelV4 } from "ai/test";
@@ -181,4 +183,25 @@ test("a stop lets go of a model that says nothing", async () => {
   const silent = { [Symbol.asyncIterator]: () => ({ return: () => (isLeft = true) }) };
   await assert.rejects(stream.pipe(silent), { state: "cancelled" });
   assert.equal(isLeft, true);
+});
+
+test("what was read and is not sent is not held until the end", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  const { stream } = await begin();
+  let first;
+  let isHeld = true;
+  let count = 0;
+  const next = async () => {
+    count += 1;
+    const value = { type: "data-picture", data: {}, transient: true };
+    first ??= new WeakRef(value);
+    // A `WeakRef` holds its object until the end of the turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    isHeld &&= first.deref() !== undefined;
+    return { done: !isHeld || count === 20, value };
+  };
+  await stream.pipe({ [Symbol.asyncIterator]: () => ({ next }) });
+  assert.equal(isHeld, false);
 });
