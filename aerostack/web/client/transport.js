@@ -8,7 +8,7 @@ import { RealtimeError } from "./errors.js";
 const STAYS = 600_000;
 // So many WebSockets in a row that open and bring no frame count as one that does not open.
 const MUTE = 2;
-// The code of a WebSocket that ends without a word.
+// The code of a WebSocket that ends without a close frame.
 const BROKEN = 1006;
 // The errors after which a WebSocket may do better than server-sent events would.
 const KEPT = new Set(["unreachable", "token_expired", "token_revoked", "invalid_token"]);
