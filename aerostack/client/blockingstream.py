@@ -18,8 +18,10 @@ from aerostack.client.draft import (
     TOOL,
     Draft,
     StreamEnded,
+    isRefused,
     readEnd,
     readGap,
+    refusedEnd,
 )
 from aerostack.client.errors import ClientError
 from aerostack.client.streams import GIVEN_UP, StreamAccess, StreamCalls, beginning, endOptions
@@ -72,7 +74,8 @@ class BlockingStream:
         @param reset: Take back first what was written of the part behind this place, UTF-16 units;
             L{None} to take back nothing.
         @raise StreamEnded: The stream takes nothing more.
-        @raise ClientError: The daemon could not be reached for as long as a call may take.
+        @raise ClientError: The daemon could not be reached for as long as a call may take, or it
+            refused a part, such as a value that is too large.  Then the stream ends as failed.
         @raise TypeError: The text is no C{str}; of L{tool} and L{data}: the value is not JSON.
         @raise ValueError: The text has half a character in it, or C{reset} is no place between two
             characters of the part.
@@ -191,6 +194,16 @@ class BlockingStream:
             with self._changed:
                 self._error = readEnd(error) or error
                 self._changed.notify_all()
+            if isRefused(error):
+                self._endRefused(error)
+
+    def _endRefused(self, error: ClientError) -> None:
+        """End the stream, of which the daemon refuses a part."""
+        try:
+            self._calls.end(self.id, self._epoch, refusedEnd(error))
+        except ClientError:
+            # The application gets the refusal.  The lease ends the stream.
+            return
 
     def _next(self) -> bool:
         """Send what is due; whether there may be more."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from aerostack.client.errors import ClientError
 from aerostack.client.outgoing import encodeGiven, requireText
@@ -21,6 +21,10 @@ LONGEST = 16_384
 
 _BATCH = 4 * LONGEST
 """About how many characters go out together."""
+
+_REFUSALS = frozenset(("invalid_arguments", "stream_mismatch", "too_large"))
+"""The codes of such refusals: a value is too large, there are too many parts, a part changes its
+kind."""
 
 
 class StreamEnded(ClientError):
@@ -57,6 +61,20 @@ def readEnd(error: ClientError) -> StreamEnded | None:
     if error.code == "stream_unknown":
         return StreamEnded(error.code, error.message, "unknown")
     return None
+
+
+def isRefused(error: object) -> TypeGuard[ClientError]:
+    """
+    Whether the daemon refuses what was written of a stream, however often it is sent.
+    """
+    return isinstance(error, ClientError) and error.code in _REFUSALS
+
+
+def refusedEnd(error: ClientError) -> dict[str, Any]:
+    """
+    The options of the call that ends a stream of which the daemon L{refuses<isRefused>} a part.
+    """
+    return {"state": "failed", "error": f"The daemon refused a part of it: {error.code}."}
 
 
 Held = tuple[Mapping[str, int], Mapping[str, int]]

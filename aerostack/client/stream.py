@@ -20,8 +20,10 @@ from aerostack.client.draft import (
     TOOL,
     Draft,
     StreamEnded,
+    isRefused,
     readEnd,
     readGap,
+    refusedEnd,
 )
 from aerostack.client.errors import ClientError
 from aerostack.client.pending import Pending
@@ -70,6 +72,14 @@ class Stream:
         return self._over is not None
 
     @property
+    def refusal(self) -> ClientError | None:
+        """
+        The error with which the daemon refused a part, such as a value that is too large, so that
+        the stream ended as failed; L{None} if it did not.
+        """
+        return self._over if isRefused(self._over) else None
+
+    @property
     def waiting(self) -> int:
         """How many characters the daemon does not have yet."""
         return self._draft.waiting
@@ -88,7 +98,9 @@ class Stream:
         @param reset: Take back first what was written of the part behind this place, UTF-16 units;
             L{None} to take back nothing.
         @return: Fires when the daemon has it.  Fails with L{StreamEnded} when the stream takes
-            nothing more, else with L{ClientError}; then the text goes out with the next call.
+            nothing more.  Fails with L{ClientError} when the daemon cannot be reached; then the
+            text goes out with the next call.  It fails so too when the daemon refuses a part; see
+            L{refusal}.
         @raise TypeError: The text is no C{str}; of L{tool} and L{data}: the value is not JSON.
         @raise ValueError: The text has half a character in it, or C{reset} is no place between two
             characters of the part.
@@ -162,6 +174,8 @@ class Stream:
         traceback: TracebackType | None,
     ) -> None:
         if self._over is not None:
+            if error is None and self.refusal is not None:
+                raise self.refusal
             return
         if error is None:
             await self.end()
@@ -209,6 +223,11 @@ class Stream:
         ended = _readEnd(failure)
         if ended is not None:
             self._close(ended)
+        elif isRefused(failure.value):
+            self._close(failure.value)
+            ending = self._calls.end(self.id, self.epoch, refusedEnd(failure.value))
+            # If the daemon does not get it, the lease ends the stream.
+            ending.addErrback(_trapClient)
         self._answer(failure if ended is None else Failure(ended))
 
     def _answer(self, failure: Failure | None) -> None:
@@ -237,7 +256,9 @@ class Stream:
     def _notEnded(self, failure: Failure) -> Failure:
         # The application may leave it at that; the lease ends the stream then.
         self._stopBeat()
-        self._over = ended = _readEnd(failure)
+        ended = _readEnd(failure)
+        if self.refusal is None:
+            self._over = ended
         return failure if ended is None else Failure(ended)
 
     def _close(self, over: ClientError) -> None:

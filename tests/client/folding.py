@@ -83,4 +83,9 @@ class Folding:
             raise self.refusals.pop(0)
 
 
+TOO_LARGE = ClientError("too_large", "The value has too many bytes.")
+
+REFUSED_END = ("end", {"state": "failed", "error": "The daemon refused a part of it: too_large."})
+"""What a publisher says then.  It says no length: the daemon lacks what it has refused."""
+
 ENDED = ClientError("stream_ended", "It was cancelled.", None, {"state": "cancelled", "by": "ann"})

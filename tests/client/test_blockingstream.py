@@ -14,7 +14,7 @@ from aerostack.client.blockingstream import BlockingAI, BlockingStream
 from aerostack.client.draft import StreamEnded
 from aerostack.client.errors import ClientError
 from aerostack.client.streams import Begin
-from tests.client.folding import ENDED, Folding
+from tests.client.folding import ENDED, REFUSED_END, TOO_LARGE, Folding
 
 PATIENCE = 20
 """Seconds for a thread to do something."""
@@ -237,6 +237,19 @@ class BlockingStreamTests(SynchronousTestCase):
         self.waitFor(stream)
         error = self.assertRaises(ClientError, stream.end)
         self.assertEqual(error.code, "unreachable")
+
+    def test_refused(self) -> None:
+        """
+        A part that the daemon refuses ends the stream as failed at once, and the block raises why.
+        """
+        for refusals in ([TOO_LARGE], [TOO_LARGE, ClientError("unreachable", "It is away.")]):
+            self.daemon.said.clear()
+            self.daemon.refusals += refusals
+            with self.assertRaises(ClientError) as caught, self.ai.stream("ai-chat/7") as stream:
+                stream.data("d", "rows", [])
+                self.waitFor(stream)
+            self.assertIs(caught.exception, TOO_LARGE)
+            self.assertEqual(self.daemon.said[1:], [REFUSED_END][len(refusals) - 1 :])
 
     def test_silent(self) -> None:
         """

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from aerostack.client.draft import StreamEnded
 from aerostack.client.errors import ClientError
 from aerostack.client.stream import AI, Stream
-from tests.client.folding import ENDED, Folding
+from tests.client.folding import ENDED, REFUSED_END, TOO_LARGE, Folding
 
 
 class Delayed:
@@ -270,6 +270,42 @@ class StreamTests(SynchronousTestCase):
         self.calls.turn()
         self.assertIsNone(self.successResultOf(again))
         self.assertEqual(self.daemon.text, "Hello")
+
+    def test_refused(self) -> None:
+        """
+        A part that the daemon refuses ends the stream as failed at once, and each call says why.
+        """
+        self.daemon.refusals.append(TOO_LARGE)
+        written = self.stream.write("a")
+        self.calls.turn()
+        for each in (written, self.stream.write("b"), self.stream.end(), self.stream.write("c")):
+            self.assertIs(self.failureResultOf(each, ClientError).value, TOO_LARGE)
+        self.assertEqual(self.daemon.said[1:], [REFUSED_END])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_refusedEnd(self) -> None:
+        """
+        Where the daemon does not get the end of such a stream, nothing more is sent.
+        """
+        self.daemon.refusals += [TOO_LARGE, ClientError("unreachable", "The daemon is away.")]
+        written = self.stream.write("a")
+        self.calls.turn()
+        self.assertIs(self.failureResultOf(written, ClientError).value, TOO_LARGE)
+        self.assertEqual(self.calls.waiting, [])
+
+    def test_refusedWith(self) -> None:
+        """
+        A block that does not wait for its writes raises that a part was refused.
+        """
+
+        async def write() -> None:
+            async with self.stream as stream:
+                stream.write("a").addErrback(lambda _: None)
+                self.calls.turn()
+
+        self.daemon.refusals.append(TOO_LARGE)
+        left = Deferred.fromCoroutine(write())
+        self.assertIs(self.failureResultOf(left, ClientError).value, TOO_LARGE)
 
     def test_beats(self) -> None:
         """

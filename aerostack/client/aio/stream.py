@@ -47,6 +47,8 @@ class Stream:
         @param reset: Take back first what was written of the part behind this place, UTF-16 units;
             L{None} to take back nothing.
         @raise StreamEnded: The stream takes nothing more.
+        @raise ClientError: The daemon refused a part, such as a value that is too large, and the
+            stream has ended as failed.
         @raise TypeError: The text is no C{str}; of L{tool} and L{data}: the value is not JSON.
         @raise ValueError: The text has half a character in it, or C{reset} is no place between two
             characters of the part.
@@ -150,6 +152,8 @@ class AI(StreamAccess[Coroutine[Any, Any, Any]]):
                 # The class says enough: the text of an exception may hold secrets.
                 await _waitForEnd(inner.fail(type(error).__name__))
             raise
+        if inner.refusal is not None:
+            raise inner.refusal
         if not inner.isOver:
             await settle(inner.end())
 

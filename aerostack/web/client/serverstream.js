@@ -14,6 +14,8 @@ const WINDOW = 40;
 const MOST = 1_048_576;
 // How much of the reason of a failure counts.
 const LONGEST_ERROR = 1000;
+// With these the daemon refuses what was written, however often it is sent.
+const REFUSALS = new Set(["invalid_arguments", "stream_mismatch", "too_large"]);
 
 /** The stream takes nothing more. */
 export class StreamEnded extends RealtimeError {
@@ -115,7 +117,7 @@ export class TokenStream {
 
   fail(error) {
     // The cut may leave half of a character.
-    const reason = `${error}`.slice(0, LONGEST_ERROR).replace(/\p{Surrogate}/gu, "\ufffd");
+    const reason = wholeCharacters(`${error}`.slice(0, LONGEST_ERROR));
     return this.#watch(this.#end({ state: "failed", error: reason }));
   }
 
@@ -179,6 +181,8 @@ export class TokenStream {
     } catch (error) {
       this.#error = error;
       this.#controller.abort(error);
+      this.#release();
+      if (REFUSALS.has(error.code)) await this.#endRefused(error);
     }
     this.#release();
   }
@@ -207,6 +211,16 @@ export class TokenStream {
     this.#release();
   }
 
+  /** End the stream, of which the daemon refuses a part. */
+  async #endRefused({ code }) {
+    const reason = `The daemon refused a part of it: ${code}.`;
+    try {
+      await this.#call("ai.end", this.id, this.#epoch, { state: "failed", error: reason });
+    } catch {
+      // The application gets the refusal. The end of the lease ends the stream.
+    }
+  }
+
   async #sendBeat() {
     try {
       await this.#call("ai.beat", this.id, this.#epoch);
@@ -233,6 +247,13 @@ export class TokenStream {
       })
     );
   }
+}
+
+/** A text with a replacement character for each half of a character. */
+function wholeCharacters(text) {
+  return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (found) =>
+    found.length === 1 ? "\ufffd" : found,
+  );
 }
 
 // `await using` calls it. Node.js 18 has the symbol from 18.18.

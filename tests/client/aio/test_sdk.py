@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from aerostack.client.aio import network
 from aerostack.client.aio.sdk import AsyncSDK
+from aerostack.client.errors import ClientError
 from aerostack.testing import SECRET_KEY
 from aerostack.testing.aio import AsyncWorld
 from aerostack.testing.world import URL
@@ -291,6 +292,25 @@ class StreamTests(LoopTestCase):
         (kept,) = self.run_(story())
         self.assertEqual(kept["state"], "failed")
 
+    def test_refused(self) -> None:
+        """
+        A part that the daemon refuses ends the stream as failed at once, and the block raises why.
+        """
+
+        async def story(isLeftAtOnce: bool) -> str:
+            async with AsyncWorld() as daemon, daemon.sdk() as sdk:
+                with self.assertRaises(ClientError) as caught:
+                    async with sdk.ai.stream("ai-chat/1", persist=True) as stream:
+                        await stream.data("d1", "rows", "x" * 1_000_000)
+                        await until(lambda: isLeftAtOnce or stream._inner.isOver)
+                self.assertEqual(caught.exception.code, "too_large")
+                while (found := await sdk.ai.get(stream.id))["state"] == "streaming":
+                    pass
+                return str(found["state"])
+
+        for isLeftAtOnce in (True, False):
+            self.assertEqual(self.run_(story(isLeftAtOnce)), "failed")
+
     def test_failed(self) -> None:
         """
         An exception in the block, and a time-out of the application, let the stream fail.
@@ -304,9 +324,10 @@ class StreamTests(LoopTestCase):
                         raise ZeroDivisionError
                 with self.assertRaises(TimeoutError):
                     async with (
-                        asyncio.timeout(0.05),
+                        asyncio.timeout(None) as limit,
                         sdk.ai.stream("ai-chat/1", persist=True) as second,
                     ):
+                        limit.reschedule(0)
                         await asyncio.Event().wait()
                 for stream in (first, second):
                     found = await sdk.ai.get(stream.id)

@@ -167,6 +167,23 @@ test("what cannot be written is refused, and the stream goes on", async () => {
   assert.deepEqual(calls.at(-1)[3].edition, { 0: 2 });
 });
 
+test("a part that the daemon refuses ends the stream as failed at once", async () => {
+  const refusal = { error: "too_large", message: "The value has too many bytes." };
+  const unknown = { error: "stream_unknown", message: "No stream a1 runs here." };
+  for (const ends of [[], [unknown]]) {
+    const { sdk, calls } = make({ "ai.append": [refusal], "ai.end": ends });
+    const stream = await sdk.ai.stream("ai-chat/6");
+    await stream.data("d", "rows", []);
+    await assert.rejects(stream.end(), { code: "too_large" });
+    await assert.rejects(stream.write("more"), { code: "too_large" });
+    const [, , end, ...more] = calls;
+    const reason = "The daemon refused a part of it: too_large.";
+    assert.deepEqual(end, ["ai.end", "a1", 1, { state: "failed", error: reason }]);
+    assert.deepEqual(more, []);
+    assert.equal(stream.signal.reason.code, "too_large");
+  }
+});
+
 test("an end that cannot be sent ends nothing", async () => {
   const { sdk, calls } = make();
   const stream = await sdk.ai.stream("ai-chat/6");
