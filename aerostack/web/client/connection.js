@@ -14,15 +14,15 @@ import {
   TOKEN_ERRORS,
   TOO_LARGE_CLOSE,
 } from "./closing.js";
+import { Diagnosis } from "./diagnosis.js";
 import { RealtimeError } from "./errors.js";
 import { readFrame } from "./frames.js";
 import { Liveness } from "./liveness.js";
+import { Reports } from "./reports.js";
 import { Choice, findWebSocket, openingError, openWebSocket } from "./transport.js";
 
 // A connection that lasts so many milliseconds counts as a success.
 const STABLE_AFTER = 5000;
-// The client asks over HTTP why an opening failed for the first of so many failures in a row.
-const ASK_EVERY = 3;
 // A WebSocket that has not opened, or has brought nothing, after so many milliseconds may be held up on
 // its way.
 const LATE = 2000;
@@ -50,8 +50,6 @@ export class Connection {
   #timer;
   #stableTimer;
   #attempts = 0;
-  // How many openings have failed in a row, and the reason that the daemon gave last.
-  #failures = 0;
   #diagnosis;
   // When the last attempt began, and the earliest time of the next one.
   #beganAt = 0;
@@ -60,7 +58,7 @@ export class Connection {
   // What the daemon said before it closed: when to come back, and what is wrong with the token.
   #delay;
   #tokenError;
-  #reported = new Set();
+  #reports;
   #choice;
   // What the application knows of it.
   #transport;
@@ -73,6 +71,8 @@ export class Connection {
   constructor(owner, options) {
     this.#owner = owner;
     this.#options = options;
+    this.#diagnosis = new Diagnosis(() => owner.diagnose());
+    this.#reports = new Reports((error) => owner.report(error));
     this.#choice = new Choice(options.transport);
     this.#transport = this.#choice.transport;
     this.#liveness = new Liveness(
@@ -101,8 +101,9 @@ export class Connection {
     this.#opening ??= defer();
     const { promise } = this.#opening;
     if (this.#phase === "idle") {
-      this.#attempts = this.#failures = 0;
-      this.#reported.clear();
+      this.#attempts = 0;
+      this.#diagnosis.reset();
+      this.#reports.clear();
       this.#listen("addEventListener");
     }
     if (this.#phase === "idle" || this.#phase === "tokenless") this.#setStatus("connecting");
@@ -138,7 +139,7 @@ export class Connection {
 
   /** The application has set a token. */
   renewed() {
-    this.#failures = 0;
+    this.#diagnosis.reset();
     if (this.#phase !== "tokenless") return;
     this.#setStatus("reconnecting");
     this.#comeBackSoon();
@@ -162,7 +163,7 @@ export class Connection {
     } catch (cause) {
       if (turn !== this.#turn) return;
       const error = openingError(cause);
-      this.#report(error);
+      this.#reports.add(error);
       this.#stop(error);
       return;
     }
@@ -183,19 +184,8 @@ export class Connection {
 
   /** A WebSocket takes long to open: see whether HTTP passes. */
   async #late(turn) {
-    const why = await this.#refusal();
+    const why = await this.#diagnosis.refusal();
     if (turn === this.#turn && why !== undefined) this.#lost(undefined, undefined, why);
-  }
-
-  /**
-   * Ask over HTTP whether the daemon would let the client in.
-   *
-   * @returns {Promise<RealtimeError | undefined>} The error `refused` if it would; undefined if it would
-   *   not, or does not answer.
-   */
-  async #refusal() {
-    const why = await this.#owner.diagnose();
-    return why.code === "refused" ? why : undefined;
   }
 
   #opened() {
@@ -208,7 +198,7 @@ export class Connection {
       this.#transport = transport;
       this.#owner.transportChanged(transport);
     }
-    this.#failures = 0;
+    this.#diagnosis.reset();
     this.#liveness.start();
     this.#owner.opened();
     this.#opening?.resolve();
@@ -226,7 +216,7 @@ export class Connection {
     if (fault !== undefined) {
       const shown = typeof text === "string" ? text.slice(0, 100) : typeof text;
       const message = `${this.#owner.baseUrl} sent a frame that cannot be read (${fault}): ${shown}`;
-      this.#report(new RealtimeError("invalid_frame", message, { topic }));
+      this.#reports.add(new RealtimeError("invalid_frame", message, { topic }));
       this.#owner.unreadable(topic, pos, view);
       return;
     }
@@ -255,7 +245,7 @@ export class Connection {
   /** The connection has lasted: earlier failures do not count any more. */
   #proved() {
     this.#attempts = 0;
-    this.#reported.clear();
+    this.#reports.clear();
   }
 
   // Liveness
@@ -270,7 +260,10 @@ export class Connection {
     if (this.isOpen) {
       this.#liveness.probe();
     } else if (this.#phase === "waiting" && event.type !== "offline") {
-      if (event.type === "online") this.#attempts = this.#failures = 0;
+      if (event.type === "online") {
+        this.#attempts = 0;
+        this.#diagnosis.reset();
+      }
       this.#hasten();
     }
   };
@@ -300,34 +293,26 @@ export class Connection {
     const isMended = wasOpen && code === TOO_LARGE_CLOSE && this.#withoutTheLargest(reason);
     if (wasOpen) this.#owner.closed();
     if (!wasOpen) {
-      error ??= await this.#askWhy();
+      error ??= await this.#diagnosis.failed();
     } else if (isMute && turn === this.#turn) {
       // The answer, and the next connection, may take long.
       this.#setStatus("reconnecting", { error: error ?? closedError(code, reason) });
-      if (turn === this.#turn) error = (await this.#refusal()) ?? error;
+      if (turn === this.#turn) error = (await this.#diagnosis.refusal()) ?? error;
     }
     if (turn !== this.#turn) return;
     error ??= closedError(code, reason);
     if ((!wasOpen || isMute) && this.#choice.failed(error)) {
       this.#begin();
     } else if (FINAL_CLOSES.has(code) && !isMended) {
-      this.#report(error);
+      this.#reports.add(error);
       this.#stop(error);
     } else if (code === TOKEN_CLOSE || TOKEN_ERRORS.has(error.code)) {
       await this.#renew(turn, error);
     } else {
       // A connection that ended is no error, as long as another one follows.
-      if (error.code !== "closed") this.#report(error);
+      if (error.code !== "closed") this.#reports.add(error);
       if (turn === this.#turn) this.#wait(error, delay ?? readDelay(error.retryAfter));
     }
-  }
-
-  /** Find out why an opening failed. The client does not ask a daemon in trouble about each. */
-  async #askWhy() {
-    this.#failures += 1;
-    if (this.#failures % ASK_EVERY === 1) return (this.#diagnosis = await this.#owner.diagnose());
-    // Without its `retryAfter`, which counted from then.
-    return new RealtimeError(this.#diagnosis.code, this.#diagnosis.message);
   }
 
   /** Whether the frame that was too large was found, and will not be sent again. */
@@ -344,14 +329,14 @@ export class Connection {
       renewed = await this.#owner.renew(error);
     } catch (cause) {
       if (turn !== this.#turn) return;
-      this.#report(
+      this.#reports.add(
         new RealtimeError("token_failed", `onTokenExpired gave no token: ${cause}`, { cause }),
       );
       if (turn === this.#turn) this.#wait(error);
       return;
     }
     if (turn !== this.#turn) return;
-    this.#failures = 0;
+    this.#diagnosis.reset();
     if (renewed) {
       this.#comeBackSoon(error);
       return;
@@ -359,7 +344,7 @@ export class Connection {
     this.#enter("tokenless");
     this.#giveUpOpening(error);
     this.#setStatus("disconnected", { error });
-    this.#report(
+    this.#reports.add(
       new RealtimeError(error.code, `${error.message} Call setToken(), or pass onTokenExpired.`),
     );
   }
@@ -379,7 +364,7 @@ export class Connection {
         `Gave up after ${maxReconnectAttempts} attempts to come back.`,
         { cause: error },
       );
-      this.#report(enough);
+      this.#reports.add(enough);
       this.#stop(enough);
       this.#owner.gaveUp();
       return;
@@ -438,13 +423,5 @@ export class Connection {
     if (status === this.status && detail.delay === undefined) return;
     this.status = status;
     this.#owner.statusChanged(status, detail);
-  }
-
-  /** Report an error: each code once for each topic, until a connection has lasted. */
-  #report(error) {
-    const kind = `${error.code} ${error.topic ?? ""}`;
-    if (this.#reported.has(kind)) return;
-    this.#reported.add(kind);
-    this.#owner.report(error);
   }
 }

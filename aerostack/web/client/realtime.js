@@ -11,7 +11,8 @@
  *
  * - `address.js` is where the daemon is, with the credentials; `connection.js` keeps a WebSocket
  *   (`transport.js`) open, or what takes its place (`eventsocket.js`), `closing.js` knows why one
- *   ends, and `liveness.js` finds out whether it is dead; `http.js` is the daemon's HTTP interface;
+ *   ends, `diagnosis.js` finds out why one does not open, `liveness.js` whether it is dead, and
+ *   `reports.js` passes errors on; `http.js` is the daemon's HTTP interface;
  * - `session.js` sends over the connection what the application wants: `pacing.js` decides how fast,
  *   `outbox.js` keeps publications until the daemon has acknowledged them, `topic.js` is a topic as
  *   the daemon knows it, with its subscription (`subscribing.js`, `selection.js`), this client's own
