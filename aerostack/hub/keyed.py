@@ -65,6 +65,13 @@ LOOKED = 1000
 """On how many topics the daemon looks for such values in one step."""
 
 
+def overloaded() -> RealtimeError:
+    """
+    Make the error for a publication for which a gate has no room while others wait.
+    """
+    return RealtimeError("overloaded", "Too much waits for the values of this topic.", 1000)
+
+
 class KeyedGate:
     """
     Lets publications on keyed topics through.
@@ -127,15 +134,12 @@ class KeyedGate:
         queue = self._waiting.get(topic)
         if queue is None and not self._mustWait(waiting):
             return self._go(waiting)
-        if queue is None:
-            queue = self._waiting[topic] = deque()
         size = sizeOf(waiting.key, publication.data)
-        if len(queue) >= self.maxWaiting or self._held + size > self.maxBytes:
-            return fail(
-                RealtimeError("overloaded", "Too much waits for the values of this topic.", 1000)
-            )
+        if len(queue or ()) >= self.maxWaiting or self._held + size > self.maxBytes:
+            return fail(overloaded())
         self._held += size
-        queue.append(waiting)
+        # While a topic has a queue, what comes waits in it: an empty one would never go on.
+        self._waiting.setdefault(topic, deque()).append(waiting)
         return waiting.done
 
     def _mustWait(self, waiting: _Waiting) -> bool:

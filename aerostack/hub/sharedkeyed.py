@@ -19,7 +19,7 @@ from aerostack.core.replay.publications import Publication, Receipt
 from aerostack.core.replay.tags import keptTag
 from aerostack.core.topics.policies import KeyedPolicy
 from aerostack.errors import RealtimeError
-from aerostack.hub.keyed import PIECE, Place
+from aerostack.hub.keyed import PIECE, Place, overloaded
 
 T = TypeVar("T", bound=Receipt | Failure | None)
 
@@ -104,15 +104,13 @@ class SharedGate:
         queue = self._queues.get(topic)
         if queue is None and not persist:
             return self._place(waiting)
-        if queue is None:
-            queue = self._queues[topic] = deque()
-        if len(queue) >= self.maxWaiting or self._held + waiting.size > self.maxBytes:
-            return fail(
-                RealtimeError("overloaded", "Too much waits for the values of this topic.", 1000)
-            )
+        if len(queue or ()) >= self.maxWaiting or self._held + waiting.size > self.maxBytes:
+            return fail(overloaded())
         self._held += waiting.size
-        queue.append(waiting)
-        if len(queue) == 1:
+        if queue is not None:
+            queue.append(waiting)
+        else:
+            queue = self._queues[topic] = deque([waiting])
             Deferred.fromCoroutine(self._run(topic, queue)).addErrback(waiting.fail)
         return waiting.done
 

@@ -222,6 +222,15 @@ class SharedGateTests(SynchronousTestCase):
             self.values.asked[number].callback(True)
         self.assertEqual(self.gate._held, 0)
 
+    def test_boundFirst(self) -> None:
+        """
+        A publication that is refused because too much waits leaves nothing that waits.
+        """
+        self.gate.maxBytes = 10
+        refused = self.enter("a", True)
+        self.assertEqual(self.failureResultOf(refused, RealtimeError).value.code, "overloaded")
+        self.assertNotIn(TOPIC, self.gate)
+
     def look(self) -> list[str]:
         """
         Look for values whose time is over.
