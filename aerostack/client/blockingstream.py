@@ -21,10 +21,16 @@ from aerostack.client.draft import (
     isRefused,
     readEnd,
     readGap,
-    refusedEnd,
 )
 from aerostack.client.errors import ClientError
-from aerostack.client.streams import GIVEN_UP, StreamAccess, StreamCalls, beginning, endOptions
+from aerostack.client.streams import (
+    GIVEN_UP,
+    StreamAccess,
+    StreamCalls,
+    beginning,
+    endOptions,
+    refusedEnd,
+)
 
 _WINDOW = 0.04
 """Seconds for which text gathers before it goes out."""

@@ -70,13 +70,6 @@ def isRefused(error: object) -> TypeGuard[ClientError]:
     return isinstance(error, ClientError) and error.code in _REFUSALS
 
 
-def refusedEnd(error: ClientError) -> dict[str, Any]:
-    """
-    The options of the call that ends a stream of which the daemon L{refuses<isRefused>} a part.
-    """
-    return {"state": "failed", "error": f"The daemon refused a part of it: {error.code}."}
-
-
 Held = tuple[Mapping[str, int], Mapping[str, int]]
 """What the daemon has of a stream: the length of each part, UTF-16 units; and how often text of the
 part was taken back, if it was."""

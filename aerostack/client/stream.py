@@ -23,7 +23,6 @@ from aerostack.client.draft import (
     isRefused,
     readEnd,
     readGap,
-    refusedEnd,
 )
 from aerostack.client.errors import ClientError
 from aerostack.client.pending import Pending
@@ -34,6 +33,7 @@ from aerostack.client.streams import (
     StreamCalls,
     beginning,
     endOptions,
+    refusedEnd,
 )
 
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 from msgspec import Raw
 
 from aerostack.client.address import Address
+from aerostack.client.errors import ClientError
 from aerostack.client.outgoing import encodeGiven, requireText
 from aerostack.client.requests import USUAL_SECONDS, Send, rpc
 
@@ -136,6 +137,14 @@ def beginning(topic: str, options: Mapping[str, Any]) -> Begin:
     """
     begin = Begin(topic, **options)
     return replace(begin, stream=uuid4().hex) if begin.stream is None else begin
+
+
+def refusedEnd(error: ClientError) -> dict[str, Any]:
+    """
+    The options of the call that ends a stream of which the daemon refuses a part; see
+    L{aerostack.client.draft.isRefused}.
+    """
+    return endOptions("failed", f"The daemon refused a part of it: {error.code}.")
 
 
 class StreamAccess(Generic[T]):
