@@ -171,7 +171,7 @@ class Fanout:
         @param turnEnd: Ends the turns of the reactor.
         @param slice: How many subscribers are served in one turn of the reactor; see also
             L{AGAIN}.
-        @param kindOf: Gives the kind of a topic by which L{sizes} are told apart.
+        @param kindOf: Gives the kind of a topic; L{sizes} has a histogram for each kind.
         """
         self.delivered = 0
         self.sizes = TopicHistograms(kindOf, SIZES)

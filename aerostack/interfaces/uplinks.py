@@ -32,6 +32,6 @@ class IUplinks(Interface):
 
         @param data: The bytes of the question.
         @param timeout: Seconds after which no answer is waited for.
-        @return: A L{Deferred} of the answer that is not empty.  The bytes are empty if there is
-            none, and it is L{None} if there is none and a process did not answer.  It never fails.
+        @return: A L{Deferred}, which never fails, of the answer that is not empty; see
+            L{aerostack.core.nodes.answering.onlyAnswer} for what it has if each is empty.
         """

@@ -290,6 +290,7 @@ class Commands:
                 self._session.send(Ack(id=messageId))
                 durations.observe(self._context.clock.seconds() - began)
         except Exception:
+            # The session must still count the publication as answered.
             self._session.fail(Failure())
         self.unanswered -= 1
         if not self.unanswered:

@@ -20,8 +20,8 @@ def onlyAnswer(answers: Collection[bytes | None]) -> bytes | None:
 
     @param answers: Those of all processes: empty if the question is not about the process, L{None}
         or L{UNSURE} if the process did not answer.
-    @return: The answer that is not empty; empty if there is none; L{None} if there is none and a
-        process did not answer.
+    @return: The answer that is not empty.  If all processes answered and each answer is empty, the
+        bytes are empty.  L{None} if each answer is empty and a process did not answer.
     """
     for answer in answers:
         if answer and answer != UNSURE:
